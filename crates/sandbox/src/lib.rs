@@ -1,1 +1,41 @@
-//! sandbox
+//! Linux isolation: a [`Spec`] (what the program will see) becomes a [`Plan`] (which system calls,
+//! in which order), and a plan becomes a running [`Sandbox`].
+//!
+//! # Why three
+//!
+//! A sandbox is only as good as the order in which it is built: a wall that is set before the thing
+//! it should have covered holds nothing, and nobody sees it. So the order is not spread over the
+//! code that makes the calls. It is a list, made by a pure function, printed by `Display`, held by
+//! snapshots, and carried out through a trait whose recording double shows every single call.
+//!
+//! The first process of the sandbox carries the list out after one `clone3`, on a copy of the
+//! supervisor's memory, with raw system calls and without allocating. Each wall is raised while the
+//! process still could, and the filter that forbids raising walls comes last.
+//!
+//! # What this crate does not know
+//!
+//! Policy, configuration, presets: it is told paths and limits. It prints nothing. It is the only
+//! crate of the project with `unsafe` code, and that only below `sys`.
+
+mod errno;
+mod execute;
+mod first;
+mod ids;
+mod kernel;
+mod landlock;
+mod plan;
+#[cfg(test)]
+mod record;
+mod seccomp;
+mod spec;
+mod start;
+mod sys;
+mod wire;
+
+pub use errno::Errno;
+pub use ids::{landlock_version, private_ids};
+pub use plan::{Plan, PlanError};
+pub use seccomp::{Filter, Strictness};
+pub use spec::{Access, Command, Entry, Ids, Kind, Level, Room, Spec};
+pub use start::{Event, Placement, Sandbox, StartError};
+pub use sys::{Signals, become_subreaper, fork_role, kill_descendants, raise_stop, set_process_name};

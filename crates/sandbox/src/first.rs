@@ -1,0 +1,121 @@
+//! The first process of a sandbox: builds the walls around itself, starts the command, and then
+//! only reaps, forwards signals and watches that its supervisor lives.
+//!
+//! It runs on a copy of the supervisor's memory. Until the command runs, nothing here allocates,
+//! and no destructor runs. When it ends the kernel ends everything else in its pid namespace.
+
+use crate::errno::Errno;
+use crate::execute::{self, Built};
+use crate::kernel::Fd;
+use crate::plan::Plan;
+use crate::sys::{self, Linux, Waited};
+use crate::wire::{Message, Order};
+
+/// Descriptors of the first process once it is set up: nothing else is open.
+const CONTROL: Fd = Fd(3);
+const TERMINAL: Fd = Fd(4);
+
+/// Becomes the first process. `control` leads to the supervisor, `trees` are the prepared ones.
+pub(crate) fn run(plan: &Plan, trees: &[Fd], control: Fd) -> ! {
+    sys::wipe_environment();
+    let mut kernel = Linux { control };
+    let status = match execute::build(plan, trees, control, &mut kernel) {
+        Ok(built) => after_building(plan, built, control),
+        Err((step, errno)) => {
+            tell(control, Message::Failed { step: step as i32, errno });
+            125
+        }
+    };
+    sys::exit_now(status)
+}
+
+fn after_building(plan: &Plan, built: Built, control: Fd) -> i32 {
+    let failed = |errno| {
+        tell(control, Message::Failed { step: -1, errno });
+        125
+    };
+    if let Err(errno) = sys::keep_only(control, CONTROL, built.terminal, TERMINAL) {
+        return failed(errno);
+    }
+    let children = match sys::Signals::block(&[libc::SIGCHLD]) {
+        Ok(signals) => signals,
+        Err(errno) => return failed(errno),
+    };
+    match sys::fork_raw() {
+        Err(errno) => failed(errno),
+        Ok(0) => command(plan, built.terminal.is_some()),
+        Ok(pid) => watch(pid, plan.namespaces, &children),
+    }
+}
+
+/// The command's process: its own process group, the terminal's foreground, and the program.
+fn command(plan: &Plan, terminal: bool) -> i32 {
+    sys::own_process_group();
+    if terminal {
+        sys::take_foreground(TERMINAL);
+        for (n, own) in plan.terminal.iter().enumerate() {
+            if *own {
+                sys::duplicate(TERMINAL, Fd(n as i32));
+            }
+        }
+    }
+    sys::reset_for_child();
+    let errno = sys::execute(&plan.command);
+    tell(CONTROL, Message::NotExecuted { errno });
+    127
+}
+
+/// Reaps and forwards until the command has ended or the supervisor is gone.
+fn watch(command: i32, namespaces: bool, children: &sys::Signals) -> i32 {
+    sys::close_standard();
+    sys::die_with_parent();
+    let ended = loop {
+        let (from_supervisor, from_children) = sys::wait_for_two(CONTROL, children);
+        if from_children && children.next().is_some() && reap(command) {
+            break 0;
+        }
+        if from_supervisor {
+            match sys::receive(CONTROL, libc::MSG_DONTWAIT) {
+                Ok(None) => break 1, // the supervisor is gone
+                Ok(Some((packet, _))) => obey(command, Order::decode(&packet)),
+                Err(_) => {}
+            }
+        }
+    };
+    if !namespaces {
+        sys::kill_descendants();
+    }
+    ended
+}
+
+/// Reaps all there is; says whether the command itself has ended.
+fn reap(command: i32) -> bool {
+    let mut over = false;
+    loop {
+        match sys::wait_any() {
+            Waited::Exited { pid, code } if pid == command => {
+                tell(CONTROL, Message::Exited { code });
+                over = true;
+            }
+            Waited::Killed { pid, signal } if pid == command => {
+                tell(CONTROL, Message::Killed { signal });
+                over = true;
+            }
+            Waited::Stopped { pid, signal } if pid == command => tell(CONTROL, Message::Stopped { signal }),
+            Waited::Nothing | Waited::NoChildren => return over,
+            _ => {}
+        }
+    }
+}
+
+fn obey(command: i32, order: Option<Order>) {
+    match order {
+        Some(Order::Signal(signal)) => sys::signal_group(command, signal),
+        Some(Order::Release) | None => {}
+    }
+}
+
+/// Tells the supervisor; if it is gone there is nobody to tell, and `watch` will notice.
+fn tell(control: Fd, message: Message) {
+    let _gone: Result<(), Errno> = sys::send(control, &message.encode());
+}

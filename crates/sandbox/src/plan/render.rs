@@ -1,0 +1,78 @@
+//! A plan in words: for snapshots, for `--json`, and for the message when a step fails.
+
+use super::{Attributes, Plan, Source, Step};
+use std::fmt;
+
+impl fmt::Display for Attributes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.read_only { "read-only" } else { "writable" })?;
+        f.write_str(if self.devices { ", device" } else { "" })
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+        match self {
+            Step::Write(path, bytes) => write!(f, "write {:?} to {path:?}", text(bytes)),
+            Step::AwaitRelease => f.write_str("wait for the id mapping"),
+            Step::BecomeUser(ids) => write!(f, "become user {} group {}", ids.uid, ids.gid),
+            Step::NewRoot => f.write_str("mount a new root"),
+            Step::Directory(path, mode) => write!(f, "make directory {path:?} mode {mode:o}"),
+            Step::Link(path, target) => write!(f, "make link {path:?} to {target:?}"),
+            Step::File(path, content) => write!(f, "make file {path:?} of {} bytes", content.len()),
+            Step::Bind { from: Source::Path(from), to, attributes } => {
+                write!(f, "show {from:?} at {to:?}, {attributes}")
+            }
+            Step::Bind { from: Source::Prepared(n), to, attributes } => {
+                write!(f, "show tree {n} at {to:?}, {attributes}")
+            }
+            Step::Memory { to, room, .. } => {
+                write!(f, "mount memory at {to:?}, {} bytes, {} inodes", room.bytes, room.inodes)
+            }
+            Step::Processes(to) => write!(f, "mount proc at {to:?}"),
+            Step::Terminals(to) => write!(f, "mount devpts at {to:?}"),
+            Step::Again { path, read_only: true, .. } => write!(f, "make {path:?} read-only"),
+            Step::Again { path, .. } => write!(f, "pin {path:?}"),
+            Step::Cover { path, with, .. } => write!(f, "cover {path:?} with {with:?}"),
+            Step::HostName(name) => write!(f, "name the host {name:?}"),
+            Step::LoopbackUp => f.write_str("bring loopback up"),
+            Step::EnterRoot => f.write_str("enter the new root and let go of the old one"),
+            Step::SealRoot => f.write_str("make the new root read-only"),
+            Step::Limit(resource, value) => write!(f, "limit resource {resource} to {value}"),
+            Step::NewSession => f.write_str("start a new session"),
+            Step::Terminal => f.write_str("open the sandbox's own terminal"),
+            Step::DropCapabilities => f.write_str("drop all capabilities"),
+            Step::NoNewPrivileges => f.write_str("forbid new privileges"),
+            Step::NotDumpable => f.write_str("forbid tracing of the first process"),
+            Step::Landlock { handled, scoped, grants } => {
+                write!(f, "enforce Landlock, handled {handled:#x} scoped {scoped:#x}")?;
+                grants.iter().try_for_each(|(p, r)| write!(f, "\n      {r:#06x} {p:?}"))
+            }
+            Step::Filter => f.write_str("load the system call filter"),
+        }
+    }
+}
+
+impl Step {
+    /// The step in one line, without details, for messages.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Step::Landlock { .. } => "enforce Landlock".to_owned(),
+            other => other.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, tree) in self.trees.iter().enumerate() {
+            write!(f, "tree {n}: {:?}, {}", tree.path, tree.attributes)?;
+            match tree.owner {
+                Some(o) => writeln!(f, ", owner {} mapped", o.uid)?,
+                None => writeln!(f)?,
+            }
+        }
+        self.steps.iter().enumerate().try_for_each(|(n, s)| writeln!(f, "{n:3} {s}"))
+    }
+}

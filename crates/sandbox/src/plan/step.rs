@@ -1,0 +1,67 @@
+//! The steps of a plan.
+
+use crate::spec::{Ids, Room};
+use std::ffi::CString;
+
+/// Attributes of a mount. Set-id bits never take effect, so there is no flag for that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Attributes {
+    pub(crate) read_only: bool,
+    pub(crate) devices: bool,
+    pub(crate) no_exec: bool,
+}
+
+/// Where a bound tree comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The first process reaches it itself, by this path of the host.
+    Path(CString),
+    /// The supervisor cloned it: the index in [`super::Plan::trees`].
+    Prepared(usize),
+}
+
+/// A tree that the supervisor clones because the first process, with its private id, could not
+/// reach it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tree {
+    pub(crate) path: CString,
+    pub(crate) attributes: Attributes,
+    /// The owner on disk whose files the sandbox's user shall own.
+    pub(crate) owner: Option<Ids>,
+}
+
+/// One step of the first process. Paths without a leading `/` are below the new root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Write a file of the host's /proc.
+    Write(CString, Vec<u8>),
+    /// Wait until the supervisor has written the id mapping.
+    AwaitRelease,
+    /// Become this user inside.
+    BecomeUser(Ids),
+    /// A small memory filesystem as the new root, mounted over `/`.
+    NewRoot,
+    Directory(CString, u32),
+    Link(CString, CString),
+    File(CString, Vec<u8>),
+    Bind { from: Source, to: CString, attributes: Attributes },
+    Memory { to: CString, size: CString, inodes: CString, mode: CString, room: Room },
+    Processes(CString),
+    Terminals(CString),
+    /// Clone a place below the new root onto itself; `optional` places may be absent.
+    Again { path: CString, read_only: bool, optional: bool },
+    /// Cover a place below the new root with an empty file or directory.
+    Cover { path: CString, with: CString, optional: bool },
+    HostName(CString),
+    LoopbackUp,
+    EnterRoot,
+    SealRoot,
+    Limit(u32, u64),
+    NewSession,
+    Terminal,
+    DropCapabilities,
+    NoNewPrivileges,
+    NotDumpable,
+    Landlock { handled: u64, scoped: u64, grants: Vec<(CString, u64)> },
+    Filter,
+}

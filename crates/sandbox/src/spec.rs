@@ -1,0 +1,153 @@
+//! What a sandbox is to be: the caller's description, in terms of what the program will see.
+//!
+//! A specification says nothing of system calls; [`crate::Plan::new`] turns it into them. It holds
+//! absolute paths only, as the program will see them.
+
+use crate::seccomp::Strictness;
+use std::ffi::CString;
+use std::fmt;
+
+/// How strong the walls are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Namespaces, a mount tree of its own, Landlock, seccomp.
+    Namespace,
+    /// Landlock and seccomp only: no staging, no hiding of names, no network by name. Weaker.
+    Landlock,
+}
+
+/// A numeric user and group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ids {
+    /// User.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+}
+
+/// How a bound tree may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing below can be changed.
+    ReadOnly,
+    /// Files can be changed where their own permissions allow it.
+    ReadWrite,
+    /// A device node: read and written, never replaced.
+    Device,
+}
+
+/// What is bound: mount points are made to match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A directory and all below it.
+    Directory,
+    /// Anything else.
+    File,
+}
+
+/// Sizes of a private in-memory filesystem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes; it counts as memory of the sandbox.
+    pub bytes: u64,
+    /// Files and directories.
+    pub inodes: u64,
+    /// Permission bits of its top directory.
+    pub mode: u32,
+}
+
+/// One thing the program sees at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A tree of the host, at this place.
+    Bind {
+        /// Where the tree is on the host: absolute, no symbolic link in it.
+        from: CString,
+        /// How it may be used.
+        access: Access,
+        /// Directory or not.
+        kind: Kind,
+        /// Whose files the sandbox's user owns here, when the caller is root: they are mapped to
+        /// the sandbox's private id. `None`: owners stay as they are.
+        owner: Option<Ids>,
+    },
+    /// A private filesystem in memory, empty, gone with the sandbox.
+    Memory(Room),
+    /// A directory of the (read-only) top filesystem.
+    Directory,
+    /// A symbolic link to this target.
+    Link(CString),
+    /// A file with this content, read-only.
+    File(Vec<u8>),
+    /// The process filesystem of the sandbox's own pid namespace, masked.
+    Processes,
+    /// A terminal filesystem of its own.
+    Terminals,
+    /// Something below a bound tree is made read-only in place; no link in its path is followed.
+    Protect,
+    /// Something below a bound tree is pinned: it can be written but neither renamed nor removed.
+    Pin,
+    /// Something below a bound tree is covered: an empty file or directory that cannot be opened.
+    Hide(Kind),
+}
+
+/// One program to run.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The file to execute, an absolute path as seen inside.
+    pub program: CString,
+    /// Its arguments, the first being its name.
+    pub arguments: Vec<CString>,
+    /// Its whole environment, as `NAME=value`.
+    pub environment: Vec<CString>,
+    /// Where it starts.
+    pub directory: CString,
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The environment may hold what nobody wants in a log.
+        write!(f, "Command({:?} {:?} in {:?})", self.program, self.arguments, self.directory)
+    }
+}
+
+/// A sandbox, described.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// How strong.
+    pub level: Level,
+    /// Who starts it, as the kernel of the host sees it.
+    pub caller: Ids,
+    /// Who the program is inside.
+    pub inside: Ids,
+    /// The private host id it gets when the caller is root; see [`crate::private_ids`].
+    pub private: Option<Ids>,
+    /// What it sees, by absolute path. The last entry for a path counts.
+    pub view: Vec<(CString, Entry)>,
+    /// Whether the program may bring a sandbox of its own.
+    pub nested: bool,
+    /// The Landlock version in force on this kernel; 0 for none.
+    pub landlock: u32,
+    /// Resource limits set before the program starts: `RLIMIT_*` and value.
+    pub limits: Vec<(u32, u64)>,
+    /// Whether the supervisor has to place the first process (in a control group) before it goes on.
+    pub placed: bool,
+    /// Which of the descriptors 0, 1, 2 are terminals and become the sandbox's own.
+    pub terminal: [bool; 3],
+    /// What runs.
+    pub command: Command,
+}
+
+impl Spec {
+    pub(crate) fn strictness(&self) -> Strictness {
+        match (self.level, self.nested) {
+            (Level::Landlock, _) => Strictness::Landlock,
+            (Level::Namespace, true) => Strictness::Nested,
+            (Level::Namespace, false) => Strictness::Flat,
+        }
+    }
+
+    pub(crate) fn wants_terminal(&self) -> bool {
+        self.terminal.contains(&true)
+    }
+}

@@ -1,0 +1,192 @@
+//! Starting a sandbox, from the supervisor's side.
+
+use crate::errno::Errno;
+use crate::kernel::Fd;
+use crate::plan::{Plan, Tree};
+use crate::spec::Ids;
+use crate::sys::{self, Cloned, IdMapping};
+use crate::wire::{Message, Order};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+/// Why a sandbox did not start. Nothing of it is left.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A tree could not be cloned for the sandbox.
+    #[error("{step} {path}: {errno}")]
+    Tree {
+        /// The system call, in words.
+        step: &'static str,
+        /// The tree.
+        path: String,
+        /// Why.
+        errno: Errno,
+    },
+    /// The ids of a mount could not be prepared.
+    #[error("make a user namespace for mapping owners: {0}")]
+    IdMap(#[source] std::io::Error),
+    /// The socket to the first process.
+    #[error("make a control socket: {0}")]
+    Socket(#[source] Errno),
+    /// `clone3` was refused.
+    #[error("make namespaces (clone3): {0}")]
+    Clone(#[source] Errno),
+    /// The id mapping of the sandbox was refused.
+    #[error("write the id mapping: {0}")]
+    Mapping(#[source] std::io::Error),
+    /// The caller's own preparation (a control group, say) failed.
+    #[error("{0}")]
+    Prepare(#[source] std::io::Error),
+    /// A step of the plan failed inside.
+    #[error("{step}: {errno}")]
+    Step {
+        /// The step, in words.
+        step: String,
+        /// Why.
+        errno: Errno,
+    },
+}
+
+/// What happens in a running sandbox.
+#[derive(Debug)]
+pub enum Event {
+    /// Its terminal's master end.
+    Terminal(OwnedFd),
+    /// The program could not be executed.
+    NotExecuted(Errno),
+    /// The command ended with this status.
+    Exited(i32),
+    /// A signal ended the command.
+    Killed(i32),
+    /// A signal stopped the command.
+    Stopped(i32),
+    /// A step of setting up failed.
+    Failed(StartError),
+    /// The first process is gone without a word: it was killed from outside.
+    Lost,
+}
+
+/// A sandbox that was started.
+#[derive(Debug)]
+pub struct Sandbox {
+    pid: i32,
+    pidfd: OwnedFd,
+    control: OwnedFd,
+    plan: Plan,
+}
+
+/// What the caller does with the first process before it goes on: its pid, as the host sees it.
+pub type Placement<'a> = &'a mut dyn FnMut(i32) -> std::io::Result<()>;
+
+impl Sandbox {
+    /// Starts the sandbox that a plan describes. With a version 2 control group it starts inside
+    /// it; `place` is called for what must happen before the first process goes on.
+    ///
+    /// # Errors
+    /// What could not be done; nothing is left then. Steps that fail inside come as
+    /// [`Event::Failed`].
+    pub fn start(plan: Plan, cgroup: Option<BorrowedFd<'_>>, place: Option<Placement<'_>>) -> Result<Sandbox, StartError> {
+        let trees = prepare(&plan)?;
+        let numbers: Vec<Fd> = trees.iter().map(|t| Fd(t.as_raw_fd())).collect();
+        let (ours, theirs) = sys::packet_pair().map_err(StartError::Socket)?;
+        match sys::clone_sandbox(plan.namespaces, cgroup).map_err(StartError::Clone)? {
+            Cloned::Child => crate::first::run(&plan, &numbers, Fd(theirs.as_raw_fd())),
+            Cloned::Parent { pid, pidfd } => {
+                drop(theirs);
+                let sandbox = Sandbox { pid, pidfd, control: ours, plan };
+                sandbox.release(place).inspect_err(|_| sandbox.kill_and_wait())?;
+                Ok(sandbox)
+            }
+        }
+    }
+
+    fn release(&self, place: Option<Placement<'_>>) -> Result<(), StartError> {
+        if let Some(place) = place {
+            place(self.pid).map_err(StartError::Prepare)?;
+        }
+        if let Some((inside, outside)) = self.plan.mapping {
+            mapping(inside, outside).write_for(self.pid).map_err(StartError::Mapping)?;
+        }
+        if self.plan.waits() {
+            self.order(Order::Release).map_err(StartError::Socket)?;
+        }
+        Ok(())
+    }
+
+    /// The first process's pid on the host.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Readable when [`Sandbox::event`] has something to say.
+    #[must_use]
+    pub fn events(&self) -> BorrowedFd<'_> {
+        self.control.as_fd()
+    }
+
+    /// The next event; waits for it.
+    #[must_use]
+    pub fn event(&self) -> Event {
+        let Ok(Some((packet, fd))) = sys::receive(Fd(self.control.as_raw_fd()), 0) else { return Event::Lost };
+        match (Message::decode(&packet), fd) {
+            (Some(Message::Terminal), Some(master)) => Event::Terminal(master),
+            (Some(Message::NotExecuted { errno }), _) => Event::NotExecuted(errno),
+            (Some(Message::Exited { code }), _) => Event::Exited(code),
+            (Some(Message::Killed { signal }), _) => Event::Killed(signal),
+            (Some(Message::Stopped { signal }), _) => Event::Stopped(signal),
+            (Some(Message::Failed { step, errno }), _) => Event::Failed(self.failed(step, errno)),
+            _ => Event::Lost,
+        }
+    }
+
+    fn failed(&self, step: i32, errno: Errno) -> StartError {
+        let name = usize::try_from(step).ok().and_then(|n| self.plan.steps.get(n));
+        StartError::Step { step: name.map_or_else(|| "start the command".to_owned(), |s| s.name()), errno }
+    }
+
+    /// Sends a signal to the command's process group. A sandbox that is gone is no error.
+    pub fn signal(&self, signal: i32) {
+        let _gone = self.order(Order::Signal(signal));
+    }
+
+    fn order(&self, order: Order) -> Result<(), Errno> {
+        sys::send(Fd(self.control.as_raw_fd()), &order.encode())
+    }
+
+    /// Ends everything inside at once and waits until it is gone.
+    pub fn kill_and_wait(&self) {
+        let _gone = sys::pidfd_signal(self.pidfd.as_fd(), libc::SIGKILL);
+        self.wait();
+    }
+
+    /// Waits until the first process, and with it everything inside, is gone.
+    pub fn wait(&self) {
+        sys::wait_pidfd(self.pidfd.as_fd());
+    }
+}
+
+fn mapping(inside: Ids, outside: Ids) -> IdMapping {
+    IdMapping { inside: (inside.uid, inside.gid), outside: (outside.uid, outside.gid) }
+}
+
+/// Clones the trees that the first process could not reach itself, owners mapped.
+fn prepare(plan: &Plan) -> Result<Vec<OwnedFd>, StartError> {
+    let Some((_, outside)) = plan.mapping else { return Ok(Vec::new()) };
+    let mut namespaces: Vec<(Ids, OwnedFd)> = Vec::new();
+    for owner in plan.trees.iter().filter_map(|t| t.owner) {
+        if !namespaces.iter().any(|(known, _)| *known == owner) {
+            let namespace = sys::namespace_with_mapping(mapping(owner, outside)).map_err(StartError::IdMap)?;
+            namespaces.push((owner, namespace));
+        }
+    }
+    plan.trees.iter().map(|tree| prepare_one(tree, &namespaces)).collect()
+}
+
+fn prepare_one(tree: &Tree, namespaces: &[(Ids, OwnedFd)]) -> Result<OwnedFd, StartError> {
+    let idmap = namespaces.iter().find(|(owner, _)| Some(*owner) == tree.owner).map(|(_, fd)| fd.as_fd());
+    sys::prepare_tree(&tree.path, tree.attributes, idmap).map_err(|(step, errno)| StartError::Tree {
+        step,
+        path: format!("{:?}", tree.path),
+        errno,
+    })
+}

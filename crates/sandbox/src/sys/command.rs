@@ -1,0 +1,172 @@
+//! The last moments before a program runs, and the watch over it afterwards.
+
+use super::linux::{check, check_int};
+use super::{Signals, Waited, wait_any};
+use crate::errno::Errno;
+use crate::kernel::{Fd, Result};
+use crate::spec::Command;
+use std::os::fd::{AsFd, AsRawFd};
+
+/// Moves the two descriptors that are kept to their places and closes all others above 2.
+pub(crate) fn keep_only(control: Fd, control_at: Fd, terminal: Option<Fd>, terminal_at: Fd) -> Result<()> {
+    // Above every number that is to be filled, so that neither overwrites the other.
+    let control = duplicate_above(control, 64)?;
+    if let Some(terminal) = terminal {
+        let terminal = duplicate_above(terminal, 64)?;
+        place(terminal, terminal_at)?;
+    }
+    place(control, control_at)?;
+    let first = if terminal.is_some() { terminal_at.0 + 1 } else { control_at.0 + 1 };
+    // SAFETY: integers only; nothing in this process uses the descriptors that are closed.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) }).map(drop)
+}
+
+fn duplicate_above(fd: Fd, least: i32) -> Result<Fd> {
+    // SAFETY: integers only.
+    check_int(unsafe { libc::fcntl(fd.0, libc::F_DUPFD_CLOEXEC, least) }).map(Fd)
+}
+
+fn place(fd: Fd, at: Fd) -> Result<()> {
+    // SAFETY: integers only.
+    check_int(unsafe { libc::dup3(fd.0, at.0, libc::O_CLOEXEC) }).map(drop)
+}
+
+/// Makes `onto` the same as `fd`, open across exec.
+pub(crate) fn duplicate(fd: Fd, onto: Fd) {
+    // SAFETY: integers only.
+    unsafe { libc::dup2(fd.0, onto.0) };
+}
+
+/// The first process keeps no descriptor of the caller: a reader sees the end of a pipe when the
+/// command has closed it.
+pub(crate) fn close_standard() {
+    // SAFETY: integers only.
+    unsafe { libc::syscall(libc::SYS_close_range, 0, 2, 0) };
+}
+
+/// Ends this process with SIGKILL when the supervisor ends.
+pub(crate) fn die_with_parent() {
+    // SAFETY: integers only.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+}
+
+/// A process group of the command's own, so that the session can control it as a job.
+pub(crate) fn own_process_group() {
+    // SAFETY: integers only.
+    unsafe { libc::setpgid(0, 0) };
+}
+
+/// Makes the calling process's group the foreground of its terminal.
+pub(crate) fn take_foreground(terminal: Fd) {
+    // SAFETY: takes nothing.
+    let group = unsafe { libc::getpgrp() };
+    // A background group that calls tcsetpgrp gets SIGTTOU, which is blocked here.
+    // SAFETY: integers only.
+    unsafe { libc::tcsetpgrp(terminal.0, group) };
+}
+
+/// Signals a process group.
+pub(crate) fn signal_group(group: i32, signal: i32) {
+    // SAFETY: integers only.
+    unsafe { libc::kill(-group, signal) };
+}
+
+/// Executes the program; returns only on failure.
+pub(crate) fn execute(command: &Command) -> Errno {
+    // SAFETY: a NUL-terminated path that outlives the call.
+    if unsafe { libc::chdir(command.directory.as_ptr()) } < 0 {
+        return Errno::last();
+    }
+    let (Ok(argv), Ok(envp)) = (pointers(&command.arguments), pointers(&command.environment)) else {
+        return Errno(libc::E2BIG);
+    };
+    let flags = libc::O_PATH | libc::O_CLOEXEC;
+    // SAFETY: a NUL-terminated path that outlives the call.
+    let file = match check_int(unsafe { libc::open(command.program.as_ptr(), flags) }) {
+        Ok(fd) => fd,
+        Err(errno) => return errno,
+    };
+    // SAFETY: both lists are null-terminated arrays of NUL-terminated strings.
+    unsafe {
+        libc::syscall(libc::SYS_execveat, file, c"".as_ptr(), argv.as_ptr(), envp.as_ptr(), libc::AT_EMPTY_PATH)
+    };
+    match Errno::last() {
+        // A script: its interpreter is to open it by name, and the descriptor closes on exec
+        // (execveat(2), BUGS).
+        Errno::NOENT => {
+            // SAFETY: as above.
+            unsafe { libc::execve(command.program.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
+            Errno::last()
+        }
+        errno => errno,
+    }
+}
+
+/// The C form of a list of strings. This allocates, in a process that is single-threaded and was
+/// forked from one that was: the allocator is in order.
+fn pointers(strings: &[std::ffi::CString]) -> std::result::Result<Vec<*const libc::c_char>, ()> {
+    let mut out = Vec::new();
+    out.try_reserve_exact(strings.len() + 1).map_err(drop)?;
+    out.extend(strings.iter().map(|s| s.as_ptr()));
+    out.push(std::ptr::null());
+    Ok(out)
+}
+
+/// Waits until the supervisor or a child has something to say: (supervisor, child).
+pub(crate) fn wait_for_two(control: Fd, children: &Signals) -> (bool, bool) {
+    let entry = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let mut two = [entry(control.0), entry(children.as_fd().as_raw_fd())];
+    // SAFETY: the array and its length belong together.
+    unsafe { libc::poll(two.as_mut_ptr(), 2, -1) };
+    (two[0].revents != 0, two[1].revents != 0)
+}
+
+/// Ends all descendants of this process, where no pid namespace does it: kill the children, adopt
+/// theirs (this process is a subreaper), and again, until there are none.
+pub fn kill_descendants() {
+    for _ in 0..100_000 {
+        for_each_child(|pid| {
+            // SAFETY: integers only; the pid is a child of ours and not yet reaped.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+        });
+        loop {
+            match wait_any() {
+                Waited::NoChildren => return,
+                Waited::Nothing => break,
+                _ => {}
+            }
+        }
+        // SAFETY: no descriptors; waits a millisecond.
+        unsafe { libc::poll(std::ptr::null_mut(), 0, 1) };
+    }
+}
+
+/// Orphans below this process become its children.
+///
+/// # Errors
+/// The kernel's.
+pub fn become_subreaper() -> std::result::Result<(), Errno> {
+    // SAFETY: integers only.
+    check_int(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) }).map(drop)
+}
+
+/// Calls `f` for each child of this (single-threaded) process that its list names; long lists are
+/// read again by the caller.
+fn for_each_child(f: impl Fn(i32)) {
+    let path = c"/proc/thread-self/children";
+    // SAFETY: a constant NUL-terminated path.
+    let Ok(fd) = check_int(unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) }) else { return };
+    let mut text = [0u8; 4096];
+    // SAFETY: the pointer and length describe `text`.
+    let got = unsafe { libc::read(fd, text.as_mut_ptr().cast(), text.len()) };
+    // SAFETY: opened above.
+    unsafe { libc::close(fd) };
+    let text = &text[..usize::try_from(got).unwrap_or(0)];
+    // The last number may be cut; only those followed by a space are whole.
+    let whole = text.iter().rposition(|b| *b == b' ').map_or(&[][..], |end| &text[..end]);
+    for word in whole.split(|b| *b == b' ') {
+        if let Some(pid) = std::str::from_utf8(word).ok().and_then(|w| w.parse().ok()) {
+            f(pid);
+        }
+    }
+}

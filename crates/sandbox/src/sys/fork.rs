@@ -1,0 +1,162 @@
+//! Making processes.
+
+use super::linux::check;
+use crate::errno::Errno;
+use crate::kernel::Result;
+use std::ffi::{CStr, c_long};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// `struct clone_args` up to Linux 5.7 (`CLONE_ARGS_SIZE_VER2`).
+#[repr(C)]
+#[derive(Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+const NAMESPACES: u64 = (libc::CLONE_NEWUSER
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWCGROUP) as u64;
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// Which side of a fork returned.
+pub(crate) enum Cloned {
+    Parent { pid: i32, pidfd: OwnedFd },
+    Child,
+}
+
+/// One `clone3` into all namespaces, or, without them, a plain fork with a pidfd.
+pub(crate) fn clone_sandbox(namespaces: bool, cgroup: Option<BorrowedFd<'_>>) -> Result<Cloned> {
+    let mut pidfd: i32 = -1;
+    let mut args = CloneArgs {
+        flags: libc::CLONE_PIDFD as u64 | if namespaces { NAMESPACES } else { 0 },
+        pidfd: (&raw mut pidfd) as u64,
+        exit_signal: libc::SIGCHLD as u64,
+        ..CloneArgs::default()
+    };
+    if let Some(group) = cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = group.as_raw_fd() as u64;
+    }
+    let size = std::mem::size_of::<CloneArgs>();
+    // SAFETY: without CLONE_VM this is a fork: the child runs on a copy of this memory. The process
+    // is single-threaded, so no lock is held by a thread that the child lacks. The structures live
+    // until the call returns.
+    let pid = check(unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size) })?;
+    if pid == 0 {
+        return Ok(Cloned::Child);
+    }
+    // SAFETY: the kernel opened this descriptor for us alone.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok(Cloned::Parent { pid: pid as i32, pidfd })
+}
+
+/// A bare fork inside the sandbox: 0 in the child.
+pub(crate) fn fork_raw() -> Result<i32> {
+    let none: c_long = 0;
+    // SAFETY: as in clone_sandbox; the raw call runs no fork handlers, and the child only makes
+    // system calls until it executes another program.
+    check(unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD as c_long, none, none, none, none) }).map(|p| p as i32)
+}
+
+/// Ends this process at once, running no destructor and no exit handler.
+pub(crate) fn exit_now(status: i32) -> ! {
+    // SAFETY: does not return.
+    unsafe { libc::_exit(status) }
+}
+
+/// A child of this process that changed state.
+pub(crate) enum Waited {
+    Exited { pid: i32, code: i32 },
+    Killed { pid: i32, signal: i32 },
+    Stopped { pid: i32, signal: i32 },
+    /// Children there are, but none has anything to say.
+    Nothing,
+    /// No children at all.
+    NoChildren,
+}
+
+/// Reaps one child without waiting.
+pub(crate) fn wait_any() -> Waited {
+    let mut status = 0;
+    // SAFETY: status lives until the call returns.
+    let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG | libc::WUNTRACED) };
+    match pid {
+        0 => Waited::Nothing,
+        p if p < 0 => Waited::NoChildren,
+        pid if libc::WIFEXITED(status) => Waited::Exited { pid, code: libc::WEXITSTATUS(status) },
+        pid if libc::WIFSIGNALED(status) => Waited::Killed { pid, signal: libc::WTERMSIG(status) },
+        pid => Waited::Stopped { pid, signal: libc::WSTOPSIG(status) },
+    }
+}
+
+/// Forks a helper process of our own (terminal relay, janitor) that runs `role` and ends with its
+/// status. Returns the helper's pidfd.
+///
+/// # Errors
+/// `fork` failed, or this process has more than one thread: a helper forked then could wait for
+/// ever for a lock that a lost thread held.
+pub fn fork_role(role: impl FnOnce() -> i32) -> std::result::Result<OwnedFd, Errno> {
+    if threads() != Some(1) {
+        return Err(Errno(libc::EBUSY));
+    }
+    match clone_sandbox(false, None)? {
+        Cloned::Parent { pidfd, .. } => Ok(pidfd),
+        Cloned::Child => {
+            let status = std::panic::catch_unwind(std::panic::AssertUnwindSafe(role)).unwrap_or(125);
+            exit_now(status)
+        }
+    }
+}
+
+/// How many threads this process has; the link count of its task folder less the two it has empty.
+fn threads() -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self/task").ok().map(|m| m.nlink().saturating_sub(2))
+}
+
+/// Names this process in `ps`, at most 15 bytes.
+pub fn set_process_name(name: &CStr) {
+    // SAFETY: a NUL-terminated string of which the kernel copies at most 16 bytes.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+}
+
+/// Overwrites this process's copy of the environment it was started with. The first process of a
+/// sandbox is a fork of the supervisor, and whatever reads its memory or `/proc/1/environ` finds
+/// nothing there: bubblewrap's pid 1 keeps the host's (research/escapes.md §3.1).
+pub(crate) fn wipe_environment() {
+    unsafe extern "C" {
+        static environ: *const *mut libc::c_char;
+    }
+    // SAFETY: the C library's list of strings; this process has one thread and nobody writes it.
+    let mut entry = unsafe { environ };
+    while !entry.is_null() {
+        // SAFETY: entries up to the null one are valid.
+        let mut at = unsafe { *entry };
+        if at.is_null() {
+            return;
+        }
+        // SAFETY: a NUL-terminated string in writable memory; volatile so that it is really done.
+        while unsafe { at.read() } != 0 {
+            // SAFETY: as above, before the terminator.
+            unsafe { at.write_volatile(0) };
+            // SAFETY: at most one past the terminator.
+            at = unsafe { at.add(1) };
+        }
+        // SAFETY: the list ends with a null entry, which has not been reached.
+        entry = unsafe { entry.add(1) };
+    }
+}

@@ -1,0 +1,24 @@
+//! Every raw system call of the project lives below this module, each with the reason why the call
+//! is sound. No decision is taken here.
+
+mod command;
+mod fork;
+mod identity;
+mod linux;
+mod message;
+mod mount;
+mod signals;
+
+pub use command::{become_subreaper, kill_descendants};
+pub(crate) use command::{
+    close_standard, die_with_parent, duplicate, execute, keep_only, own_process_group, signal_group, take_foreground,
+    wait_for_two,
+};
+pub(crate) use fork::{Cloned, Waited, clone_sandbox, exit_now, fork_raw, wait_any, wipe_environment};
+pub use fork::{fork_role, set_process_name};
+pub(crate) use identity::{IdMapping, namespace_with_mapping, pidfd_signal, wait_pidfd};
+pub(crate) use linux::{Linux, landlock_version};
+pub(crate) use message::{PACKET, packet_pair, receive, send};
+pub(crate) use mount::prepare_tree;
+pub(crate) use signals::reset_for_child;
+pub use signals::{Signals, raise_stop};

@@ -1,0 +1,105 @@
+//! What the first process and the supervisor say to each other: packets of twelve bytes.
+
+use crate::errno::Errno;
+use crate::sys::PACKET;
+
+/// From the first process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Message {
+    /// A step of the plan failed; -1 for what comes after the plan.
+    Failed { step: i32, errno: Errno },
+    /// The terminal's master end comes with this packet.
+    Terminal,
+    /// The program could not be executed.
+    NotExecuted { errno: Errno },
+    /// The command ended with this status.
+    Exited { code: i32 },
+    /// A signal ended the command.
+    Killed { signal: i32 },
+    /// A signal stopped the command.
+    Stopped { signal: i32 },
+}
+
+/// From the supervisor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// The id mapping is written; go on.
+    Release,
+    /// Send this signal to the command's process group.
+    Signal(i32),
+}
+
+fn packet(kind: u8, a: i32, b: i32) -> [u8; PACKET] {
+    let mut out = [0; PACKET];
+    out[0] = kind;
+    out[4..8].copy_from_slice(&a.to_ne_bytes());
+    out[8..12].copy_from_slice(&b.to_ne_bytes());
+    out
+}
+
+fn words(packet: &[u8; PACKET]) -> (i32, i32) {
+    let word = |n: usize| i32::from_ne_bytes([packet[n], packet[n + 1], packet[n + 2], packet[n + 3]]);
+    (word(4), word(8))
+}
+
+impl Message {
+    pub(crate) fn encode(self) -> [u8; PACKET] {
+        match self {
+            Message::Failed { step, errno } => packet(b'f', step, errno.0),
+            Message::Terminal => packet(b't', 0, 0),
+            Message::NotExecuted { errno } => packet(b'x', errno.0, 0),
+            Message::Exited { code } => packet(b'e', code, 0),
+            Message::Killed { signal } => packet(b'k', signal, 0),
+            Message::Stopped { signal } => packet(b'z', signal, 0),
+        }
+    }
+
+    /// `None` for anything that no first process of this version says.
+    pub(crate) fn decode(packet: &[u8; PACKET]) -> Option<Message> {
+        let (a, b) = words(packet);
+        Some(match packet[0] {
+            b'f' => Message::Failed { step: a, errno: Errno(b) },
+            b't' => Message::Terminal,
+            b'x' => Message::NotExecuted { errno: Errno(a) },
+            b'e' => Message::Exited { code: a & 0xff },
+            b'k' => Message::Killed { signal: a.clamp(1, 64) },
+            b'z' => Message::Stopped { signal: a.clamp(1, 64) },
+            _ => return None,
+        })
+    }
+}
+
+impl Order {
+    pub(crate) fn encode(self) -> [u8; PACKET] {
+        match self {
+            Order::Release => packet(b'r', 0, 0),
+            Order::Signal(n) => packet(b's', n, 0),
+        }
+    }
+
+    pub(crate) fn decode(packet: &[u8; PACKET]) -> Option<Order> {
+        match packet[0] {
+            b'r' => Some(Order::Release),
+            b's' => Some(Order::Signal(words(packet).0)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_packet_decodes_or_is_refused(packet in any::<[u8; PACKET]>()) {
+            if let Some(m) = Message::decode(&packet) {
+                prop_assert_eq!(Message::decode(&m.encode()), Some(m));
+            }
+            if let Some(o) = Order::decode(&packet) {
+                prop_assert_eq!(Order::decode(&o.encode()), Some(o));
+            }
+        }
+    }
+}
