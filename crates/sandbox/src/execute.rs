@@ -50,7 +50,7 @@ impl<K: Kernel> Builder<'_, K> {
             Step::NewRoot => self.new_root(),
             Step::Directory(path, mode) => self.kernel.make_directory(self.root, path, *mode),
             Step::Link(path, target) => self.kernel.make_link(self.root, path, target),
-            Step::File(path, content) => self.kernel.make_file(self.root, path, content, 0o444),
+            Step::File { path, content, mode } => self.kernel.make_file(self.root, path, content, *mode),
             Step::HostName(name) => self.kernel.host_name(name),
             Step::LoopbackUp => self.kernel.loopback_up(),
             Step::EnterRoot => self.kernel.enter_root(self.root),
@@ -103,7 +103,7 @@ impl<K: Kernel> Builder<'_, K> {
         let root = self.kernel.new_filesystem(c"tmpfs", &ROOT_OPTIONS, PLAIN)?;
         // Over "/" itself: it always exists, and what lies below stays reachable until the pivot,
         // because this process's root is the old one.
-        let over = self.kernel.open_beneath(CWD, c".")?;
+        let over = self.kernel.open_root()?;
         self.kernel.attach(root, over)?;
         self.kernel.close(over);
         self.root = root;

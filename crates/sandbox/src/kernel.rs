@@ -33,6 +33,8 @@ pub(crate) trait Kernel {
     fn clone_tree(&mut self, from: Fd, path: &CStr) -> Result<Fd>;
     /// Sets attributes on a whole mount tree (`mount_setattr`).
     fn set_attributes(&mut self, tree: Fd, attributes: Attributes, recursive: bool) -> Result<()>;
+    /// Opens the root directory of this process, as a place to mount on.
+    fn open_root(&mut self) -> Result<Fd>;
     /// Opens a path below `root` without following any symbolic link (`openat2`).
     fn open_beneath(&mut self, root: Fd, path: &CStr) -> Result<Fd>;
     /// Attaches a detached mount tree to an open place (`move_mount`).
@@ -45,8 +47,6 @@ pub(crate) trait Kernel {
     fn make_file(&mut self, root: Fd, path: &CStr, content: &[u8], mode: u32) -> Result<()>;
     /// Makes `root` the root of the mount namespace and lets go of the old one (`pivot_root`).
     fn enter_root(&mut self, root: Fd) -> Result<()>;
-    /// Changes the working directory.
-    fn change_directory(&mut self, path: &CStr) -> Result<()>;
     /// Names the host (`sethostname`).
     fn host_name(&mut self, name: &CStr) -> Result<()>;
     /// Brings the loopback interface up.

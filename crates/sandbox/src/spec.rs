@@ -79,6 +79,8 @@ pub enum Entry {
     Link(CString),
     /// A file with this content, read-only.
     File(Vec<u8>),
+    /// A file below a bound tree is covered by one with this content, read-only.
+    Replace(Vec<u8>),
     /// The process filesystem of the sandbox's own pid namespace, masked.
     Processes,
     /// A terminal filesystem of its own.

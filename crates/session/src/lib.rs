@@ -1,1 +1,24 @@
-//! session
+//! One run's life: what the program sees ([`View`]), which program it is ([`Program`]), and the
+//! supervisor that starts it, forwards signals, keeps the time and says how it ended.
+//!
+//! # Invariants
+//!
+//! * Nothing of the host is visible that was not put into the view by name.
+//! * The environment is built from nothing.
+//! * When the supervisor returns, no process of the sandbox exists any more.
+
+#![forbid(unsafe_code)]
+
+mod environment;
+mod home;
+mod host;
+mod program;
+mod supervise;
+mod view;
+
+pub use environment::Variables;
+pub use home::Home;
+pub use host::{Host, HostError, User};
+pub use program::{Program, ProgramError};
+pub use supervise::{Outcome, Run, RunError, run};
+pub use view::{Project, View, ViewError};

@@ -72,7 +72,7 @@ impl Layout<'_> {
         self.steps.extend([
             Step::Directory(c".fumehood".to_owned(), 0o755),
             Step::Directory(EMPTY_DIRECTORY.to_owned(), 0o000),
-            Step::File(EMPTY_FILE.to_owned(), Vec::new()),
+            file(EMPTY_FILE.to_owned(), Vec::new(), 0o000),
         ]);
     }
 
@@ -81,7 +81,8 @@ impl Layout<'_> {
         match entry {
             Entry::Directory => self.directories(path),
             Entry::Link(target) => self.in_directory(path, Step::Link(to, target.clone())),
-            Entry::File(content) => self.in_directory(path, Step::File(to, content.clone())),
+            Entry::File(content) => self.in_directory(path, file(to, content.clone(), 0o444)),
+            Entry::Replace(content) => self.replace(to, content),
             Entry::Bind { from, access, kind, owner } => self.bind(path, from, *access, *kind, *owner),
             Entry::Memory(room) => self.mount(path, Kind::Directory, memory(to, *room)),
             Entry::Processes => self.processes(path),
@@ -107,6 +108,13 @@ impl Layout<'_> {
         self.mount(path, kind, Step::Bind { from, to: below(path), attributes });
     }
 
+    /// A file of a host tree is covered by one of our own with this content.
+    fn replace(&mut self, path: CString, content: &[u8]) {
+        let with = CString::new(format!(".fumehood/{}", self.steps.len())).unwrap_or_default(); // digits
+        self.steps.push(file(with.clone(), content.to_vec(), 0o444));
+        self.steps.push(Step::Cover { path, with, optional: false });
+    }
+
     fn processes(&mut self, path: &Components) {
         self.mount(path, Kind::Directory, Step::Processes(below(path)));
         for (hidden, kind) in PROC_HIDDEN {
@@ -121,7 +129,7 @@ impl Layout<'_> {
     fn mount(&mut self, path: &Components, kind: Kind, step: Step) {
         match (self.is_ours(path), kind) {
             (true, Kind::Directory) => self.directories(path),
-            (true, Kind::File) => self.in_directory(path, Step::File(below(path), Vec::new())),
+            (true, Kind::File) => self.in_directory(path, file(below(path), Vec::new(), 0o444)),
             (false, _) => {}
         }
         self.steps.push(step);
@@ -162,6 +170,10 @@ fn memory(to: CString, room: Room) -> Step {
         mode: text(format!("{:o}", room.mode)),
         room,
     }
+}
+
+fn file(path: CString, content: Vec<u8>, mode: u32) -> Step {
+    Step::File { path, content, mode }
 }
 
 fn cover(path: CString, kind: Kind, optional: bool) -> Step {

@@ -20,7 +20,9 @@ impl fmt::Display for Step {
             Step::NewRoot => f.write_str("mount a new root"),
             Step::Directory(path, mode) => write!(f, "make directory {path:?} mode {mode:o}"),
             Step::Link(path, target) => write!(f, "make link {path:?} to {target:?}"),
-            Step::File(path, content) => write!(f, "make file {path:?} of {} bytes", content.len()),
+            Step::File { path, content, mode } => {
+                write!(f, "make file {path:?} mode {mode:o} of {} bytes", content.len())
+            },
             Step::Bind { from: Source::Path(from), to, attributes } => {
                 write!(f, "show {from:?} at {to:?}, {attributes}")
             }

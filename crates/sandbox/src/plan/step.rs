@@ -43,7 +43,7 @@ pub(crate) enum Step {
     NewRoot,
     Directory(CString, u32),
     Link(CString, CString),
-    File(CString, Vec<u8>),
+    File { path: CString, content: Vec<u8>, mode: u32 },
     Bind { from: Source, to: CString, attributes: Attributes },
     Memory { to: CString, size: CString, inodes: CString, mode: CString, room: Room },
     Processes(CString),

@@ -93,6 +93,12 @@ impl Kernel for Linux {
         mount::set_attributes(tree, attributes, recursive, None)
     }
 
+    fn open_root(&mut self) -> Result<Fd> {
+        let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
+        // SAFETY: a constant NUL-terminated path.
+        check_int(unsafe { libc::open(c"/".as_ptr(), flags) }).map(Fd)
+    }
+
     fn open_beneath(&mut self, root: Fd, path: &CStr) -> Result<Fd> {
         mount::open_beneath(root, path)
     }
@@ -130,11 +136,6 @@ impl Kernel for Linux {
 
     fn enter_root(&mut self, root: Fd) -> Result<()> {
         mount::enter_root(root)
-    }
-
-    fn change_directory(&mut self, path: &CStr) -> Result<()> {
-        // SAFETY: path is NUL-terminated and outlives the call.
-        check_int(unsafe { libc::chdir(path.as_ptr()) }).map(drop)
     }
 
     fn host_name(&mut self, name: &CStr) -> Result<()> {

@@ -1,0 +1,274 @@
+//! What the program sees: a list of entries by path, put together from the host's system folders,
+//! the project, the home, and what was granted.
+
+use crate::home::Home;
+use crate::host::Host;
+use fumehood_sandbox::{Access, Entry, Ids, Kind, Room};
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Why a view cannot be made.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ViewError {
+    /// A path does not exist or cannot be looked at.
+    #[error("{path:?}: {why}")]
+    Path {
+        /// As given.
+        path: PathBuf,
+        /// The system's words.
+        why: String,
+    },
+    /// The project would show too much.
+    #[error("{path:?} cannot be the project: it is {what}")]
+    TooWide {
+        /// The project.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// A path would be put over a place that the sandbox makes itself.
+    #[error("{path:?} cannot be shown: {place} is the sandbox's own")]
+    Reserved {
+        /// The path.
+        path: PathBuf,
+        /// The place.
+        place: &'static str,
+    },
+}
+
+/// The project folder: real path and owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    path: PathBuf,
+    owner: Ids,
+}
+
+/// Folders that are the system's: a project cannot be one of them, nor lie in the last four.
+const SYSTEM: [&str; 12] =
+    ["/", "/bin", "/boot", "/etc", "/home", "/lib", "/root", "/usr", "/var", "/opt", "/tmp", "/run"];
+const RESERVED: [&str; 3] = ["/proc", "/dev", "/sys"];
+
+impl Project {
+    /// The folder behind a path, if it may be a project.
+    ///
+    /// # Errors
+    /// It does not exist, is no folder, or would show the program far more than a project.
+    pub fn open(path: &Path, home: &Path) -> Result<Project, ViewError> {
+        let real = real(path)?;
+        let wide = |what| Err(ViewError::TooWide { path: real.clone(), what });
+        let metadata = std::fs::metadata(&real).map_err(|e| failed(path, &e))?;
+        if !metadata.is_dir() {
+            return wide("not a directory");
+        }
+        if home.starts_with(&real) {
+            return wide("your home directory, or contains it");
+        }
+        if SYSTEM.iter().any(|s| real == Path::new(s)) {
+            return wide("a system directory");
+        }
+        if let Some(place) = RESERVED.iter().find(|s| real.starts_with(s)) {
+            return Err(ViewError::Reserved { path: real, place });
+        }
+        Ok(Project { owner: Ids { uid: metadata.uid(), gid: metadata.gid() }, path: real })
+    }
+
+    /// Its real path, the same inside and outside.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn failed(path: &Path, e: &std::io::Error) -> ViewError {
+    ViewError::Path { path: path.to_owned(), why: plain(e) }
+}
+
+/// An error's words without the number that std appends.
+pub(crate) fn plain(e: &std::io::Error) -> String {
+    let text = e.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+}
+
+fn real(path: &Path) -> Result<PathBuf, ViewError> {
+    std::fs::canonicalize(path).map_err(|e| failed(path, &e))
+}
+
+/// What the program sees, by path.
+#[derive(Debug)]
+pub struct View<'a> {
+    host: &'a Host,
+    entries: Vec<(PathBuf, Entry)>,
+}
+
+impl<'a> View<'a> {
+    /// The system's folders, devices, private places.
+    #[must_use]
+    pub fn system(host: &'a Host, room: Room) -> View<'a> {
+        let mut view = View { host, entries: Vec::new() };
+        view.folders();
+        view.devices(room);
+        view.put("/proc", Entry::Processes);
+        view.put("/tmp", Entry::Memory(Room { mode: 0o1777, ..room }));
+        view.put("/run", Entry::Directory);
+        view.put("/var", Entry::Directory);
+        view.put("/var/tmp", link("/tmp"));
+        if !host.user.listed {
+            let (passwd, group) = host.user.account_files(host.inside);
+            view.put("/etc/passwd", Entry::Replace(passwd));
+            view.put("/etc/group", Entry::Replace(group));
+        }
+        view
+    }
+
+    fn folders(&mut self) {
+        for name in ["/usr", "/etc", "/nix/store", "/gnu/store"] {
+            if Path::new(name).is_dir() {
+                self.put(name, bind(name, Access::ReadOnly, Kind::Directory, None));
+            }
+        }
+        // On merged-/usr systems these are links; elsewhere they are folders.
+        for name in ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"] {
+            match std::fs::read_link(name) {
+                Ok(target) => self.put(name, Entry::Link(c_string(&target))),
+                Err(_) if Path::new(name).is_dir() => {
+                    self.put(name, bind(name, Access::ReadOnly, Kind::Directory, None));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn devices(&mut self, room: Room) {
+        for name in ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"] {
+            self.put(name, bind(name, Access::Device, Kind::File, None));
+        }
+        let links = [
+            ("/dev/fd", "/proc/self/fd"),
+            ("/dev/stdin", "/proc/self/fd/0"),
+            ("/dev/stdout", "/proc/self/fd/1"),
+            ("/dev/stderr", "/proc/self/fd/2"),
+            ("/dev/ptmx", "pts/ptmx"),
+        ];
+        for (name, target) in links {
+            self.put(name, link(target));
+        }
+        self.put("/dev/pts", Entry::Terminals);
+        self.put("/dev/shm", Entry::Memory(Room { mode: 0o1777, ..room }));
+    }
+
+    fn put(&mut self, path: impl Into<PathBuf>, entry: Entry) {
+        self.entries.push((path.into(), entry));
+    }
+
+    /// Whether a path of the host is visible under the same name.
+    #[must_use]
+    pub fn shows(&self, path: &Path) -> bool {
+        let enclosing = self.entries.iter().filter(|(at, _)| path.starts_with(at)).max_by_key(|(at, _)| at.as_os_str().len());
+        match enclosing {
+            Some((_, Entry::Bind { .. })) => true,
+            Some((at, Entry::Link(_))) => at == path || std::fs::canonicalize(path).is_ok_and(|real| self.shows(&real)),
+            _ => false,
+        }
+    }
+
+    /// The user's home: private, throwaway or kept.
+    pub fn home(&mut self, home: &Home, room: Room) {
+        let at = self.host.user.home.clone();
+        match home {
+            Home::Throwaway => self.put(at, Entry::Memory(Room { mode: 0o700, ..room })),
+            Home::Kept(dir) => {
+                let owner = self.owner(dir);
+                self.put(at, bind(dir, Access::ReadWrite, Kind::Directory, owner));
+            }
+        }
+    }
+
+    /// The project, writable.
+    pub fn project(&mut self, project: &Project) {
+        let owner = self.mapped(project.owner);
+        self.put(&project.path, bind(&project.path, Access::ReadWrite, Kind::Directory, owner));
+    }
+
+    /// A path of the host under its own name. Its real path is shown; where the name is a link, the
+    /// link is shown too.
+    ///
+    /// # Errors
+    /// It does not exist, or lies where the sandbox has its own things.
+    pub fn show(&mut self, path: &Path, access: Access) -> Result<(), ViewError> {
+        let real = real(path)?;
+        if let Some(place) = RESERVED.iter().find(|s| real.starts_with(s)) {
+            return Err(ViewError::Reserved { path: real, place });
+        }
+        if real == Path::new("/") || self.host.user.home.starts_with(&real) {
+            return Err(ViewError::TooWide { path: real, what: "your home directory, or contains it" });
+        }
+        let kind = if real.is_dir() { Kind::Directory } else { Kind::File };
+        let owner = self.owner(&real);
+        if !(access == Access::ReadOnly && self.shows(&real)) {
+            self.put(&real, bind(&real, access, kind, owner));
+        }
+        if path != real && path.is_absolute() && !self.shows(path) {
+            self.put(path, link(&real));
+        }
+        Ok(())
+    }
+
+    /// A file or folder of the host under another name (settings inside a private home).
+    pub fn show_as(&mut self, from: &Path, at: &Path) {
+        let kind = if from.is_dir() { Kind::Directory } else { Kind::File };
+        let owner = self.owner(from);
+        self.put(at, bind(from, Access::ReadOnly, kind, owner));
+    }
+
+    /// A place inside the project that is read-only, its ancestors below the project pinned so that
+    /// it cannot be moved away with them.
+    pub fn protect(&mut self, project: &Project, relative: &Path) {
+        let mut ancestors: Vec<&Path> = relative.ancestors().skip(1).filter(|a| !a.as_os_str().is_empty()).collect();
+        ancestors.reverse();
+        for ancestor in ancestors {
+            let at = project.path.join(ancestor);
+            if !self.entries.iter().any(|(p, _)| *p == at) {
+                self.put(at, Entry::Pin);
+            }
+        }
+        self.put(project.path.join(relative), Entry::Protect);
+    }
+
+    /// A place that is covered by an empty file or folder.
+    pub fn hide(&mut self, path: &Path) {
+        let kind = if path.is_dir() { Kind::Directory } else { Kind::File };
+        self.put(path, Entry::Hide(kind));
+    }
+
+    /// The entries for a specification.
+    #[must_use]
+    pub fn into_entries(self) -> Vec<(CString, Entry)> {
+        self.entries.into_iter().map(|(path, entry)| (c_string(&path), entry)).collect()
+    }
+
+    fn owner(&self, path: &Path) -> Option<Ids> {
+        let metadata = std::fs::metadata(path).ok()?;
+        self.mapped(Ids { uid: metadata.uid(), gid: metadata.gid() })
+    }
+
+    /// Only root's sandboxes map owners; a user's sandbox has the user's own id.
+    fn mapped(&self, owner: Ids) -> Option<Ids> {
+        self.host.private.map(|_| owner)
+    }
+}
+
+fn bind(from: impl AsRef<Path>, access: Access, kind: Kind, owner: Option<Ids>) -> Entry {
+    Entry::Bind { from: c_string(from.as_ref()), access, kind, owner }
+}
+
+fn link(target: impl AsRef<Path>) -> Entry {
+    Entry::Link(c_string(target.as_ref()))
+}
+
+/// Paths from the system and from argv hold no NUL; one that does becomes the empty path, which
+/// the plan refuses.
+pub(crate) fn c_string(path: &Path) -> CString {
+    CString::new(path.as_os_str().as_bytes()).unwrap_or_default()
+}
