@@ -40,6 +40,7 @@ mod sweep;
 pub mod units;
 mod v1;
 mod v2;
+mod watchdog;
 
 #[cfg(test)]
 mod fake;
@@ -51,3 +52,4 @@ pub use limit::{Backend, InForce, Limit, Limits, Struck};
 pub use probe::{Finding, probe};
 pub use readings::Usage;
 pub use sweep::sweep_stale;
+pub use watchdog::{Watchdog, Watched};

@@ -1,0 +1,133 @@
+//! Memory by sampling. Resident sizes are cheap to read but count a page once for each process that has it, so their
+//! sum is at least what is used; only when it passes the limit are the proportional sizes read
+//! (Documentation/filesystems/proc.rst, `statm` and `smaps_rollup`).
+//!
+//! Not seen: memory that no process maps (a `memfd` that was written and unmapped; sized tmpfs has its own bound) and
+//! what was swapped out before it was sampled. `RLIMIT_DATA` bounds each process either way.
+
+use super::tree::Tree;
+use crate::error::Error;
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// Processes read in one step.
+const STEP: usize = 1024;
+/// The least time between two readings of proportional sizes, which walk page tables.
+const EXACT: Duration = Duration::from_millis(200);
+
+#[derive(Debug)]
+pub(crate) struct Memory {
+    limit: u64,
+    init: i32,
+    walk: Tree,
+    /// Resident bytes found in the present walk, and in the last whole one.
+    sum: u64,
+    last: u64,
+    exact: Option<Instant>,
+}
+
+impl Memory {
+    pub(crate) fn start(limit: u64, init: i32) -> Result<Self, Error> {
+        Tree::check(init)?;
+        Ok(Self {
+            limit,
+            init,
+            walk: Tree::from(init),
+            sum: 0,
+            last: 0,
+            exact: None,
+        })
+    }
+
+    /// Whether the limit is passed.
+    pub(crate) fn step(&mut self, now: Instant) -> bool {
+        let found: Vec<u64> = self.walk.by_ref().take(STEP).map(resident).collect();
+        self.sum += found.iter().sum::<u64>();
+        let over = self.sum > self.limit && self.is_over(now);
+        if found.len() < STEP {
+            (self.last, self.sum, self.walk) = (self.sum, 0, Tree::from(self.init));
+        }
+        over
+    }
+
+    fn is_over(&mut self, now: Instant) -> bool {
+        if self
+            .exact
+            .is_some_and(|at| now.saturating_duration_since(at) < EXACT)
+        {
+            return false;
+        }
+        self.exact = Some(now);
+        Tree::from(self.init)
+            .map(|pid| proportional(pid).unwrap_or_else(|| resident(pid)))
+            .sum::<u64>()
+            > self.limit
+    }
+
+    pub(crate) fn pause(&self) -> Duration {
+        Duration::from_millis(if self.last > self.limit / 2 { 20 } else { 100 })
+    }
+}
+
+/// Resident bytes; 0 for a process that has ended.
+fn resident(pid: i32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
+    let pages = text
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse::<u64>().ok());
+    pages
+        .unwrap_or(0)
+        .saturating_mul(rustix::param::page_size() as u64)
+}
+
+/// Proportional bytes, swap included; `None` where the process does not let itself be read, and is then counted in
+/// full.
+fn proportional(pid: i32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let kib = |key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+    };
+    Some((kib("Pss:")? + kib("SwapPss:").unwrap_or(0)).saturating_mul(1024))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn me() -> i32 {
+        rustix::process::getpid().as_raw_nonzero().get()
+    }
+
+    #[test]
+    fn sizes_of_this_process_agree() {
+        let (all, part) = (resident(me()), proportional(me()).unwrap());
+        assert!(part > 0 && part <= all + (8 << 20), "{part} of {all}");
+    }
+
+    #[test]
+    fn strikes_over_the_limit_and_not_under_it() {
+        let now = Instant::now();
+        assert!(Memory::start(1, me()).unwrap().step(now));
+        assert!(!Memory::start(1 << 50, me()).unwrap().step(now));
+    }
+
+    #[test]
+    fn page_tables_are_not_walked_at_each_step() {
+        let now = Instant::now();
+        let mut memory = Memory::start(1, me()).unwrap();
+        assert!(memory.step(now));
+        assert!(!memory.step(now + Duration::from_millis(1)));
+        assert!(memory.step(now + EXACT));
+    }
+
+    #[test]
+    fn looks_oftener_when_it_gets_tight() {
+        let mut memory = Memory::start(1 << 50, me()).unwrap();
+        memory.step(Instant::now());
+        assert_eq!(memory.pause(), Duration::from_millis(100));
+        memory.limit = 1;
+        assert_eq!(memory.pause(), Duration::from_millis(20));
+    }
+}
