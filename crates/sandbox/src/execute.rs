@@ -168,7 +168,6 @@ impl<K: Kernel> Builder<'_, K> {
         for (path, rights) in grants {
             self.kernel.landlock_allow(ruleset, path, *rights)?;
         }
-        self.kernel.no_new_privileges()?;
         self.kernel.landlock_enforce(ruleset)?;
         self.kernel.close(ruleset);
         Ok(())

@@ -62,6 +62,12 @@ impl Plan {
 }
 
 impl Plan {
+    /// Whether the sandbox has namespaces of its own, whose end ends everything in it.
+    #[must_use]
+    pub fn has_namespaces(&self) -> bool {
+        self.namespaces
+    }
+
     /// Whether the first process waits for the supervisor before it goes on.
     pub(crate) fn waits(&self) -> bool {
         self.steps.contains(&Step::AwaitRelease)

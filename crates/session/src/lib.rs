@@ -12,13 +12,19 @@
 mod environment;
 mod home;
 mod host;
+mod janitor;
+mod prepare;
 mod program;
 mod supervise;
+mod terminal;
 mod view;
+mod worktree;
 
 pub use environment::Variables;
 pub use home::Home;
 pub use host::{Host, HostError, User};
+pub use prepare::{PrepareError, Request, prepare, project_of};
 pub use program::{Program, ProgramError};
-pub use supervise::{Outcome, Run, RunError, run};
+pub use supervise::{End, Outcome, Run, RunError, run};
+pub use terminal::terminals;
 pub use view::{Project, View, ViewError};

@@ -143,16 +143,21 @@ fn modules(folder: &Path) -> Option<PathBuf> {
     folder.ancestors().filter(|a| a.file_name() == Some(OsStr::new("node_modules"))).last().map(Path::to_owned)
 }
 
-/// `X` for a program in `X/bin`, where `X` is a package's own folder and not one that holds much
-/// else.
+/// The package a program's folder belongs to: `/opt/X`, or `X` for `X/bin` where `X` also holds
+/// what programs load (`lib`, `share` …) and is not a place shared by much else. Anything wider is
+/// the user's to grant, with `--ro`.
 fn prefix(folder: &Path, home: &Path) -> Option<PathBuf> {
-    let candidate = match folder.file_name()?.as_bytes() {
-        b"bin" | b"sbin" | b"libexec" => folder.parent()?,
-        _ => folder,
-    };
-    let shared = [home.join(".local"), home.join(".cargo"), home.join(".local/share"), PathBuf::from("/opt")];
+    if let Ok(rest) = folder.strip_prefix("/opt") {
+        return rest.components().next().map(|first| Path::new("/opt").join(first));
+    }
+    if !["bin", "sbin", "libexec"].iter().any(|b| folder.ends_with(b)) {
+        return None;
+    }
+    let candidate = folder.parent()?;
+    let shared = [".local", ".cargo", ".local/share", ".config"].map(|s| home.join(s));
     let too_wide = home.starts_with(candidate) || shared.iter().any(|s| s == candidate) || candidate.parent().is_none();
-    (!too_wide).then(|| candidate.to_owned())
+    let package = ["lib", "lib64", "libexec", "share"].iter().any(|l| candidate.join(l).is_dir());
+    (package && !too_wide).then(|| candidate.to_owned())
 }
 
 /// The programs that a script's first line names: the interpreter, and what `env` is to find.

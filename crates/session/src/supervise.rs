@@ -1,30 +1,49 @@
-//! The supervisor: starts the sandbox, forwards signals, keeps the time, and says how it ended.
+//! The supervisor: starts the sandbox, forwards signals, keeps the limits, and says how it ended.
 
-use fumehood_sandbox::{Errno, Event, Plan, PlanError, Sandbox, Signals, Spec, StartError, raise_stop};
+use crate::janitor::Janitor;
+use crate::terminal::{self, Terminal, TerminalError};
+use fumehood_limits::{Group, InForce, Limit, Limits, Struck, Watchdog, Watched, rlimits};
+use fumehood_sandbox::{
+    Errno, Event, Plan, PlanError, Sandbox, Signals, Spec, StartError, become_subreaper, kill_descendants, raise_stop,
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// One run.
 #[derive(Debug)]
 pub struct Run {
-    /// What the sandbox is.
+    /// What the sandbox is. Its `limits` and `placed` are set here, from `limits`.
     pub spec: Spec,
-    /// How long it may take.
-    pub timeout: Option<Duration>,
+    /// What it may use.
+    pub limits: Limits,
+    /// Folders of the host whose growth counts against the disk limit.
+    pub written: Vec<PathBuf>,
 }
 
-/// How a run ended.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The command ended with this status.
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By itself, with this status.
     Exited(i32),
-    /// A signal ended the command.
+    /// A signal ended it.
     Killed(i32),
-    /// The time limit ended it.
-    TimedOut,
-    /// The program could not be executed.
+    /// A limit that is kept by the supervisor ended it.
+    Limit(Limit),
+    /// It could not be executed.
     NotExecuted(Errno),
+}
+
+/// A run that took place.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How the command ended.
+    pub end: End,
+    /// A limit that the kernel enforced meanwhile.
+    pub struck: Option<Struck>,
+    /// What held each limit.
+    pub in_force: InForce,
 }
 
 /// Why a run did not take place.
@@ -36,12 +55,24 @@ pub enum RunError {
     /// The sandbox could not be built.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// A limit cannot be held here.
+    #[error(transparent)]
+    Limits(#[from] fumehood_limits::Error),
+    /// The user's terminal.
+    #[error(transparent)]
+    Terminal(#[from] TerminalError),
     /// Signals could not be set up.
     #[error("set up signals: {0}")]
     Signals(#[source] Errno),
+    /// A helper process could not be made.
+    #[error("start the janitor: {0}")]
+    Janitor(#[source] Errno),
     /// The first process was killed from outside, or its kernel failed it.
     #[error("the sandbox's first process was killed from outside")]
     Lost,
+    /// The terminal relay was killed from outside; the sandbox went with it.
+    #[error("the terminal relay was killed from outside")]
+    RelayLost,
 }
 
 /// Signals that are passed on to the command.
@@ -51,72 +82,156 @@ const FORWARDED: [i32; 6] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SI
 ///
 /// # Errors
 /// The run did not take place, or its end is not known.
-pub fn run(run: Run) -> Result<Outcome, RunError> {
+pub fn run(mut run: Run) -> Result<Outcome, RunError> {
+    let signals = block_signals()?;
+    let group = Group::create(&run.limits, "run")?;
+    let in_force = group.in_force().clone();
+    let paths = group.janitor_paths();
+    let grouped = paths.iter().next().is_some();
+    let janitor = if grouped { Some(Janitor::start(paths).map_err(RunError::Janitor)?) } else { None };
+    run.spec.placed = grouped;
+    run.spec.limits = rlimits::rlimits(&run.limits, &in_force)
+        .into_iter()
+        .map(|l| l.within_current())
+        .map(|l| (l.resource.raw(), l.value))
+        .collect();
+    let ended = supervise(&run, &signals, &group, &in_force);
+    let struck = group.struck();
+    drop(group);
+    if let Some(janitor) = janitor {
+        janitor.dismiss();
+    }
+    Ok(Outcome { end: ended?, struck, in_force })
+}
+
+fn block_signals() -> Result<Signals, RunError> {
     let mut listened = FORWARDED.to_vec();
     listened.extend([libc::SIGTSTP, libc::SIGCONT]);
-    let signals = Signals::block(&listened).map_err(RunError::Signals)?;
+    Signals::block(&listened).map_err(RunError::Signals)
+}
+
+fn supervise(run: &Run, signals: &Signals, group: &Group, in_force: &InForce) -> Result<End, RunError> {
     let plan = Plan::new(&run.spec)?;
-    let deadline = run.timeout.map(|t| Instant::now() + t);
-    let sandbox = Sandbox::start(plan, None, None)?;
-    let outcome = Supervisor { sandbox: &sandbox, signals: &signals, deadline }.watch();
-    match outcome {
-        Ok(Outcome::Exited(_) | Outcome::Killed(_) | Outcome::NotExecuted(_)) => sandbox.wait(),
+    let separate = plan.has_namespaces();
+    if !separate {
+        become_subreaper().map_err(RunError::Signals)?;
+    }
+    let mut place = |pid| group.add(pid).map_err(std::io::Error::other);
+    let place = if run.spec.placed { Some(&mut place as fumehood_sandbox::Placement<'_>) } else { None };
+    let sandbox = Sandbox::start(plan, group.cgroup2_fd(), place)?;
+    let mut supervisor = Supervisor { sandbox: &sandbox, signals, watchdog: None, terminal: None };
+    let ended = supervisor.begin(run, in_force).and_then(|()| supervisor.watch());
+    match ended {
+        Ok(End::Exited(_) | End::Killed(_) | End::NotExecuted(_)) => sandbox.wait(),
         _ => sandbox.kill_and_wait(),
     }
-    outcome
+    if !separate {
+        kill_descendants();
+    }
+    // After the sandbox: the relay shows what its terminal still holds, then leaves the user's as
+    // it was found.
+    if let Some(terminal) = supervisor.terminal {
+        terminal.finish();
+    }
+    ended
 }
 
 struct Supervisor<'a> {
     sandbox: &'a Sandbox,
     signals: &'a Signals,
-    deadline: Option<Instant>,
+    watchdog: Option<Watchdog>,
+    terminal: Option<Terminal>,
 }
 
 impl Supervisor<'_> {
-    fn watch(&self) -> Result<Outcome, RunError> {
+    fn begin(&mut self, run: &Run, in_force: &InForce) -> Result<(), RunError> {
+        let watched = Watched { init: self.sandbox.pid(), private: Vec::new(), shared: run.written.clone() };
+        self.watchdog = Watchdog::start(&run.limits, in_force, &watched, Instant::now())?;
+        if !run.spec.terminal.contains(&true) {
+            terminal::let_go_of_streams();
+        }
+        Ok(())
+    }
+
+    fn watch(&mut self) -> Result<End, RunError> {
         loop {
-            let left = match self.time_left() {
-                Some(Duration::ZERO) => return Ok(Outcome::TimedOut),
-                left => left,
-            };
-            let mut watched = [
-                PollFd::from_borrowed_fd(self.sandbox.events(), PollFlags::IN),
-                PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN),
-            ];
-            let timeout = left.and_then(|d| Timespec::try_from(d).ok());
-            let _interrupted = poll(&mut watched, timeout.as_ref());
-            if !watched[1].revents().is_empty() {
+            let ready = self.wait();
+            if let Some(struck) = self.watchdog.as_mut().and_then(|w| w.tick(Instant::now())) {
+                return Ok(End::Limit(struck.limit));
+            }
+            if ready.signals {
                 self.forward();
             }
-            if !watched[0].revents().is_empty()
-                && let Some(outcome) = self.event()?
+            if ready.events
+                && let Some(end) = self.event()?
             {
-                return Ok(outcome);
+                return Ok(end);
+            }
+            if ready.terminal {
+                return Err(RunError::RelayLost);
             }
         }
     }
 
-    fn time_left(&self) -> Option<Duration> {
-        self.deadline.map(|d| d.saturating_duration_since(Instant::now()))
+    fn wait(&self) -> Ready {
+        let pause = self.watchdog.as_ref().map(|w| w.pause(Instant::now())).filter(|p| *p < Duration::MAX);
+        let timeout = pause.and_then(|d| Timespec::try_from(d).ok());
+        let mut watched = vec![
+            PollFd::from_borrowed_fd(self.sandbox.events(), PollFlags::IN),
+            PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN),
+        ];
+        watched.extend(self.terminal.iter().map(|t| PollFd::from_borrowed_fd(t.ended(), PollFlags::IN)));
+        let _interrupted = poll(&mut watched, timeout.as_ref());
+        let is = |n: usize| watched.get(n).is_some_and(|p| !p.revents().is_empty());
+        Ready { events: is(0), signals: is(1), terminal: is(2) }
     }
 
-    fn forward(&self) {
+    fn forward(&mut self) {
         while let Some(signal) = self.signals.next() {
             self.sandbox.signal(signal);
             if signal == libc::SIGTSTP {
-                raise_stop();
+                self.stop();
             }
         }
     }
 
-    fn event(&self) -> Result<Option<Outcome>, RunError> {
+    /// Stops this process as a shell's job, and goes on when it is continued.
+    fn stop(&mut self) {
+        if let Some(terminal) = &self.terminal {
+            terminal.suspend();
+        }
+        raise_stop();
+        if let Some(terminal) = &self.terminal {
+            terminal.resume();
+        }
+        self.sandbox.signal(libc::SIGCONT);
+    }
+
+    fn event(&mut self) -> Result<Option<End>, RunError> {
         Ok(match self.sandbox.event() {
-            Event::Exited(code) => Some(Outcome::Exited(code)),
-            Event::Killed(signal) => Some(Outcome::Killed(signal)),
-            Event::NotExecuted(errno) => Some(Outcome::NotExecuted(errno)),
+            Event::Exited(code) => Some(End::Exited(code)),
+            Event::Killed(signal) => Some(End::Killed(signal)),
+            Event::NotExecuted(errno) => Some(End::NotExecuted(errno)),
             Event::Failed(error) => return Err(error.into()),
             Event::Lost => return Err(RunError::Lost),
-            Event::Stopped(_) | Event::Terminal(_) => None,
+            Event::Terminal(master) => self.connect(master)?,
+            Event::Stopped(_) => {
+                if self.terminal.is_some() {
+                    self.stop();
+                }
+                None
+            }
         })
     }
+
+    fn connect(&mut self, master: OwnedFd) -> Result<Option<End>, RunError> {
+        self.terminal = Some(Terminal::start(master)?);
+        Ok(None)
+    }
+}
+
+struct Ready {
+    events: bool,
+    signals: bool,
+    terminal: bool,
 }

@@ -222,18 +222,24 @@ impl<'a> View<'a> {
         self.put(at, bind(from, Access::ReadOnly, kind, owner));
     }
 
-    /// A place inside the project that is read-only, its ancestors below the project pinned so that
-    /// it cannot be moved away with them.
-    pub fn protect(&mut self, project: &Project, relative: &Path) {
-        let mut ancestors: Vec<&Path> = relative.ancestors().skip(1).filter(|a| !a.as_os_str().is_empty()).collect();
-        ancestors.reverse();
+    /// As [`View::show`], read-only, for what need not exist.
+    pub fn show_if_there(&mut self, path: &Path) {
+        if path.exists() {
+            let _reserved_or_too_wide = self.show(path, Access::ReadOnly);
+        }
+    }
+
+    /// A place below a shown folder that is read-only, its ancestors below the folder pinned so
+    /// that it cannot be moved away with them.
+    pub fn protect_at(&mut self, folder: &Path, relative: &Path) {
+        let ancestors = relative.ancestors().skip(1).filter(|a| !a.as_os_str().is_empty());
         for ancestor in ancestors {
-            let at = project.path.join(ancestor);
+            let at = folder.join(ancestor);
             if !self.entries.iter().any(|(p, _)| *p == at) {
                 self.put(at, Entry::Pin);
             }
         }
-        self.put(project.path.join(relative), Entry::Protect);
+        self.put(folder.join(relative), Entry::Protect);
     }
 
     /// A place that is covered by an empty file or folder.

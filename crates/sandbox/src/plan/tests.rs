@@ -1,1 +1,291 @@
+use super::*;
+use crate::execute::build;
+use crate::kernel::Fd;
+use crate::record::Recorder;
+use crate::spec::Room;
+use proptest::prelude::*;
+use std::ffi::CStr;
 
+const ROOM: Room = Room {
+    bytes: 1024,
+    inodes: 10,
+    mode: 0o755,
+};
+
+fn bind(from: &CStr, access: Access) -> Entry {
+    Entry::Bind {
+        from: from.to_owned(),
+        access,
+        kind: Kind::Directory,
+        owner: None,
+    }
+}
+
+/// A small sandbox of a user.
+fn spec() -> Spec {
+    let ids = Ids { uid: 1000, gid: 100 };
+    Spec {
+        level: Level::Namespace,
+        caller: ids,
+        inside: ids,
+        private: None,
+        view: vec![
+            (c"/usr".to_owned(), bind(c"/usr", Access::ReadOnly)),
+            (c"/bin".to_owned(), Entry::Link(c"usr/bin".to_owned())),
+            (c"/home/ann".to_owned(), Entry::Memory(ROOM)),
+            (c"/home/ann/p".to_owned(), bind(c"/home/ann/p", Access::ReadWrite)),
+            (c"/home/ann/p/.git".to_owned(), Entry::Pin),
+            (c"/home/ann/p/.git/hooks".to_owned(), Entry::Protect),
+            (c"/home/ann/p/.env".to_owned(), Entry::Hide(Kind::File)),
+        ],
+        nested: false,
+        landlock: 6,
+        limits: vec![(4, 0)],
+        placed: false,
+        terminal: [false; 3],
+        command: Command {
+            program: c"/usr/bin/true".to_owned(),
+            arguments: vec![c"true".to_owned()],
+            environment: Vec::new(),
+            directory: c"/home/ann/p".to_owned(),
+        },
+    }
+}
+
+fn plan(spec: &Spec) -> Plan {
+    Plan::new(spec).unwrap()
+}
+
+#[test]
+fn the_order_for_a_user() {
+    insta::assert_snapshot!(plan(&spec()), @r#"
+     0 write "deny" to "/proc/self/setgroups"
+     1 write "1000 1000 1" to "/proc/self/uid_map"
+     2 write "100 100 1" to "/proc/self/gid_map"
+     3 mount a new root
+     4 make directory ".fumehood" mode 755
+     5 make directory ".fumehood/directory" mode 0
+     6 make file ".fumehood/file" mode 0 of 0 bytes
+     7 make link "bin" to "usr/bin"
+     8 make directory "home" mode 755
+     9 make directory "home/ann" mode 755
+    10 mount memory at "home/ann", 1024 bytes, 10 inodes
+    11 make directory "home/ann/p" mode 755
+    12 show "/home/ann/p" at "home/ann/p", writable
+    13 cover "home/ann/p/.env" with ".fumehood/file"
+    14 pin "home/ann/p/.git"
+    15 make "home/ann/p/.git/hooks" read-only
+    16 make directory "usr" mode 755
+    17 show "/usr" at "usr", read-only
+    18 name the host "fumehood"
+    19 bring loopback up
+    20 enter the new root and let go of the old one
+    21 make the new root read-only
+    22 limit resource 4 to 0
+    23 start a new session
+    24 drop all capabilities
+    25 forbid new privileges
+    26 forbid tracing of the first process
+    27 enforce Landlock, handled 0xffff scoped 0x3
+         0x000d "/"
+         0xf7bf "/home/ann"
+         0xf7bf "/home/ann/p"
+    28 load the system call filter
+    "#);
+}
+
+#[test]
+fn the_calls_for_a_user_with_a_terminal() {
+    let mut spec = spec();
+    spec.view = vec![(c"/usr".to_owned(), bind(c"/usr", Access::ReadOnly))];
+    spec.terminal = [true; 3];
+    let mut kernel = Recorder::default();
+    build(&plan(&spec), &[], Fd(3), &mut kernel).unwrap();
+    insta::assert_snapshot!(kernel.calls.join("\n"), @r#"
+    write "/proc/self/setgroups" "deny"
+    write "/proc/self/uid_map" "1000 1000 1\n"
+    write "/proc/self/gid_map" "100 100 1\n"
+    fsmount "tmpfs" [("size", "1048576"), ("nr_inodes", "4096"), ("mode", "0755")] writable = 100
+    open / = 101
+    move_mount 100 to 101
+    mkdirat 100 ".fumehood" 755
+    mkdirat 100 ".fumehood/directory" 0
+    create 100 ".fumehood/file" 0 0 bytes
+    mkdirat 100 "usr" 755
+    open_tree -100 "/usr" = 102
+    mount_setattr 102 read-only recursive
+    openat2 100 "usr" = 103
+    move_mount 102 to 103
+    sethostname "fumehood"
+    lo up
+    fchdir 100, pivot_root, umount2
+    mount_setattr 100 read-only
+    prlimit 4 0
+    setsid
+    open ptmx = 104
+    TIOCGPTPEER = 105
+    TIOCSCTTY 105
+    send 104
+    capset none
+    no_new_privs
+    not dumpable
+    landlock_create_ruleset 0xffff 0x3 = 106
+    landlock_add_rule 106 "/" 0xd
+    landlock_restrict_self 106
+    seccomp
+    "#);
+}
+
+#[test]
+fn root_maps_owners_before_and_never_becomes_root() {
+    let mut spec = spec();
+    spec.caller = Ids { uid: 0, gid: 0 };
+    assert_eq!(Plan::new(&spec).unwrap_err(), PlanError::PrivateIds);
+    spec.private = Some(Ids {
+        uid: 0x7000_0001,
+        gid: 0x7000_0001,
+    });
+    spec.view.truncate(1);
+    let text = plan(&spec).to_string();
+    assert!(text.starts_with(
+        "tree 0: \"/usr\", read-only\n  0 wait for the id mapping\n  1 become user 1000 group 100\n"
+    ));
+    assert!(text.contains("show tree 0 at \"usr\", read-only"));
+    assert_eq!(plan(&spec).mapping, Some((spec.inside, spec.private.unwrap())));
+}
+
+#[test]
+fn walls_come_after_what_they_forbid_and_the_filter_last() {
+    let steps = plan(&spec()).steps;
+    let at = |wanted: fn(&Step) -> bool| steps.iter().position(wanted).unwrap();
+    let enter = at(|s| matches!(s, Step::EnterRoot));
+    let seal = at(|s| matches!(s, Step::SealRoot));
+    let capabilities = at(|s| matches!(s, Step::DropCapabilities));
+    let landlock = at(|s| matches!(s, Step::Landlock { .. }));
+    assert!(enter < seal && seal < capabilities && capabilities < landlock);
+    assert!(matches!(steps.last(), Some(Step::Filter)));
+    let mounts_after = steps[enter..]
+        .iter()
+        .any(|s| matches!(s, Step::Bind { .. } | Step::Memory { .. }));
+    assert!(!mounts_after);
+}
+
+#[test]
+fn a_nested_sandbox_gets_no_file_rules_and_says_so_in_the_plan() {
+    let mut spec = spec();
+    spec.nested = true;
+    let landlock = plan(&spec)
+        .steps
+        .into_iter()
+        .find(|s| matches!(s, Step::Landlock { .. }));
+    assert_eq!(
+        landlock,
+        Some(Step::Landlock {
+            handled: 0,
+            scoped: 3,
+            grants: vec![]
+        })
+    );
+}
+
+#[test]
+fn landlock_that_would_forbid_renames_is_not_used_for_files() {
+    let mut spec = spec();
+    spec.landlock = 1;
+    assert!(
+        !plan(&spec)
+            .steps
+            .iter()
+            .any(|s| matches!(s, Step::Landlock { .. }))
+    );
+}
+
+#[test]
+fn level_landlock_refuses_what_it_cannot_hold() {
+    let mut spec = spec();
+    spec.level = Level::Landlock;
+    assert_eq!(
+        Plan::new(&spec).unwrap_err(),
+        PlanError::Weaker("hide files below a visible directory (hide)")
+    );
+    spec.view.pop();
+    let plan = Plan::new(&spec).unwrap();
+    assert!(!plan.namespaces && plan.filter == Filter::new(crate::Strictness::Landlock));
+    spec.landlock = 0;
+    assert_eq!(Plan::new(&spec).unwrap_err(), PlanError::NoLandlock);
+}
+
+#[test]
+fn paths_that_are_not_plain_are_refused() {
+    for path in [c"usr", c"/usr/../etc", c"/usr//bin", c"/./x", c""] {
+        let mut spec = spec();
+        spec.view = vec![(path.to_owned(), Entry::Directory)];
+        assert_eq!(Plan::new(&spec).unwrap_err(), PlanError::Path(path.to_owned()));
+    }
+}
+
+#[test]
+fn every_failing_call_is_reported_as_its_step() {
+    let plan = plan(&spec());
+    let mut whole = Recorder::default();
+    build(&plan, &[], Fd(3), &mut whole).unwrap();
+    // Files of /proc that a kernel lacks are allowed to be absent; every other failure ends it.
+    for n in 0..whole.calls.len() {
+        let mut kernel = Recorder::failing_at(n);
+        let (step, errno) = build(&plan, &[], Fd(3), &mut kernel).unwrap_err();
+        assert_eq!(errno, crate::Errno::PERM);
+        assert_eq!(
+            kernel.calls.len(),
+            n + 1,
+            "went on after a failure in {}",
+            plan.steps[step]
+        );
+    }
+    assert_eq!(whole.still_open(), [100], "only the new root stays open");
+}
+
+/// Paths of up to four components over a tiny alphabet, so that they nest.
+fn path() -> impl Strategy<Value = CString> {
+    proptest::collection::vec("[ab]", 1..4).prop_map(|c| CString::new(format!("/{}", c.join("/"))).unwrap())
+}
+
+proptest! {
+    /// Whatever is asked for: a mount point that is ours exists before it is mounted on, and
+    /// nothing is made inside a tree of the host.
+    #[test]
+    fn mount_points_are_made_where_they_are_ours_and_nowhere_else(
+        binds in proptest::collection::vec((path(), any::<bool>()), 1..6),
+    ) {
+        let mut spec = spec();
+        spec.view = binds.iter().map(|(p, memory)| {
+            (p.clone(), if *memory { Entry::Memory(ROOM) } else { bind(c"/x", Access::ReadOnly) })
+        }).collect();
+        let mut made = std::collections::BTreeSet::new();
+        let mut mounts = Vec::<(Vec<u8>, bool)>::new();
+        for step in plan(&spec).steps {
+            let (to, host) = match step {
+                Step::Directory(p, _) => {
+                    let p = p.into_bytes();
+                    prop_assert!(!in_host(&mounts, &p), "made {:?} in a host tree", String::from_utf8_lossy(&p));
+                    made.insert(p);
+                    continue;
+                }
+                Step::Memory { to, .. } => (to.into_bytes(), false),
+                Step::Bind { to, .. } => (to.into_bytes(), true),
+                _ => continue,
+            };
+            prop_assert!(made.contains(&to) || in_host(&mounts, &to));
+            mounts.push((to, host));
+        }
+    }
+}
+
+/// Whether the nearest tree mounted above a path is one of the host.
+fn in_host(mounts: &[(Vec<u8>, bool)], path: &[u8]) -> bool {
+    let below = |top: &[u8]| path.len() > top.len() && path.starts_with(top) && path[top.len()] == b'/';
+    let above = mounts
+        .iter()
+        .filter(|(top, _)| below(top))
+        .max_by_key(|(top, _)| top.len());
+    above.is_some_and(|(_, host)| *host)
+}

@@ -49,7 +49,7 @@ fn a_local_install_shows_its_link_and_its_own_folder_only() {
     fs::create_dir_all(t.at("home/.local/bin")).unwrap();
     symlink(t.at("home/.local/share/claude/versions/2.1"), t.at("home/.local/bin/claude")).unwrap();
     let p = t.find("claude", &[t.at("home/.local/bin")]).unwrap();
-    assert_eq!(p.closure, [t.at("home/.local/bin/claude"), t.at("home/.local/share/claude/versions")]);
+    assert_eq!(p.closure, [t.at("home/.local/bin/claude"), t.at("home/.local/share/claude/versions/2.1")]);
 }
 
 #[test]
@@ -58,6 +58,17 @@ fn the_home_is_never_part_of_a_closure() {
     t.script("home/bin/tool", "\x7fELF");
     let p = t.find("tool", &[t.at("home/bin")]).unwrap();
     assert_eq!(p.closure, [t.at("home/bin/tool")]);
+}
+
+#[test]
+fn a_package_is_shown_whole_and_a_folder_of_programs_is_not() {
+    let t = Tree::new();
+    t.script("work/bin/tool", "\x7fELF");
+    assert_eq!(t.find("tool", &[t.at("work/bin")]).unwrap().closure, [t.at("work/bin/tool")]);
+    fs::create_dir_all(t.at("work/lib")).unwrap();
+    assert_eq!(t.find("tool", &[t.at("work/bin")]).unwrap().closure, [t.at("work")]);
+    t.script("data/run.sh", "#!/bin/sh");
+    assert_eq!(t.find("data/run.sh", &[]).unwrap().closure, [t.at("data/run.sh")]);
 }
 
 #[test]

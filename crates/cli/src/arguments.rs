@@ -1,0 +1,142 @@
+//! The command line, as types.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Run agents, and the code they write, where letting them act is safe.
+#[derive(Debug, Parser)]
+#[command(name = "fumehood", version, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run a command in a sandbox around this project
+    Run(Box<RunArguments>),
+    /// Say which isolation works on this machine, why not, and the fix
+    Doctor(DoctorArguments),
+    /// Write a commented fumehood.toml for what is found here
+    Init(InitArguments),
+    /// Check and explain configuration
+    #[command(subcommand)]
+    Policy(PolicyVerb),
+    /// Accept what this project's fumehood.toml asks for
+    Trust(TrustArguments),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Isolation {
+    /// Namespaces, own file tree, Landlock, seccomp (the default)
+    Namespace,
+    /// Landlock and seccomp only; weaker, and named so
+    Landlock,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// Start in this directory
+    #[arg(short = 'C', value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Use this file instead of the project's fumehood.toml
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Use this preset too
+    #[arg(long = "preset", value_name = "NAME")]
+    pub(crate) presets: Vec<String>,
+    /// Changes reach the project at once (the only way in this version)
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// How strong
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub(crate) isolation: Option<Isolation>,
+    /// Let the program bring a sandbox of its own; weaker, and named so
+    #[arg(long)]
+    pub(crate) nested: bool,
+    /// Show this path, read-only
+    #[arg(long = "ro", value_name = "PATH")]
+    pub(crate) read_only: Vec<PathBuf>,
+    /// Show this path, writable
+    #[arg(long = "rw", value_name = "PATH")]
+    pub(crate) read_write: Vec<PathBuf>,
+    /// Cover files of the project that match
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) hide: Vec<OsString>,
+    /// Set a variable, or pass the caller's
+    #[arg(long = "env", value_name = "NAME[=VALUE]")]
+    pub(crate) env: Vec<OsString>,
+    /// Memory at most, such as 2G
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<String>,
+    /// Processors at most, such as 1.5
+    #[arg(long, value_name = "N")]
+    pub(crate) cpus: Option<String>,
+    /// Processes and threads at most
+    #[arg(long, value_name = "N")]
+    pub(crate) pids: Option<String>,
+    /// Size of private files, and of any one file, at most
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) disk: Option<String>,
+    /// Open files at most, in each process
+    #[arg(long, value_name = "N")]
+    pub(crate) open_files: Option<String>,
+    /// Time at most, such as 90s or 1h30m
+    #[arg(long, value_name = "TIME")]
+    pub(crate) timeout: Option<String>,
+    /// The user inside, a number; never has privilege, 0 included
+    #[arg(long, value_name = "UID")]
+    pub(crate) user: Option<u32>,
+    /// Write events as JSON lines to this descriptor or file
+    #[arg(long, value_name = "FD|FILE")]
+    pub(crate) events: Option<OsString>,
+    /// Say what is done, on standard error
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// Do the one privileged step that is missing, after asking
+    #[arg(long)]
+    pub(crate) fix: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArguments {
+    /// Replace a file that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyVerb {
+    /// Check the configuration files that apply here
+    Check {
+        /// Check this file instead
+        file: Option<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrustArguments {
+    /// Accept without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}

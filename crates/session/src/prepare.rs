@@ -1,0 +1,178 @@
+//! From what is wanted to what is run: the view, the environment and the specification.
+
+use crate::environment::Variables;
+use crate::home::Home;
+use crate::host::Host;
+use crate::program::{Program, ProgramError};
+use crate::view::{Project, View, ViewError, c_string};
+use crate::worktree;
+use fumehood_sandbox::{Access, Command, Level, Room, Spec};
+use std::ffi::{CString, OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// What is wanted of one run. Paths are of the host.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The project.
+    pub project: Project,
+    /// Where the command starts; inside the project.
+    pub directory: PathBuf,
+    /// The command and its arguments.
+    pub command: Vec<OsString>,
+    /// How strong.
+    pub level: Level,
+    /// Whether the program may bring a sandbox of its own.
+    pub nested: bool,
+    /// Shown read-only; absent ones are errors.
+    pub read_only: Vec<PathBuf>,
+    /// Shown writable; absent ones are errors.
+    pub read_write: Vec<PathBuf>,
+    /// Shown read-only where they exist, under their own name.
+    pub shown: Vec<PathBuf>,
+    /// Shown read-only inside the private home: (from, at).
+    pub settings: Vec<(PathBuf, PathBuf)>,
+    /// Covered by an empty file or folder.
+    pub hidden: Vec<PathBuf>,
+    /// Read-only below the project, relative to it.
+    pub protected: Vec<PathBuf>,
+    /// The home inside.
+    pub home: Home,
+    /// Variables to set, after those every program gets.
+    pub variables: Vec<(OsString, OsString)>,
+    /// The numeric user inside, if not the caller's.
+    pub user: Option<u32>,
+    /// Size of each private in-memory place, bytes.
+    pub room: Option<u64>,
+    /// Which of the descriptors 0, 1, 2 become the sandbox's own terminal.
+    pub terminal: [bool; 3],
+}
+
+/// Why a run cannot be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// The command.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// What it would see.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// An argument holds a NUL byte.
+    #[error("argument {0} holds a NUL byte")]
+    Argument(usize),
+}
+
+/// Size of each private in-memory place where none is given: enough for compilers' temporary
+/// files, far from what would starve the host.
+const ROOM: u64 = 2 << 30;
+const INODES: u64 = 1 << 20;
+
+/// Where programs are looked for when the caller has no PATH.
+const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// Prepares the specification.
+///
+/// # Errors
+/// The command is not found or something asked for cannot be shown.
+pub fn prepare(host: &Host, request: &Request) -> Result<Spec, PrepareError> {
+    let search = std::env::var_os("PATH").filter(|p| !p.is_empty()).unwrap_or_else(|| DEFAULT_PATH.into());
+    let name = request.command.first().map_or(OsStr::new(""), OsString::as_os_str);
+    let program = Program::find(name, &search, &request.directory, &host.user.home)?;
+    let view = view(host, request, &program)?;
+    let environment = variables(host, request, &search, &view).strings();
+    let inside = request.user.map_or(host.inside, |uid| fumehood_sandbox::Ids { uid, gid: host.inside.gid });
+    Ok(Spec {
+        level: request.level,
+        caller: host.caller,
+        inside,
+        private: host.private,
+        view: view.into_entries(),
+        nested: request.nested,
+        landlock: host.landlock,
+        limits: Vec::new(), // the supervisor's, with the control groups it made
+        placed: false,
+        terminal: request.terminal,
+        command: Command {
+            program: c_string(&program.path),
+            arguments: arguments(&request.command)?,
+            environment,
+            directory: c_string(&request.directory),
+        },
+    })
+}
+
+fn arguments(words: &[OsString]) -> Result<Vec<CString>, PrepareError> {
+    let one = |(n, word): (usize, &OsString)| CString::new(word.as_bytes()).map_err(|_| PrepareError::Argument(n));
+    words.iter().enumerate().map(one).collect()
+}
+
+fn view<'a>(host: &'a Host, request: &Request, program: &Program) -> Result<View<'a>, PrepareError> {
+    let room = Room { bytes: request.room.unwrap_or(ROOM), inodes: INODES, mode: 0o755 };
+    let mut view = View::system(host, room);
+    view.home(&request.home, room);
+    view.project(&request.project);
+    for path in program.closure.iter().chain(&request.shown) {
+        view.show_if_there(path);
+    }
+    for path in &request.read_only {
+        view.show(path, Access::ReadOnly)?;
+    }
+    for path in &request.read_write {
+        view.show(path, Access::ReadWrite)?;
+    }
+    for (from, at) in &request.settings {
+        view.show_as(from, at);
+    }
+    if let Some(repository) = worktree::repository(request.project.path()) {
+        view.show(&repository.git, Access::ReadWrite)?;
+        for place in &repository.protected {
+            view.protect_at(&repository.git, place);
+        }
+    }
+    for path in &request.protected {
+        view.protect_at(request.project.path(), path);
+    }
+    for path in &request.hidden {
+        view.hide(path);
+    }
+    Ok(view)
+}
+
+fn variables(host: &Host, request: &Request, search: &OsStr, view: &View<'_>) -> Variables {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    let mut variables = Variables::base(|name| std::env::var_os(name), names);
+    variables.set("HOME", &host.user.home);
+    variables.set("USER", &host.user.name);
+    variables.set("LOGNAME", &host.user.name);
+    variables.set("SHELL", "/bin/sh");
+    variables.set("PATH", visible(search, view));
+    variables.set("FUMEHOOD", "1");
+    for (name, value) in &request.variables {
+        variables.set(name, value);
+    }
+    variables
+}
+
+/// The caller's search path, as far as it can be seen inside.
+fn visible(search: &OsStr, view: &View<'_>) -> OsString {
+    let kept = std::env::split_paths(search).filter(|folder| folder.is_absolute() && view.shows(folder));
+    let mut folders: Vec<PathBuf> = kept.collect();
+    for folder in std::env::split_paths(DEFAULT_PATH) {
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    // Only a folder with ":" in its name cannot be joined, and split_paths gave none.
+    std::env::join_paths(folders).unwrap_or_else(|_| DEFAULT_PATH.into())
+}
+
+/// The folder a run takes as its project when started in `directory`: the nearest one above, this
+/// one included, that holds a `fumehood.toml` or a repository; never the home or what contains it.
+#[must_use]
+pub fn project_of(directory: &Path, home: &Path) -> PathBuf {
+    let candidate = directory
+        .ancestors()
+        .take_while(|a| !home.starts_with(a))
+        .find(|a| a.join("fumehood.toml").is_file() || a.join(".git").exists());
+    candidate.unwrap_or(directory).to_owned()
+}
