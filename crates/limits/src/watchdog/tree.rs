@@ -47,6 +47,7 @@ impl Iterator for Tree {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "processes to be looked at")]
 mod tests {
     use super::*;
     use std::process::{Command, Stdio};
@@ -74,10 +75,6 @@ mod tests {
         shell.kill().unwrap();
         shell.wait().unwrap();
         assert_eq!(all[0], pid);
-        assert_eq!(
-            count(),
-            1,
-            "the walk starts at the pid it is given, there or not"
-        );
+        assert_eq!(count(), 1, "the walk starts at the pid it is given, there or not");
     }
 }
