@@ -1,5 +1,5 @@
-//! A made-up cgroup v2 hierarchy with the rules that matter here: who may write where, controllers only from the
-//! parent, none given out by a cgroup that has processes.
+//! Made-up cgroup hierarchies with the rules that matter here: who may write where; in version 2 controllers only from
+//! the parent, and none given out by a cgroup that has processes.
 
 use crate::files::Files;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ struct Tree {
     foreign: BTreeSet<PathBuf>,
 }
 
-/// The hierarchy, mounted at `/cg`.
+/// Version 2 mounted at `/cg`, each controller of version 1 at `/v1/CONTROLLER`.
 #[derive(Debug, Default)]
 pub(crate) struct Fake(Mutex<Tree>);
 
@@ -30,6 +30,22 @@ impl Fake {
             .set("/cg/cgroup.controllers", controllers);
         fake.set("/cg/cgroup.procs", "");
         fake
+    }
+
+    /// A version 1 hierarchy with one controller.
+    pub(crate) fn v1(&self, controller: &str) -> &Self {
+        let path = PathBuf::from(format!("/v1/{controller}"));
+        let mut tree = self.lock();
+        tree.dirs.insert(path.clone());
+        tree.populate(&path, &format!("v1 {controller}"));
+        drop(tree);
+        self
+    }
+
+    /// Every directory and the text of every file, to see that nothing was touched.
+    pub(crate) fn all(&self) -> String {
+        let tree = self.lock();
+        format!("{:?}{:?}", tree.dirs, tree.files)
     }
 
     /// Makes a cgroup that gives these controllers to its children, whoever its parent belongs to.
@@ -68,6 +84,54 @@ impl Fake {
     }
 }
 
+/// The control files that come with a controller, and what they hold at first.
+const FILES: &[(&str, &[(&str, &str)])] = &[
+    (
+        "",
+        &[
+            ("cgroup.procs", ""),
+            ("cgroup.kill", ""),
+            ("cgroup.subtree_control", ""),
+        ],
+    ),
+    (
+        "memory",
+        &[
+            ("memory.max", "max"),
+            ("memory.swap.max", "max"),
+            ("memory.oom.group", "0"),
+            ("memory.events", "oom_kill 0"),
+        ],
+    ),
+    ("pids", &[("pids.max", "max"), ("pids.events", "max 0")]),
+    ("cpu", &[("cpu.max", "max 100000")]),
+    (
+        "v1 memory",
+        &[
+            ("cgroup.procs", ""),
+            ("memory.limit_in_bytes", "9223372036854771712"),
+            ("memory.swappiness", "60"),
+        ],
+    ),
+    (
+        "v1 pids",
+        &[
+            ("cgroup.procs", ""),
+            ("pids.max", "max"),
+            ("pids.events", "max 0"),
+        ],
+    ),
+    (
+        "v1 cpu",
+        &[
+            ("cgroup.procs", ""),
+            ("cpu.cfs_quota_us", "-1"),
+            ("cpu.cfs_period_us", "100000"),
+        ],
+    ),
+    ("v1 freezer", &[("cgroup.procs", ""), ("freezer.state", "THAWED")]),
+];
+
 impl Tree {
     fn given(&self, dir: &Path) -> Vec<String> {
         let text = self
@@ -89,13 +153,15 @@ impl Tree {
         if !self.dirs.insert(dir.to_path_buf()) {
             return Err(ErrorKind::AlreadyExists.into());
         }
-        for (file, text) in [
-            ("cgroup.procs", ""),
-            ("cgroup.kill", ""),
-            ("cgroup.subtree_control", ""),
-        ] {
-            self.files.insert(dir.join(file), text.into());
+        if let Some(controller) = dir
+            .strip_prefix("/v1")
+            .ok()
+            .and_then(|rest| rest.components().next())
+        {
+            self.populate(dir, &format!("v1 {}", controller.as_os_str().display()));
+            return Ok(());
         }
+        self.populate(dir, "");
         self.files
             .insert(dir.join("cgroup.controllers"), controllers.join(" "));
         controllers
@@ -105,30 +171,18 @@ impl Tree {
     }
 
     fn populate(&mut self, dir: &Path, controller: &str) {
-        let files: &[(&str, &str)] = match controller {
-            "memory" => &[
-                ("memory.max", "max"),
-                ("memory.swap.max", "max"),
-                ("memory.oom.group", "0"),
-                ("memory.events", "oom_kill 0"),
-            ],
-            "pids" => &[("pids.max", "max"), ("pids.events", "max 0")],
-            "cpu" => &[("cpu.max", "max 100000")],
-            _ => &[],
-        };
-        for (file, text) in files {
-            self.files
-                .entry(dir.join(file))
-                .or_insert_with(|| (*text).into());
+        let found = FILES
+            .iter()
+            .find(|(of, _)| *of == controller)
+            .map_or(&[][..], |(_, files)| files);
+        for (file, text) in found {
+            self.files.entry(dir.join(file)).or_insert_with(|| (*text).into());
         }
     }
 
     fn give(&mut self, dir: &Path, controller: &str) -> io::Result<()> {
         let has = |file: &str| self.files.get(&dir.join(file)).cloned().unwrap_or_default();
-        if !has("cgroup.controllers")
-            .split(' ')
-            .any(|c| c == controller)
-        {
+        if !has("cgroup.controllers").split(' ').any(|c| c == controller) {
             return Err(ErrorKind::NotFound.into());
         }
         if !has("cgroup.procs").is_empty() {
@@ -142,9 +196,7 @@ impl Tree {
             .filter(|child| child.parent() == Some(dir))
             .cloned()
             .collect();
-        children
-            .iter()
-            .for_each(|child| self.populate(child, controller));
+        children.iter().for_each(|child| self.populate(child, controller));
         Ok(())
     }
 }
@@ -152,10 +204,7 @@ impl Tree {
 impl Files for Fake {
     fn make_dir(&self, path: &Path) -> io::Result<()> {
         let mut tree = self.lock();
-        if path
-            .parent()
-            .is_some_and(|parent| tree.foreign.contains(parent))
-        {
+        if path.parent().is_some_and(|parent| tree.foreign.contains(parent)) {
             return Err(ErrorKind::PermissionDenied.into());
         }
         tree.make(path)
@@ -218,10 +267,7 @@ impl Files for Fake {
     fn dirs(&self, path: &Path) -> io::Result<Vec<OsString>> {
         let tree = self.lock();
         let inside = tree.dirs.iter().filter(|dir| dir.parent() == Some(path));
-        Ok(inside
-            .filter_map(|dir| dir.file_name())
-            .map(Into::into)
-            .collect())
+        Ok(inside.filter_map(|dir| dir.file_name()).map(Into::into).collect())
     }
 
     fn open_dir(&self, _path: &Path) -> io::Result<OwnedFd> {

@@ -80,10 +80,7 @@ impl Files for Host {
         let listed = pids(&self.read(&procs)?);
         // Some at a time: each holds a descriptor.
         for some in listed.chunks(128) {
-            let held: Vec<(i32, OwnedFd)> = some
-                .iter()
-                .filter_map(|pid| Some((*pid, hold(*pid)?)))
-                .collect();
+            let held: Vec<(i32, OwnedFd)> = some.iter().filter_map(|pid| Some((*pid, hold(*pid)?))).collect();
             // A pid may have been reused between the list and the descriptor. Whoever is listed still, while the
             // descriptor is held, is the process it refers to.
             let still: HashSet<i32> = pids(&self.read(&procs)?).into_iter().collect();

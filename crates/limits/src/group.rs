@@ -41,12 +41,7 @@ impl Group {
             return Self::create_in(Arc::new(Host), &Hierarchies::default(), limits, name);
         }
         let name = Owner::this_process()?.name(name);
-        Self::create_in(
-            Arc::new(Host),
-            &Hierarchies::of_this_process()?,
-            limits,
-            &name,
-        )
+        Self::create_in(Arc::new(Host), &Hierarchies::of_this_process()?, limits, &name)
     }
 
     pub(crate) fn create_in(
@@ -230,9 +225,7 @@ struct Making<'a> {
 impl Making<'_> {
     /// The limits that are set, that a controller can hold, and that nothing holds yet.
     fn open(&self) -> Vec<Limit> {
-        let open = |limit: &Limit| {
-            limit.controller().is_some() && self.group.in_force.get(*limit).is_none()
-        };
+        let open = |limit: &Limit| limit.controller().is_some() && self.group.in_force.get(*limit).is_none();
         self.group.limits.set().filter(open).collect()
     }
 
@@ -279,16 +272,9 @@ impl Making<'_> {
                 .and_then(|controller| self.places.v1(controller));
             let placed = hierarchy.ok_or_else(|| "not mounted".to_string());
             let group = &self.group;
-            match placed.and_then(|own| {
-                v1::place(
-                    &*group.files,
-                    own,
-                    self.name,
-                    limit,
-                    &group.limits,
-                    &group.v1,
-                )
-            }) {
+            match placed
+                .and_then(|own| v1::place(&*group.files, own, self.name, limit, &group.limits, &group.v1))
+            {
                 Ok(dir) => {
                     self.group.in_force.put(limit, Backend::CgroupV1);
                     self.keep_v1(dir);
@@ -360,5 +346,241 @@ fn without_cgroup(limit: Limit) -> Option<Backend> {
         Limit::Memory | Limit::Disk | Limit::Timeout => Some(Backend::Watchdog),
         Limit::Pids | Limit::OpenFiles => Some(Backend::Rlimit),
         Limit::Cpus => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::Fake;
+    use crate::hierarchy::Hierarchy;
+    use crate::units::Millicpus;
+
+    /// Version 2 with these controllers, version 1 with those; this process stands in `/cg/job` and the v1 roots.
+    fn machine(v2: &str, v1: &[&str]) -> (Arc<Fake>, Hierarchies) {
+        let fake = Fake::v2(v2);
+        fake.cgroup("/cg/job", v2);
+        for controller in v1 {
+            fake.v1(controller);
+        }
+        let at = |mount: &str, own: &str| Hierarchy {
+            mount: mount.into(),
+            own: own.into(),
+        };
+        let path = |controller: &&str| format!("/v1/{controller}");
+        let v1 = v1
+            .iter()
+            .map(|c| (vec![(*c).to_string()], at(&path(c), &path(c))))
+            .collect();
+        (
+            Arc::new(fake),
+            Hierarchies {
+                v2: Some(at("/cg", "/cg/job")),
+                v1,
+            },
+        )
+    }
+
+    fn make(machine: &(Arc<Fake>, Hierarchies), limits: &Limits) -> Result<Group, Error> {
+        let files: Arc<dyn Files> = Arc::<Fake>::clone(&machine.0);
+        Group::create_in(files, &machine.1, limits, "g")
+    }
+
+    fn all() -> Limits {
+        Limits {
+            memory: Some(64 << 20),
+            pids: Some(32),
+            cpus: Millicpus::new(500),
+            ..Limits::default()
+        }
+    }
+
+    #[test]
+    fn no_limit_touches_nothing() {
+        let machine = machine("memory pids cpu", &["memory"]);
+        let before = machine.0.all();
+        let group = make(&machine, &Limits::default()).unwrap();
+        assert_eq!(
+            (
+                group.in_force().to_string().as_str(),
+                group.cgroup2_fd().is_none()
+            ),
+            ("no limits", true)
+        );
+        assert_eq!(group.janitor_paths(), JanitorPaths::default());
+        group.add(1).unwrap();
+        group.kill().unwrap();
+        group.remove().unwrap();
+        assert_eq!(machine.0.all(), before);
+    }
+
+    #[test]
+    fn version_2_holds_all_it_can() {
+        let machine = machine("memory pids cpu", &["memory", "pids"]);
+        let group = make(&machine, &all()).unwrap();
+        assert_eq!(
+            group.in_force().to_string(),
+            "memory by cgroup v2, cpus by cgroup v2, pids by cgroup v2"
+        );
+        assert_eq!(group.paths(), [Path::new("/cg/job/g")]);
+        assert!(group.cgroup2_fd().is_some());
+        group.remove().unwrap();
+        assert!(machine.0.named("g").is_empty());
+    }
+
+    #[test]
+    fn each_limit_by_what_holds_it() {
+        let machine = machine("pids", &["memory", "cpu"]);
+        let group = make(
+            &machine,
+            &Limits {
+                open_files: Some(9),
+                disk: Some(9),
+                ..all()
+            },
+        )
+        .unwrap();
+        let line = "memory by cgroup v1, cpus by cgroup v1, pids by cgroup v2, disk by watchdog, open_files by rlimit";
+        assert_eq!(group.in_force().to_string(), line);
+        drop(group);
+        assert!(machine.0.named("g").is_empty());
+    }
+
+    #[test]
+    fn without_cgroups_the_watchdog_and_rlimits() {
+        let (fake, _) = machine("", &[]);
+        let limits = Limits { cpus: None, ..all() };
+        let group = make(&(fake, Hierarchies::default()), &limits).unwrap();
+        assert_eq!(group.in_force().to_string(), "memory by watchdog, pids by rlimit");
+        assert!(group.in_force().needs_watchdog());
+    }
+
+    #[test]
+    fn a_limit_that_nothing_holds_is_an_error_and_leaves_nothing() {
+        let machine = machine("memory", &["pids"]);
+        let error = make(&machine, &all()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "nothing here can hold the cpus limit: cgroup v2: the controller is not delegated; \
+             cgroup v1: not mounted; rlimits: none limits a rate"
+        );
+        assert!(machine.0.named("g").is_empty());
+    }
+
+    #[test]
+    fn a_version_1_group_is_killed_through_version_2() {
+        let machine = machine("", &["memory", "freezer"]);
+        let group = make(
+            &machine,
+            &Limits {
+                memory: Some(1 << 20),
+                ..Limits::default()
+            },
+        )
+        .unwrap();
+        assert_eq!(group.paths(), [Path::new("/cg/job/g"), Path::new("/v1/memory/g")]);
+        assert_eq!(
+            machine
+                .0
+                .read(Path::new("/v1/memory/g/memory.swappiness"))
+                .unwrap(),
+            "0"
+        );
+    }
+
+    #[test]
+    fn or_by_the_freezer_unless_it_can_refuse_forks() {
+        let (fake, mut places) = machine("", &["memory", "pids", "freezer"]);
+        places.v2 = None;
+        let machine = (fake, places);
+        let limits = Limits {
+            memory: Some(1 << 20),
+            ..Limits::default()
+        };
+        let group = make(&machine, &limits).unwrap();
+        assert_eq!(
+            group.paths(),
+            [Path::new("/v1/memory/g"), Path::new("/v1/freezer/g")]
+        );
+        drop(group);
+        let group = make(
+            &machine,
+            &Limits {
+                pids: Some(9),
+                ..limits
+            },
+        )
+        .unwrap();
+        assert_eq!(
+            group.paths(),
+            [Path::new("/v1/memory/g"), Path::new("/v1/pids/g")]
+        );
+    }
+
+    #[test]
+    fn a_share_of_the_cpus_is_no_larger_than_the_parents() {
+        let machine = machine("", &["cpu"]);
+        machine.0.set("/v1/cpu/cpu.cfs_quota_us", "20000");
+        let group = make(
+            &machine,
+            &Limits {
+                cpus: Millicpus::new(500),
+                ..Limits::default()
+            },
+        )
+        .unwrap();
+        assert_eq!(
+            machine.0.read(Path::new("/v1/cpu/g/cpu.cfs_quota_us")).unwrap(),
+            "20000"
+        );
+        group.verify().unwrap();
+    }
+
+    #[test]
+    fn a_limit_taken_away_is_noticed() {
+        let machine = machine("pids", &["memory"]);
+        let group = make(&machine, &Limits { cpus: None, ..all() }).unwrap();
+        group.verify().unwrap();
+        machine
+            .0
+            .set("/v1/memory/g/memory.limit_in_bytes", "9223372036854771712");
+        assert!(matches!(
+            group.verify(),
+            Err(Error::Lost {
+                limit: Limit::Memory,
+                ..
+            })
+        ));
+        machine
+            .0
+            .set("/v1/memory/g/memory.limit_in_bytes", "4096")
+            .set("/cg/job/g/pids.max", "max");
+        assert!(matches!(
+            group.verify(),
+            Err(Error::Lost {
+                limit: Limit::Pids,
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn dropping_kills_what_is_left() {
+        let machine = machine("pids", &[]);
+        let group = make(
+            &machine,
+            &Limits {
+                pids: Some(9),
+                ..Limits::default()
+            },
+        )
+        .unwrap();
+        group.add_cgroup2(42).unwrap();
+        assert_eq!(
+            machine.0.read(Path::new("/cg/job/g/cgroup.procs")).unwrap(),
+            "42\n"
+        );
+        drop(group);
+        assert!(machine.0.named("g").is_empty());
     }
 }

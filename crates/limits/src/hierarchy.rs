@@ -49,10 +49,7 @@ impl Hierarchies {
             let Some((controllers, path)) = place(line) else {
                 continue;
             };
-            let Some(found) = mounts
-                .iter()
-                .find_map(|mount| mount.locate(&controllers, path))
-            else {
+            let Some(found) = mounts.iter().find_map(|mount| mount.locate(&controllers, path)) else {
                 continue;
             };
             if controllers.is_empty() {
@@ -80,8 +77,7 @@ fn read(path: &str) -> Result<Vec<u8>, Error> {
 }
 
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
+    text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
 }
 
 /// `ID:controller,controller:/path`; no controllers means version 2.
@@ -196,18 +192,14 @@ mod tests {
         );
         assert_eq!(
             all.v1("cpu"),
-            Some(&at(
-                "/sys/fs/cgroup/cpu,cpuacct",
-                "/sys/fs/cgroup/cpu,cpuacct"
-            ))
+            Some(&at("/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/cpu,cpuacct"))
         );
         assert_eq!(all.v1("pids"), None);
     }
 
     #[test]
     fn systemd_user_session() {
-        let mount =
-            b"30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
+        let mount = b"30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
         let own = b"0::/user.slice/user-1000.slice/user@1000.service/app.slice/vte-spawn-1.scope\n";
         let v2 = Hierarchies::parse(own, mount).v2.unwrap();
         let up: Vec<_> = v2

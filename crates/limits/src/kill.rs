@@ -50,16 +50,8 @@ fn strike(files: &dyn Files, groups: &[PathBuf]) -> Vec<(PathBuf, usize)> {
         let _ = files.write(&dir.join("pids.max"), "0");
         let _ = files.write(&dir.join("freezer.state"), "FROZEN");
     }
-    let count = |dirs: &Vec<PathBuf>| {
-        dirs.iter()
-            .map(|dir| files.kill_all(dir).unwrap_or(0))
-            .sum()
-    };
-    let left = groups
-        .iter()
-        .cloned()
-        .zip(trees.iter().map(count))
-        .collect();
+    let count = |dirs: &Vec<PathBuf>| dirs.iter().map(|dir| files.kill_all(dir).unwrap_or(0)).sum();
+    let left = groups.iter().cloned().zip(trees.iter().map(count)).collect();
     for dir in trees.iter().flatten() {
         let _ = files.write(&dir.join("freezer.state"), "THAWED");
     }

@@ -24,9 +24,7 @@ pub struct Limits {
 impl Limits {
     /// The limits that are set, in the order they are reported.
     pub fn set(&self) -> impl Iterator<Item = Limit> + '_ {
-        Limit::ALL
-            .into_iter()
-            .filter(|limit| self.show(*limit).is_some())
+        Limit::ALL.into_iter().filter(|limit| self.show(*limit).is_some())
     }
 
     /// The value of one limit as a person would write it.

@@ -32,8 +32,7 @@ impl Owner {
             source,
         };
         let text = fs::read(stat).map_err(read)?;
-        let status =
-            Status::parse(&text).ok_or_else(|| read(std::io::ErrorKind::InvalidData.into()))?;
+        let status = Status::parse(&text).ok_or_else(|| read(std::io::ErrorKind::InvalidData.into()))?;
         let pid = rustix::process::getpid().as_raw_nonzero().get();
         // A /proc of another pid namespace counts differently; nothing in it may be compared with our pid.
         if status.pid != pid {
@@ -74,8 +73,7 @@ impl Owner {
     pub(crate) fn of_name(name: &str) -> Option<Self> {
         let mut parts = name.strip_prefix(PREFIX)?.strip_prefix('-')?.splitn(6, '-');
         let mut number = || parts.next()?.parse::<u64>().ok();
-        let (pid_ns, time_ns, pid, start, _n) =
-            (number()?, number()?, number()?, number()?, number()?);
+        let (pid_ns, time_ns, pid, start, _n) = (number()?, number()?, number()?, number()?, number()?);
         parts.next().filter(|given| !given.is_empty())?;
         Some(Self {
             pid_ns,
@@ -105,10 +103,7 @@ impl Owner {
 fn namespace(kind: &str) -> u64 {
     let link = fs::read_link(format!("/proc/self/ns/{kind}")).unwrap_or_default();
     let text = link.to_string_lossy();
-    let inode = text
-        .split(['[', ']'])
-        .nth(1)
-        .and_then(|inode| inode.parse().ok());
+    let inode = text.split(['[', ']']).nth(1).and_then(|inode| inode.parse().ok());
     inode.unwrap_or(0)
 }
 
@@ -137,6 +132,7 @@ impl Status {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "processes to be looked at")]
 mod tests {
     use super::*;
     use std::process::Command;
@@ -153,10 +149,7 @@ mod tests {
     #[test]
     fn names_that_would_leave_the_directory_are_refused() {
         for name in ["", "..", "a/b", "a b", "a\n", "é", &"x".repeat(65)] {
-            assert!(
-                matches!(Owner::check(name), Err(Error::Name(_))),
-                "{name:?}"
-            );
+            assert!(matches!(Owner::check(name), Err(Error::Name(_))), "{name:?}");
         }
     }
 

@@ -26,9 +26,7 @@ pub(crate) struct Readings<'a> {
 
 impl Readings<'_> {
     pub(crate) fn usage(&self) -> Usage {
-        let micros = self
-            .row("cpu.stat", "usage_usec")
-            .map(Duration::from_micros);
+        let micros = self.row("cpu.stat", "usage_usec").map(Duration::from_micros);
         Usage {
             memory: self.first(&["memory.current", "memory.usage_in_bytes"]),
             memory_peak: self.first(&["memory.peak", "memory.max_usage_in_bytes"]),
@@ -59,9 +57,7 @@ impl Readings<'_> {
     }
 
     fn first(&self, names: &[&str]) -> Option<u64> {
-        names
-            .iter()
-            .find_map(|name| self.read(name)?.trim().parse().ok())
+        names.iter().find_map(|name| self.read(name)?.trim().parse().ok())
     }
 
     fn row(&self, name: &str, key: &str) -> Option<u64> {
@@ -81,13 +77,8 @@ impl Readings<'_> {
 
 /// The value of `key VALUE` in a flat keyed file.
 fn row(text: &str, key: &str) -> Option<u64> {
-    text.lines().find_map(|line| {
-        line.strip_prefix(key)?
-            .strip_prefix(' ')?
-            .trim()
-            .parse()
-            .ok()
-    })
+    text.lines()
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
 }
 
 #[cfg(test)]
@@ -113,10 +104,7 @@ mod tests {
     fn version_2() {
         let events = "low 0\nhigh 0\nmax 9\noom 2\noom_kill 2\noom_group_kill 1\n";
         readings(
-            &[
-                ("/cg/a/memory.events", events),
-                ("/cg/a/pids.events", "max 7\n"),
-            ],
+            &[("/cg/a/memory.events", events), ("/cg/a/pids.events", "max 7\n")],
             |r| {
                 assert_eq!(
                     r.struck(),
@@ -157,10 +145,7 @@ mod tests {
             },
         );
         readings(
-            &[
-                ("/cg/a/pids.events", "max 3\n"),
-                ("/cg/b/memory.failcnt", "12\n"),
-            ],
+            &[("/cg/a/pids.events", "max 3\n"), ("/cg/b/memory.failcnt", "12\n")],
             |r| {
                 assert_eq!(
                     r.struck(),

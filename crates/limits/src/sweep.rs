@@ -51,3 +51,40 @@ fn stale(files: &dyn Files, places: &Hierarchies, me: &Owner) -> Vec<PathBuf> {
 fn owner(group: &std::path::Path) -> Option<Owner> {
     Owner::of_name(group.file_name()?.to_str()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::Fake;
+    use crate::hierarchy::Hierarchy;
+    use std::path::Path;
+
+    #[test]
+    fn only_the_groups_of_the_dead_go() {
+        let me = Owner::this_process().unwrap();
+        let mine = me.name("x");
+        let mut parts: Vec<String> = mine.split('-').map(Into::into).collect();
+        let mut other = |at: usize, text: &str| std::mem::replace(&mut parts[at], text.into());
+        let start = other(4, "1");
+        let dead = parts.join("-");
+        parts[1] = "1".into();
+        let elsewhere = parts.join("-");
+        assert!(mine.contains(&start));
+
+        let fake = Fake::v2("pids");
+        fake.cgroup("/cg/job", "pids");
+        for name in [&mine, &dead, &elsewhere, "system.slice", "fumehood-1-2-3-4-5-"] {
+            fake.cgroup(&format!("/cg/job/{name}"), "");
+        }
+        fake.cgroup(&format!("/cg/{dead}"), "");
+        fake.cgroup(&format!("/cg/job/{dead}/inner"), "")
+            .with_process(&format!("/cg/job/{dead}/inner"), 42);
+        let v2 = Some(Hierarchy {
+            mount: "/cg".into(),
+            own: "/cg/job".into(),
+        });
+        assert_eq!(sweep_in(&fake, &Hierarchies { v2, v1: Vec::new() }, &me), 2);
+        assert!(fake.named(&dead).is_empty());
+        assert_eq!(fake.dirs(Path::new("/cg/job")).unwrap().len(), 4);
+    }
+}

@@ -45,9 +45,7 @@ const SPAN: &str = "a time such as 90s, 10m or 1h30m";
 /// assert!(bytes("2 G").is_err());
 /// ```
 pub fn bytes(text: &str) -> Result<u64, UnitError> {
-    let end = text
-        .find(|c: char| c.is_ascii_alphabetic())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, suffix) = text.split_at(end);
     let unit = size_of_suffix(suffix).ok_or_else(|| shape(text, SIZE))?;
     let scaled = decimal(number, unit).map_err(|e| e.at(text, SIZE, "1 byte to 16 EiB"))?;
@@ -74,12 +72,7 @@ fn size_of_suffix(suffix: &str) -> Option<u64> {
 /// Writes a size so that [`bytes`] reads it back: the largest unit that divides it.
 #[must_use]
 pub fn show_bytes(size: u64) -> String {
-    const UNITS: [(u64, &str); 4] = [
-        (1 << 40, "T"),
-        (1 << 30, "G"),
-        (1 << 20, "M"),
-        (1 << 10, "K"),
-    ];
+    const UNITS: [(u64, &str); 4] = [(1 << 40, "T"), (1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K")];
     UNITS
         .iter()
         .find(|(unit, _)| size >= *unit && size.is_multiple_of(*unit))
@@ -181,9 +174,7 @@ fn spans(text: &str) -> Result<u64, Wrong> {
             .iter()
             .position(|(name, _)| *name == unit)
             .ok_or(Wrong::Shape)?;
-        let part = digits(number)?
-            .checked_mul(units[place].1)
-            .ok_or(Wrong::Range)?;
+        let part = digits(number)?.checked_mul(units[place].1).ok_or(Wrong::Range)?;
         total = total.checked_add(part).ok_or(Wrong::Range)?;
         (rest, units) = (after, &units[place + 1..]);
     }
@@ -291,8 +282,7 @@ mod tests {
     #[test]
     fn sizes_that_are_refused() {
         for text in [
-            "", "G", "0", "0.0001K", "-1", "+1", " 1", "1 G", "1P", "1iB", "1.G", ".5G", "1e3",
-            "1,5G", "٣G",
+            "", "G", "0", "0.0001K", "-1", "+1", " 1", "1 G", "1P", "1iB", "1.G", ".5G", "1e3", "1,5G", "٣G",
         ] {
             assert!(bytes(text).is_err(), "{text}");
         }

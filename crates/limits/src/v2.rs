@@ -41,11 +41,7 @@ pub(crate) fn place(
     let (mut best, mut passed, mut first) = (None::<Placed>, Limits::default(), None);
     for at in own.upwards() {
         match try_at(files, at, name, wanted, &passed) {
-            Ok(placed)
-                if best
-                    .as_ref()
-                    .is_none_or(|b| b.held.len() < placed.held.len()) =>
-            {
+            Ok(placed) if best.as_ref().is_none_or(|b| b.held.len() < placed.held.len()) => {
                 discard(files, best.replace(placed));
             }
             Ok(placed) => discard(files, Some(placed)),
@@ -116,23 +112,14 @@ fn settle(
     }
 }
 
-fn hold(
-    files: &dyn Files,
-    at: &Path,
-    leaf: &Path,
-    limit: Limit,
-    caps: &Limits,
-) -> Result<(), String> {
+fn hold(files: &dyn Files, at: &Path, leaf: &Path, limit: Limit, caps: &Limits) -> Result<(), String> {
     let given = limit
         .controller()
         .map_or(Ok(()), |controller| give_out(files, at, controller));
     let set = set(files, leaf, limit, caps);
     match (given, set) {
         (_, Ok(())) if is_held(files, leaf, limit, caps) => Ok(()),
-        (_, Ok(())) => Err(format!(
-            "{}: the {limit} limit did not take",
-            leaf.display()
-        )),
+        (_, Ok(())) => Err(format!("{}: the {limit} limit did not take", leaf.display())),
         // That the controller is not given out is the cause; that its file is missing, the consequence.
         (Err(reason), Err(_)) | (Ok(()), Err(reason)) => Err(reason),
     }
@@ -150,9 +137,7 @@ fn give_out(files: &dyn Files, at: &Path, controller: &str) -> Result<(), String
     {
         return Ok(());
     }
-    files
-        .write(&control, &format!("+{controller}"))
-        .map_err(failed)
+    files.write(&control, &format!("+{controller}")).map_err(failed)
 }
 
 fn set(files: &dyn Files, leaf: &Path, limit: Limit, caps: &Limits) -> Result<(), String> {
@@ -178,9 +163,7 @@ fn set(files: &dyn Files, leaf: &Path, limit: Limit, caps: &Limits) -> Result<()
                 format!("{} {PERIOD}", u64::from(milli) * PERIOD / 1000),
             )
         }
-        Limit::Disk | Limit::Timeout | Limit::OpenFiles => {
-            Err(format!("no controller holds {limit}"))
-        }
+        Limit::Disk | Limit::Timeout | Limit::OpenFiles => Err(format!("no controller holds {limit}")),
     }
 }
 
@@ -301,11 +284,7 @@ mod tests {
         let fake = session("memory pids");
         let placed = place(&fake, &hierarchy(), "leaf", &wanted()).unwrap();
         assert_eq!(placed.held, [Limit::Memory, Limit::Pids]);
-        assert_eq!(
-            fake.named("leaf"),
-            [placed.dir],
-            "only the chosen leaf remains"
-        );
+        assert_eq!(fake.named("leaf"), [placed.dir], "only the chosen leaf remains");
     }
 
     #[test]
@@ -333,10 +312,7 @@ mod tests {
             own: "/cg/job".into(),
         };
         let reason = place(&fake, &own, "leaf", &wanted()).unwrap_err();
-        assert!(
-            reason.starts_with("/cg/job/cgroup.subtree_control: "),
-            "{reason}"
-        );
+        assert!(reason.starts_with("/cg/job/cgroup.subtree_control: "), "{reason}");
         assert!(fake.named("leaf").is_empty(), "nothing is left behind");
     }
 
@@ -365,14 +341,8 @@ mod tests {
         };
         let placed = place(&fake, &hierarchy(), "leaf", &only_pids).unwrap();
         assert_eq!(placed.held, [Limit::Pids]);
-        assert_eq!(
-            fake.read(&placed.dir.join("memory.max")).unwrap(),
-            "1048576"
-        );
-        assert_eq!(
-            fake.read(&placed.dir.join("cpu.max")).unwrap(),
-            "20000 100000"
-        );
+        assert_eq!(fake.read(&placed.dir.join("memory.max")).unwrap(), "1048576");
+        assert_eq!(fake.read(&placed.dir.join("cpu.max")).unwrap(), "20000 100000");
     }
 
     #[test]

@@ -102,9 +102,7 @@ mod tests {
 
     fn of(limits: &Limits) -> Option<Watchdog> {
         let mut force = InForce::default();
-        limits
-            .set()
-            .for_each(|limit| force.put(limit, Backend::Watchdog));
+        limits.set().for_each(|limit| force.put(limit, Backend::Watchdog));
         Watchdog::start(limits, &force, &Watched::default(), Instant::now()).unwrap()
     }
 

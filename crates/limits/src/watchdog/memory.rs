@@ -72,10 +72,7 @@ impl Memory {
 /// Resident bytes; 0 for a process that has ended.
 fn resident(pid: i32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
-    let pages = text
-        .split(' ')
-        .nth(1)
-        .and_then(|pages| pages.parse::<u64>().ok());
+    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
     pages
         .unwrap_or(0)
         .saturating_mul(rustix::param::page_size() as u64)
