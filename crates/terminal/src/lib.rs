@@ -2,11 +2,20 @@
 #![forbid(unsafe_code)]
 
 mod cell;
+mod cursor;
+mod departed;
 mod glyph;
+mod grid;
+mod keyboard;
+mod model;
+mod modes;
 mod number;
+mod options;
 mod params;
 mod parser;
 mod row;
 mod sgr;
+mod size;
 mod style;
+mod tabs;
 mod utf8;
