@@ -6,6 +6,7 @@ mod cursor;
 mod departed;
 mod glyph;
 mod grid;
+mod input;
 mod keyboard;
 mod model;
 mod modes;
