@@ -1,4 +1,4 @@
-//! The relay between a program in the sandbox and the user's terminal.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod cell;
@@ -14,6 +14,8 @@ mod number;
 mod options;
 mod params;
 mod parser;
+mod probe;
+mod relay;
 mod render;
 mod row;
 mod sgr;
@@ -22,3 +24,9 @@ mod status;
 mod style;
 mod tabs;
 mod utf8;
+
+pub use options::{Options, Rgb};
+pub use probe::Probe;
+pub use relay::{Output, Relay};
+pub use size::Size;
+pub use status::Status;
