@@ -2,8 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+mod apparmor;
 mod arguments;
+mod doctor;
 mod events;
+mod json;
 mod run;
 mod say;
 
@@ -21,7 +24,13 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let code = match arguments.verb {
+        Verb::Run(run) if is_option(&run) => {
+            let word = run.command.first().map(|w| w.display().to_string()).unwrap_or_default();
+            say::error(&format!("unknown option {word:?}; see fumehood run --help, or write -- before a command of that name"));
+            FAILED
+        }
         Verb::Run(run) => run::run(&run),
+        Verb::Doctor(doctor) => doctor::doctor(&doctor),
         _ => {
             say::error("this verb is not built yet");
             FAILED
@@ -40,4 +49,14 @@ fn usage(error: &clap::Error) -> ExitCode {
     let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
     say::error(&format!("{line}; see fumehood --help"));
     ExitCode::from(FAILED)
+}
+
+/// Whether what was taken as the command is an option that nobody knows: it begins with a dash, and
+/// no `--` stands before it.
+fn is_option(run: &arguments::RunArguments) -> bool {
+    use std::os::unix::ffi::OsStrExt;
+    let Some(first) = run.command.first().filter(|w| w.as_bytes().starts_with(b"-")) else { return false };
+    let words: Vec<_> = std::env::args_os().collect();
+    let at = words.len() - run.command.len();
+    words.get(at) == Some(first) && words.get(at.wrapping_sub(1)).is_none_or(|before| before != "--")
 }

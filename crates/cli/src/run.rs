@@ -6,7 +6,7 @@ use crate::events::Events;
 use crate::say;
 use fumehood_limits::{Limit, Limits, units};
 use fumehood_sandbox::{Errno, Level};
-use fumehood_session::{End, Home, Host, Outcome, PrepareError, ProgramError, Project, Request, Run, prepare, project_of};
+use fumehood_session::{End, Facts, Home, Host, Outcome, PrepareError, ProgramError, Project, Request, Run, RunError, prepare, project_of, remedy};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -63,8 +63,16 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     let spec = prepare(&host, &request).map_err(not_found)?;
     events.write("start", "");
     let written = vec![request.project.path().to_owned()];
-    let outcome = fumehood_session::run(Run { spec, limits: limits.clone(), written })?;
+    let outcome = fumehood_session::run(Run { spec, limits: limits.clone(), gives_streams: true, written }).map_err(with_remedy)?;
     Ok(end(&request.command, &limits, &outcome, &mut events))
+}
+
+/// A sandbox that could not be built says what to do.
+pub(crate) fn with_remedy(error: RunError) -> String {
+    match &error {
+        RunError::Start(start) => format!("{error}; {}", remedy(start, Facts::look())),
+        _ => error.to_string(),
+    }
 }
 
 fn directory(given: Option<&Path>) -> Result<PathBuf, String> {

@@ -103,6 +103,9 @@ fn landlock_plan(spec: &Spec) -> Result<Plan, PlanError> {
     if spec.landlock == 0 {
         return Err(PlanError::NoLandlock);
     }
+    if spec.caller.uid == 0 {
+        return Err(PlanError::Weaker("be used by root: the command would be user 0 of the host; run as an ordinary user"));
+    }
     if spec.nested {
         return Err(PlanError::Weaker("let the program bring a sandbox of its own (nested)"));
     }

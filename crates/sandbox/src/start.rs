@@ -41,9 +41,46 @@ pub enum StartError {
     Step {
         /// The step, in words.
         step: String,
+        /// Which wall it belongs to.
+        stage: Stage,
         /// Why.
         errno: Errno,
     },
+}
+
+/// Which part of building a sandbox a failure belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Making namespaces.
+    Namespaces,
+    /// Mapping and taking on ids.
+    Identity,
+    /// Trees of the host and private filesystems.
+    Mounts,
+    /// The process filesystem.
+    Processes,
+    /// The terminal.
+    Terminal,
+    /// Landlock.
+    Landlock,
+    /// The system call filter.
+    Filter,
+    /// Anything else.
+    Other,
+}
+
+impl StartError {
+    /// Which part of building failed, and the kernel's answer where there is one.
+    #[must_use]
+    pub fn stage(&self) -> (Stage, Option<Errno>) {
+        match self {
+            StartError::Clone(errno) => (Stage::Namespaces, Some(*errno)),
+            StartError::Tree { errno, .. } => (Stage::Mounts, Some(*errno)),
+            StartError::IdMap(e) | StartError::Mapping(e) => (Stage::Identity, e.raw_os_error().map(Errno)),
+            StartError::Step { stage, errno, .. } => (*stage, Some(*errno)),
+            StartError::Socket(_) | StartError::Prepare(_) => (Stage::Other, None),
+        }
+    }
 }
 
 /// What happens in a running sandbox.
@@ -140,8 +177,10 @@ impl Sandbox {
     }
 
     fn failed(&self, step: i32, errno: Errno) -> StartError {
-        let name = usize::try_from(step).ok().and_then(|n| self.plan.steps.get(n));
-        StartError::Step { step: name.map_or_else(|| "start the command".to_owned(), |s| s.name()), errno }
+        match usize::try_from(step).ok().and_then(|n| self.plan.steps.get(n)) {
+            Some(step) => StartError::Step { step: step.name(), stage: step.stage(), errno },
+            None => StartError::Step { step: "start the command".to_owned(), stage: Stage::Other, errno },
+        }
     }
 
     /// Sends a signal to the command's process group. A sandbox that is gone is no error.

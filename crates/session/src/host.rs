@@ -72,6 +72,12 @@ impl Host {
     }
 }
 
+/// Whether the caller is root.
+#[must_use]
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
 fn user(uid: u32) -> Result<User, HostError> {
     let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
     let entry = passwd.split(|b| *b == b'\n').find_map(|line| account(line, uid));

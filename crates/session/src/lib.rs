@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod environment;
+mod explain;
 mod home;
 mod host;
 mod janitor;
@@ -21,8 +22,9 @@ mod view;
 mod worktree;
 
 pub use environment::Variables;
+pub use explain::{Facts, remedy};
 pub use home::Home;
-pub use host::{Host, HostError, User};
+pub use host::{Host, HostError, User, is_root};
 pub use prepare::{PrepareError, Request, prepare, project_of};
 pub use program::{Program, ProgramError};
 pub use supervise::{End, Outcome, Run, RunError, run};

@@ -18,6 +18,8 @@ pub struct Run {
     pub spec: Spec,
     /// What it may use.
     pub limits: Limits,
+    /// Whether the standard streams are the command's alone from now on.
+    pub gives_streams: bool,
     /// Folders of the host whose growth counts against the disk limit.
     pub written: Vec<PathBuf>,
 }
@@ -147,7 +149,7 @@ impl Supervisor<'_> {
     fn begin(&mut self, run: &Run, in_force: &InForce) -> Result<(), RunError> {
         let watched = Watched { init: self.sandbox.pid(), private: Vec::new(), shared: run.written.clone() };
         self.watchdog = Watchdog::start(&run.limits, in_force, &watched, Instant::now())?;
-        if !run.spec.terminal.contains(&true) {
+        if run.gives_streams && !run.spec.terminal.contains(&true) {
             terminal::let_go_of_streams();
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! The steps of a plan.
 
 use crate::spec::{Ids, Room};
+use crate::start::Stage;
 use std::ffi::CString;
 
 /// Attributes of a mount. Set-id bits never take effect, so there is no flag for that.
@@ -64,4 +65,19 @@ pub(crate) enum Step {
     NotDumpable,
     Landlock { handled: u64, scoped: u64, grants: Vec<(CString, u64)> },
     Filter,
+}
+
+impl Step {
+    /// Which wall a failure of this step belongs to.
+    pub(crate) fn stage(&self) -> Stage {
+        match self {
+            Step::Write(..) | Step::AwaitRelease | Step::BecomeUser(_) => Stage::Identity,
+            Step::Processes(_) => Stage::Processes,
+            Step::Terminal | Step::Terminals(_) | Step::NewSession => Stage::Terminal,
+            Step::Landlock { .. } => Stage::Landlock,
+            Step::Filter | Step::NoNewPrivileges | Step::DropCapabilities | Step::NotDumpable => Stage::Filter,
+            Step::LoopbackUp | Step::HostName(_) | Step::Limit(..) => Stage::Other,
+            _ => Stage::Mounts,
+        }
+    }
 }

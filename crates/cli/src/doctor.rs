@@ -1,0 +1,149 @@
+//! `fumehood doctor`: which walls work on this machine, found by building them.
+
+use crate::arguments::DoctorArguments;
+use crate::{apparmor, json};
+use crate::run::with_remedy;
+use crate::say;
+use fumehood_sandbox::Level;
+use fumehood_session::{End, Facts, Home, Host, Project, Request, Run, prepare};
+use std::io::Write;
+
+/// One row: what, whether it works, and what that means.
+struct Row {
+    name: &'static str,
+    works: bool,
+    detail: String,
+}
+
+/// Prints the table; fails when the default level does not work.
+pub(crate) fn doctor(arguments: &DoctorArguments) -> u8 {
+    if arguments.fix {
+        return apparmor::fix();
+    }
+    let host = match Host::look() {
+        Ok(host) => host,
+        Err(error) => {
+            say::error(&error.to_string());
+            return crate::FAILED;
+        }
+    };
+    let rows = rows(&host);
+    let text = if arguments.json { json(&rows) } else { table(&rows) };
+    let _closed = std::io::stdout().write_all(text.as_bytes());
+    if rows.first().is_some_and(|r| r.works) { 0 } else { 1 }
+}
+
+fn rows(host: &Host) -> Vec<Row> {
+    let mut rows = vec![
+        level("isolation namespace", host, Level::Namespace, false),
+        level("isolation landlock", host, Level::Landlock, false),
+        level("nested sandboxes", host, Level::Namespace, true),
+        landlock(host.landlock),
+    ];
+    rows.extend(fumehood_limits::probe().into_iter().map(|finding| Row {
+        name: limit_name(finding.limit),
+        works: finding.backend.is_ok(),
+        detail: finding.backend.map_or_else(|why| why, |b| format!("held by {b}")),
+    }));
+    rows.push(account(host));
+    rows
+}
+
+/// Builds a sandbox of this level and runs `true` in it.
+fn level(name: &'static str, host: &Host, level: Level, nested: bool) -> Row {
+    match trial(host, level, nested) {
+        Ok(()) => Row { name, works: true, detail: meaning(level, nested).to_owned() },
+        Err(why) => Row { name, works: false, detail: why },
+    }
+}
+
+fn meaning(level: Level, nested: bool) -> &'static str {
+    match (level, nested) {
+        (Level::Namespace, false) => "the default",
+        (Level::Namespace, true) => "with --nested; weaker: new namespaces and mounts stay possible inside",
+        (Level::Landlock, _) => "by name only; weaker: names of files and processes stay visible, no sockets, no --hide",
+    }
+}
+
+fn trial(host: &Host, level: Level, nested: bool) -> Result<(), String> {
+    let place = std::env::temp_dir().join(format!("fumehood-doctor-{}", std::process::id()));
+    std::fs::create_dir(&place).map_err(|e| format!("{}: {e}", place.display()))?;
+    let tried = trial_in(host, level, nested, &place);
+    let _empty = std::fs::remove_dir(&place);
+    tried
+}
+
+fn trial_in(host: &Host, level: Level, nested: bool, place: &std::path::Path) -> Result<(), String> {
+    let project = Project::open(place, &host.user.home).map_err(|e| e.to_string())?;
+    let request = Request {
+        directory: project.path().to_owned(),
+        project,
+        command: vec!["/bin/true".into()],
+        level,
+        nested,
+        read_only: Vec::new(),
+        read_write: Vec::new(),
+        shown: Vec::new(),
+        settings: Vec::new(),
+        hidden: Vec::new(),
+        protected: Vec::new(),
+        home: Home::Throwaway,
+        variables: Vec::new(),
+        user: None,
+        room: None,
+        terminal: [false; 3],
+    };
+    let spec = prepare(host, &request).map_err(|e| e.to_string())?;
+    let run = Run { spec, limits: fumehood_limits::Limits::default(), gives_streams: false, written: Vec::new() };
+    match fumehood_session::run(run).map_err(with_remedy)?.end {
+        End::Exited(0) => Ok(()),
+        other => Err(format!("the trial command ended with {other:?}")),
+    }
+}
+
+/// What the second wall holds on this kernel (Documentation/userspace-api/landlock.rst).
+fn landlock(abi: u32) -> Row {
+    let holds = match abi {
+        0 => "not in this kernel: one wall fewer, all others stand",
+        1 => "version 1: not used for files, it would forbid renames between directories",
+        2 | 3 => "files",
+        4 => "files (and ports, not needed)",
+        5 => "files and device controls",
+        _ => "files, device controls, signals and abstract sockets",
+    };
+    Row { name: "Landlock", works: abi >= 2, detail: format!("version {abi}: {holds}") }
+}
+
+fn limit_name(limit: fumehood_limits::Limit) -> &'static str {
+    match limit {
+        fumehood_limits::Limit::Memory => "limit memory",
+        fumehood_limits::Limit::Cpus => "limit cpus",
+        fumehood_limits::Limit::Pids => "limit pids",
+        fumehood_limits::Limit::Disk => "limit disk",
+        fumehood_limits::Limit::Timeout => "limit timeout",
+        fumehood_limits::Limit::OpenFiles => "limit open-files",
+    }
+}
+
+fn account(host: &Host) -> Row {
+    let facts = Facts::look();
+    let detail = match (host.private, facts.apparmor_restricts) {
+        (Some(ids), _) => format!("root: sandboxes get a private user id ({} now), never root's", ids.uid),
+        (None, true) => "an ordinary user; AppArmor restricts user namespaces here".to_owned(),
+        (None, false) => "an ordinary user".to_owned(),
+    };
+    Row { name: "account", works: true, detail }
+}
+
+fn table(rows: &[Row]) -> String {
+    let line = |r: &Row| format!("{:<20} {:<4} {}\n", r.name, if r.works { "yes" } else { "no" }, r.detail);
+    rows.iter().map(line).collect()
+}
+
+fn json(rows: &[Row]) -> String {
+    let one = |r: &Row| {
+        let (name, detail) = (json::string(r.name), json::string(&r.detail));
+        format!("{{\"name\":{name},\"works\":{},\"detail\":{detail}}}", r.works)
+    };
+    format!("[{}]\n", rows.iter().map(one).collect::<Vec<_>>().join(","))
+}
