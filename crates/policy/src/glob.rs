@@ -11,6 +11,7 @@
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::str::FromStr;
 
 use crate::value::Invalid;
 
@@ -39,10 +40,7 @@ enum Token {
     Byte(u8),
     One,
     Many,
-    Class {
-        negated: bool,
-        ranges: Vec<(u8, u8)>,
-    },
+    Class { negated: bool, ranges: Vec<(u8, u8)> },
 }
 
 impl Glob {
@@ -76,6 +74,14 @@ impl Glob {
     }
 }
 
+impl FromStr for Glob {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        Self::parse(text.as_bytes())
+    }
+}
+
 impl fmt::Debug for Glob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Glob({})", crate::Escaped::bytes(&self.text))
@@ -104,11 +110,7 @@ impl GlobSet {
 
     /// A cursor at the root.
     pub fn root(&self) -> Cursor<'_> {
-        let states = self
-            .alternatives
-            .iter()
-            .map(|c| skip_any_depth(c, 1))
-            .collect();
+        let states = self.alternatives.iter().map(|c| skip_any_depth(c, 1)).collect();
         Cursor { set: self, states }
     }
 
@@ -217,9 +219,7 @@ fn width_of(token: &Token, rest: &[u8]) -> Option<usize> {
         Token::Byte(byte) => (first == *byte).then_some(1),
         Token::One => Some(character_width(rest)),
         Token::Class { negated, ranges } => {
-            let inside = ranges
-                .iter()
-                .any(|&(low, high)| (low..=high).contains(&first));
+            let inside = ranges.iter().any(|&(low, high)| (low..=high).contains(&first));
             (inside != *negated).then(|| character_width(rest))
         }
     }
@@ -242,10 +242,7 @@ fn refuse_unmatchable(text: &[u8]) -> Result<(), Invalid> {
     };
     match text {
         b"" => {
-            return never(
-                "it is empty",
-                "name a path below the project, like `**/.env*`",
-            );
+            return never("it is empty", "name a path below the project, like `**/.env*`");
         }
         t if t.len() > MAX_LENGTH => {
             return never("it is too long", "paths have 4096 bytes at most");
@@ -272,9 +269,8 @@ fn expand_braces(text: &[u8]) -> Result<Vec<Vec<u8>>, Invalid> {
     let mut rest = text;
     while let Some(open) = find_unescaped(rest, b'{') {
         let close = find_unescaped(&rest[open..], b'}').map(|at| at + open);
-        let close = close.ok_or_else(|| {
-            Invalid::new("`{` without `}` in a pattern", "close it, or write `\\{`")
-        })?;
+        let close =
+            close.ok_or_else(|| Invalid::new("`{` without `}` in a pattern", "close it, or write `\\{`"))?;
         let inner = &rest[open + 1..close];
         if inner.contains(&b'{') || inner.contains(&b'/') {
             return Err(Invalid::new(
@@ -291,11 +287,7 @@ fn expand_braces(text: &[u8]) -> Result<Vec<Vec<u8>>, Invalid> {
         }
         done = done
             .iter()
-            .flat_map(|head| {
-                choices
-                    .iter()
-                    .map(move |c| [head, &rest[..open], c].concat())
-            })
+            .flat_map(|head| choices.iter().map(move |c| [head, &rest[..open], c].concat()))
             .collect();
         rest = &rest[close + 1..];
     }
@@ -426,9 +418,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn matches(glob: &str, path: &str) -> bool {
-        Glob::parse(glob.as_bytes())
-            .unwrap()
-            .covers(Path::new(path))
+        Glob::parse(glob.as_bytes()).unwrap().covers(Path::new(path))
     }
 
     #[test]
@@ -439,11 +429,7 @@ mod tests {
                 vec![".env", ".env.local", ".env.d/x"],
                 vec!["a/.env", "env"],
             ),
-            (
-                "**/.env*",
-                vec![".env", "a/.env", "a/b/.envrc"],
-                vec!["a/env"],
-            ),
+            ("**/.env*", vec![".env", "a/.env", "a/b/.envrc"], vec!["a/env"]),
             (
                 "target/**",
                 vec!["target/a", "target/a/b"],
@@ -475,8 +461,8 @@ mod tests {
     #[test]
     fn what_can_never_match_is_an_error() {
         let errors: Vec<String> = [
-            "", "/etc", "a/", "a//b", "../x", "./x", "!x", "a**", "[a", "[]", "[z-a]", "{a",
-            "{a,{b}}", "x/{,a}", "\\", "a\0",
+            "", "/etc", "a/", "a//b", "../x", "./x", "!x", "a**", "[a", "[]", "[z-a]", "{a", "{a,{b}}",
+            "x/{,a}", "\\", "a\0",
         ]
         .iter()
         .map(|text| format!("{:?}: {}", text, Glob::parse(text.as_bytes()).unwrap_err()))
@@ -503,10 +489,7 @@ mod tests {
 
     #[test]
     fn a_walk_is_told_where_not_to_go() {
-        let set = GlobSet::new([
-            Glob::parse(b"a/b/*.pem").unwrap(),
-            Glob::parse(b".env").unwrap(),
-        ]);
+        let set = GlobSet::new([Glob::parse(b"a/b/*.pem").unwrap(), Glob::parse(b".env").unwrap()]);
         let root = set.root();
         assert!(!root.is_dead() && !root.is_match());
         assert!(root.enter(b"x").is_dead());
@@ -526,11 +509,7 @@ mod tests {
 
     #[test]
     fn no_pattern_is_slow() {
-        let pattern = format!(
-            "{}/{}",
-            "**/*a*a*a*a*b".repeat(1),
-            vec!["**/*a"; 28].join("/")
-        );
+        let pattern = format!("{}/{}", "**/*a*a*a*a*b".repeat(1), vec!["**/*a"; 28].join("/"));
         let path = vec!["aaaaaaaaaaaaaaaaaaaaaaaaaaaa"; 200].join("/");
         let begin = std::time::Instant::now();
         matches(&pattern, &path);
@@ -556,8 +535,7 @@ mod tests {
         match (glob, name) {
             ([], []) => true,
             ([b'*', rest @ ..], name) => {
-                name_by_definition(rest, name)
-                    || (!name.is_empty() && name_by_definition(glob, &name[1..]))
+                name_by_definition(rest, name) || (!name.is_empty() && name_by_definition(glob, &name[1..]))
             }
             ([b'?', gs @ ..], [_, ns @ ..]) => name_by_definition(gs, ns),
             ([g, gs @ ..], [n, ns @ ..]) => g == n && name_by_definition(gs, ns),

@@ -2,11 +2,23 @@
 //! add up to.
 #![forbid(unsafe_code)]
 
+pub mod asks;
+pub mod choose;
+pub mod config;
 pub mod escape;
+pub mod expand;
 pub mod finding;
 pub mod glob;
+pub mod host;
+pub mod origin;
+pub mod preset;
+pub mod profile;
+pub mod read;
+pub mod screen;
 mod suggest;
+pub mod support;
 pub mod value;
 
 pub use escape::Escaped;
 pub use finding::{Finding, Findings, Pos, Severity};
+pub use origin::{At, Layer, Origin, Sourced};

@@ -18,11 +18,7 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 /// Edit distance with neighbouring letters swapped counted as one (optimal string alignment),
 /// letters compared without case.
 fn distance(a: &str, b: &str) -> usize {
-    let fold = |s: &str| {
-        s.chars()
-            .map(|c| c.to_ascii_lowercase())
-            .collect::<Vec<_>>()
-    };
+    let fold = |s: &str| s.chars().map(|c| c.to_ascii_lowercase()).collect::<Vec<_>>();
     let (a, b) = (fold(a), fold(b));
     let mut before = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();

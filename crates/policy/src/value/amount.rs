@@ -24,12 +24,7 @@ impl ByteSize {
 }
 
 const SIZE_HELP: &str = "write a number with K, M, G or T, such as \"2G\"";
-const BINARY: &[(&str, u64)] = &[
-    ("T", 1 << 40),
-    ("G", 1 << 30),
-    ("M", 1 << 20),
-    ("K", 1 << 10),
-];
+const BINARY: &[(&str, u64)] = &[("T", 1 << 40), ("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)];
 
 impl FromStr for ByteSize {
     type Err = Invalid;
@@ -43,8 +38,7 @@ impl FromStr for ByteSize {
             .unwrap_or(&upper);
         let (number, unit) = split_unit(body, BINARY);
         let bytes = decimal_times(number, unit).ok_or_else(bad)?;
-        Self::new(bytes)
-            .ok_or_else(|| Invalid::new("a size of zero leaves nothing to work with", SIZE_HELP))
+        Self::new(bytes).ok_or_else(|| Invalid::new("a size of zero leaves nothing to work with", SIZE_HELP))
     }
 }
 
@@ -98,10 +92,7 @@ impl FromStr for Span {
         }
         match milliseconds {
             0 if text.is_empty() => Err(bad()),
-            0 => Err(Invalid::new(
-                "a time of zero ends before it begins",
-                SPAN_HELP,
-            )),
+            0 => Err(Invalid::new("a time of zero ends before it begins", SPAN_HELP)),
             n if n > LONGEST => Err(Invalid::new("a time is a century at most", SPAN_HELP)),
             n => Ok(Self(Duration::from_millis(n))),
         }
@@ -112,10 +103,7 @@ impl FromStr for Span {
 fn next_part(text: &str) -> Option<(u64, u64, &str)> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, rest) = text.split_at(digits);
-    let letters = rest.len()
-        - rest
-            .trim_start_matches(|c: char| c.is_ascii_alphabetic())
-            .len();
+    let letters = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_alphabetic()).len();
     let (unit, after) = rest.split_at(letters);
     let unit = TIMES.iter().find(|(name, _)| *name == unit)?.1;
     Some((number.parse().ok()?, unit, after))
@@ -211,11 +199,7 @@ impl FromStr for Rate {
             )
         };
         let (size, per) = text.split_once('/').ok_or_else(bad)?;
-        let per = WINDOWS
-            .iter()
-            .find(|(name, _)| *name == per)
-            .ok_or_else(bad)?
-            .1;
+        let per = WINDOWS.iter().find(|(name, _)| *name == per).ok_or_else(bad)?.1;
         Ok(Self {
             size: size.parse().map_err(|_| bad())?,
             per,
@@ -251,21 +235,12 @@ fn decimal_times(text: &str, unit: u64) -> Option<u64> {
     let scale = 10u128.pow(u32::try_from(fraction.len()).ok()?);
     let whole: u64 = whole.parse().ok()?;
     let fraction: u64 = fraction.parse().ok()?;
-    let total =
-        u128::from(whole) * u128::from(unit) + u128::from(fraction) * u128::from(unit) / scale;
+    let total = u128::from(whole) * u128::from(unit) + u128::from(fraction) * u128::from(unit) / scale;
     u64::try_from(total).ok()
 }
 
-fn write_in_units(
-    f: &mut fmt::Formatter<'_>,
-    n: u64,
-    units: &[(&str, u64)],
-    plain: &str,
-) -> fmt::Result {
-    match units
-        .iter()
-        .find(|(_, unit)| n.is_multiple_of(*unit) && n > 0)
-    {
+fn write_in_units(f: &mut fmt::Formatter<'_>, n: u64, units: &[(&str, u64)], plain: &str) -> fmt::Result {
+    match units.iter().find(|(_, unit)| n.is_multiple_of(*unit) && n > 0) {
         Some((name, unit)) => write!(f, "{}{name}", n / unit),
         None => write!(f, "{n}{plain}"),
     }

@@ -67,13 +67,7 @@ impl FromStr for Sink {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let bad = || {
-            Invalid::not(
-                text,
-                "a log sink",
-                "write otlp:NAME, syslog:NAME or webhook:NAME",
-            )
-        };
+        let bad = || Invalid::not(text, "a log sink", "write otlp:NAME, syslog:NAME or webhook:NAME");
         let (way, name) = text.split_once(':').ok_or_else(bad)?;
         let way = WAYS.iter().find(|w| **w == way).ok_or_else(bad)?;
         Ok(Self {
@@ -141,10 +135,7 @@ mod tests {
 
     #[test]
     fn authorities() {
-        assert_eq!(
-            "group:sre".parse::<Party>().unwrap().to_string(),
-            "group:sre"
-        );
+        assert_eq!("group:sre".parse::<Party>().unwrap().to_string(), "group:sre");
         assert!("sre".parse::<Party>().is_err());
         assert!("otlp:siem".parse::<Sink>().is_ok() && "mail:siem".parse::<Sink>().is_err());
         let at: PostgresAddress = "app@localhost:5432/app_dev".parse().unwrap();

@@ -92,10 +92,7 @@ fn dns_name(text: &str) -> Result<String, Invalid> {
     let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
     let label = |l: &str| {
         let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        (1..=63).contains(&l.len())
-            && l.bytes().all(inner)
-            && !l.starts_with('-')
-            && !l.ends_with('-')
+        (1..=63).contains(&l.len()) && l.bytes().all(inner) && !l.starts_with('-') && !l.ends_with('-')
     };
     // A last label of digits is an address in some resolvers and a name in others (WHATWG URL §3.5).
     let numeric = name
@@ -236,9 +233,7 @@ mod tests {
         let matches = |host: &str| pattern.matches(&host.parse().unwrap());
         assert!(matches("a.example.com") && matches("a.b.example.com"));
         assert!(
-            !matches("example.com")
-                && !matches("evilexample.com")
-                && !matches("example.com.evil.example")
+            !matches("example.com") && !matches("evilexample.com") && !matches("example.com.evil.example")
         );
     }
 

@@ -11,10 +11,7 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    pub(crate) fn new(
-        what: impl Into<Cow<'static, str>>,
-        help: impl Into<Cow<'static, str>>,
-    ) -> Self {
+    pub(crate) fn new(what: impl Into<Cow<'static, str>>, help: impl Into<Cow<'static, str>>) -> Self {
         Self {
             what: what.into(),
             help: help.into(),

@@ -59,10 +59,7 @@ fn fill(parts: &[Part], variables: &impl Variables, out: &mut OsString) -> Optio
             Part::Home => out.push(variables.home()?),
             Part::Text(text) => out.push(text),
             Part::Variable { name, default } => {
-                match (
-                    variables.var(name.as_str()).filter(|v| !v.is_empty()),
-                    default,
-                ) {
+                match (variables.var(name.as_str()).filter(|v| !v.is_empty()), default) {
                     (Some(value), _) => out.push(value),
                     (None, Some(default)) => fill(default, variables, out)?,
                     (None, None) => return None,
@@ -145,16 +142,9 @@ fn parse_variable(text: &str, nesting: usize) -> Result<(Part, &str), Invalid> {
     let end = inner.find(['}', ':']).ok_or_else(bad)?;
     let name: EnvName = inner[..end].parse().map_err(|_| bad())?;
     match &inner[end..] {
-        after if after.starts_with('}') => Ok((
-            Part::Variable {
-                name,
-                default: None,
-            },
-            &after[1..],
-        )),
+        after if after.starts_with('}') => Ok((Part::Variable { name, default: None }, &after[1..])),
         after => {
-            let (default, rest) =
-                parse_parts(after.strip_prefix(":-").ok_or_else(bad)?, nesting + 1)?;
+            let (default, rest) = parse_parts(after.strip_prefix(":-").ok_or_else(bad)?, nesting + 1)?;
             let rest = rest.strip_prefix('}').ok_or_else(bad)?;
             Ok((
                 Part::Variable {
@@ -244,10 +234,7 @@ mod tests {
     }
 
     fn resolve(text: &str, vars: &'static [(&'static str, &'static str)]) -> Option<String> {
-        let path = text
-            .parse::<PathTemplate>()
-            .unwrap()
-            .resolve(&Fixed(vars))?;
+        let path = text.parse::<PathTemplate>().unwrap().resolve(&Fixed(vars))?;
         Some(path.to_str().unwrap().to_owned())
     }
 
@@ -301,10 +288,7 @@ mod tests {
 
     #[test]
     fn patterns_to_hide_have_three_roots() {
-        let root = |text: &str| {
-            text.parse::<HidePattern>()
-                .map(|p| (p.root, p.glob.to_string()))
-        };
+        let root = |text: &str| text.parse::<HidePattern>().map(|p| (p.root, p.glob.to_string()));
         assert_eq!(root("**/.env*"), Ok((Root::Project, "**/.env*".into())));
         assert_eq!(
             root("~/.config/git/credentials"),

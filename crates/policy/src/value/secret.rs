@@ -25,12 +25,7 @@ impl FromStr for SecretSource {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         // A pasted secret must not be printed: the text is not part of this message.
-        let bad = || {
-            Invalid::new(
-                "a secret is named by where it lies, never written here",
-                HELP,
-            )
-        };
+        let bad = || Invalid::new("a secret is named by where it lies, never written here", HELP);
         let (scheme, rest) = text.split_once(':').ok_or_else(bad)?;
         let plain = !rest.is_empty() && !rest.contains(char::is_control);
         match scheme {
@@ -99,10 +94,7 @@ mod tests {
             "file:a\nb",
         ] {
             let error = text.parse::<SecretSource>().unwrap_err();
-            assert!(
-                !format!("{error} {}", error.help).contains("sk_live"),
-                "{text}"
-            );
+            assert!(!format!("{error} {}", error.help).contains("sk_live"), "{text}");
         }
     }
 }

@@ -1,0 +1,217 @@
+//! `[network]` and `[secret.NAME]`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use regex_lite::Regex;
+
+use super::Node;
+use crate::origin::At;
+use crate::value::{HostPort, Invalid, Port, SecretSource, Word};
+
+/// `[network]`: what may be reached and what is published.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Network {
+    /// Ports inside that a browser outside may open.
+    pub publish: Vec<At<Port>>,
+    /// Ports of the host's loopback that appear inside.
+    pub host: Vec<At<Port>>,
+    /// Hosts that may be reached.
+    pub allow: Vec<At<Allow>>,
+}
+
+impl Network {
+    pub(super) fn decode(node: &Node<'_>) -> Option<Self> {
+        node.table(|f| {
+            Some(Self {
+                publish: f.get("publish", |n| n.list(Node::amount)).unwrap_or_default(),
+                host: f.get("host", |n| n.list(Node::amount)).unwrap_or_default(),
+                allow: f.get("allow", |n| n.list(Allow::decode)).unwrap_or_default(),
+            })
+        })
+    }
+}
+
+/// One allowed host: `"host"`, `"host:port"`, or a table that narrows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allow {
+    /// Which hosts and port.
+    pub host: HostPort,
+    /// Methods; empty means those that only read.
+    pub methods: Vec<Method>,
+    /// Paths; empty means every path.
+    pub paths: Vec<UrlPattern>,
+    /// Whether bytes pass unread.
+    pub tunnel: bool,
+}
+
+impl Allow {
+    fn decode(node: &Node<'_>) -> Option<Self> {
+        if node.is_text() {
+            let host = node.parse()?;
+            return Some(Self {
+                host,
+                methods: Vec::new(),
+                paths: Vec::new(),
+                tunnel: false,
+            });
+        }
+        node.table(|f| {
+            let host = f.need("host", "name the host, such as \"api.example.com\"", Node::parse);
+            let port = f.get("port", Node::amount);
+            let methods = f.get("methods", |n| {
+                n.one_or_more(|m| m.text().and_then(|t| m.check(Method::from_word(t))))
+            });
+            let paths = f.get("paths", |n| n.one_or_more(Node::parse));
+            let tunnel = f.get("tunnel", Node::flag).unwrap_or(false);
+            if tunnel && (methods.is_some() || paths.is_some()) {
+                f.error(
+                    "`tunnel` passes bytes unread, so `methods` and `paths` can never match",
+                    "keep one of them",
+                );
+            }
+            let mut host: HostPort = host?.value;
+            if host.port.is_some() && port.is_some() {
+                f.error("the port is given twice", "keep `port`");
+            }
+            host.port = host.port.or(port);
+            let values = |list: Option<Vec<At<Method>>>| {
+                list.unwrap_or_default().into_iter().map(|m| m.value).collect()
+            };
+            let paths = paths.unwrap_or_default().into_iter().map(|p| p.value).collect();
+            Some(Self {
+                host,
+                methods: values(methods),
+                paths,
+                tunnel,
+            })
+        })
+    }
+}
+
+impl fmt::Display for Allow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.host.fmt(f)?;
+        let methods: Vec<&str> = self.methods.iter().map(|m| m.word()).collect();
+        let paths: Vec<String> = self.paths.iter().map(ToString::to_string).collect();
+        match (self.tunnel, methods.is_empty(), paths.is_empty()) {
+            (true, ..) => f.write_str(", bytes unread"),
+            (_, true, true) => f.write_str(", reading only"),
+            (_, false, true) => write!(f, ", {}", methods.join(" ")),
+            (_, true, false) => write!(f, ", reading only, {}", paths.join(" ")),
+            (_, false, false) => write!(f, ", {} {}", methods.join(" "), paths.join(" ")),
+        }
+    }
+}
+
+macro_rules! methods {
+    ($($name:ident = $word:literal),+ $(,)?) => {
+        /// A request method of HTTP (RFC 9110 §9, RFC 5789).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[expect(missing_docs, reason = "the names are the standard's own")]
+        pub enum Method { $($name),+ }
+
+        impl Word for Method {
+            const KIND: &'static str = "a request method";
+            const ALL: &'static [(&'static str, Self)] = &[$(($word, Self::$name)),+];
+        }
+    };
+}
+
+methods!(
+    Get = "GET",
+    Head = "HEAD",
+    Options = "OPTIONS",
+    Post = "POST",
+    Put = "PUT",
+    Patch = "PATCH",
+    Delete = "DELETE"
+);
+
+/// A pattern of URL paths: `/v1/**`. `*` stays inside one segment, `**` is any number of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UrlPattern(crate::glob::Glob);
+
+impl UrlPattern {
+    /// The pattern below the leading `/`.
+    pub fn glob(&self) -> &crate::glob::Glob {
+        &self.0
+    }
+}
+
+impl FromStr for UrlPattern {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let rest = text.strip_prefix('/').filter(|_| !text.contains(['?', '#', '%']));
+        let rest = rest.ok_or_else(|| {
+            Invalid::not(
+                text,
+                "a pattern of URL paths",
+                "begin with `/`, such as \"/v1/**\", decoded, without query",
+            )
+        })?;
+        rest.parse().map(Self)
+    }
+}
+
+impl fmt::Display for UrlPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/{}", self.0)
+    }
+}
+
+/// `[secret.NAME]`: a credential that is added outside, after a request has left the box.
+#[derive(Clone, Debug)]
+pub struct Secret {
+    /// Where its value lies.
+    pub from: SecretSource,
+    /// Requests to these hosts may carry it.
+    pub hosts: Vec<HostPort>,
+    /// A value that this does not match is refused.
+    pub require: Option<Regex>,
+}
+
+impl Secret {
+    pub(super) fn decode(node: &Node<'_>) -> Option<Self> {
+        node.table(|f| {
+            let from = f.need(
+                "from",
+                "env:NAME, file:PATH, keyring:NAME, op://… or cmd:COMMAND",
+                Node::parse,
+            );
+            let hosts = f.need("for", "name the host that it is for", |n| {
+                n.one_or_more(Node::parse)
+            });
+            let require = f.get("require", regex);
+            let hosts = hosts?.value.into_iter().map(|h| h.value).collect();
+            Some(Self {
+                from: from?.value,
+                hosts,
+                require,
+            })
+        })
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        let text = |s: &Self| s.require.as_ref().map(|r| r.as_str().to_owned());
+        self.from == other.from && self.hosts == other.hosts && text(self) == text(other)
+    }
+}
+
+/// Long enough for every token format; the engine's memory is bounded by its own limit.
+const MAX_REGEX: usize = 500;
+
+fn regex(node: &Node<'_>) -> Option<Regex> {
+    let text = node.text()?;
+    let compiled = (text.len() <= MAX_REGEX).then(|| Regex::new(text).ok()).flatten();
+    if compiled.is_none() {
+        node.error(
+            "not a regular expression that is understood here",
+            "such as \"^sk_test_\"",
+        );
+    }
+    compiled
+}

@@ -1,0 +1,9 @@
+//! Shipped presets: what a language's tools or an agent need, as data in `presets/*.toml`
+//! (format: `presets/README.md`). [`index`] holds what choosing needs, so that only chosen
+//! presets are parsed.
+
+mod index;
+mod model;
+
+pub use index::{Entry, INDEX, find, is_known, names};
+pub use model::{Agent, Key, Preset, RegistryClient};

@@ -1,0 +1,248 @@
+use std::rc::Rc;
+
+use toml::de::DeTable;
+
+use crate::config::{Document, EnvSection, Fields, Node};
+use crate::escape::Escaped;
+use crate::finding::{Findings, Severity};
+use crate::glob::Glob;
+use crate::origin::{At, Layer};
+use crate::value::{EnvName, EnvPattern, HostPort, Label, PathTemplate, Word};
+
+/// One preset: what it shows, keeps and sets. Every path is dropped where it does not exist.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preset {
+    /// Its name.
+    pub name: Label,
+    /// A fragment for a list of presets.
+    pub about: String,
+    /// Whether a project's file may name it without being trusted.
+    pub harmless: bool,
+    /// Chosen for these commands.
+    pub commands: Vec<String>,
+    /// Chosen for these files in the project's root.
+    pub files: Vec<String>,
+    /// Presets that it brings along.
+    pub also: Vec<String>,
+    /// Shown read-only.
+    pub read: Vec<PathTemplate>,
+    /// Files shown read-only unless they hold something that looks like a credential.
+    pub screened: Vec<PathTemplate>,
+    /// Writable and the sandbox's own, empty at first.
+    pub private: Vec<PathTemplate>,
+    /// The host's content below, writes kept apart.
+    pub layered: Vec<PathTemplate>,
+    /// Variables passed.
+    pub pass: Vec<EnvPattern>,
+    /// Variables set.
+    pub set: Vec<(EnvName, String)>,
+    /// Variables set while the network is off.
+    pub offline: Vec<(EnvName, String)>,
+    /// Build outputs.
+    pub scratch: Vec<Glob>,
+    /// Hosts that its programs cannot do without, for the gateway.
+    pub hosts: Vec<HostPort>,
+    /// The client whose configuration on this machine names the package registry.
+    pub registry_from: Option<RegistryClient>,
+    /// If it is an agent.
+    pub agent: Option<Agent>,
+}
+
+/// What an agent's preset says of its home.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Agent {
+    /// Whether it gets a private home, kept for each project.
+    pub home: bool,
+    /// Kept from one run to the next.
+    pub state: Vec<PathTemplate>,
+    /// The user's own, shown read-only inside the private home.
+    pub show: Vec<PathTemplate>,
+    /// Likewise, unless something in it looks like a credential.
+    pub screened: Vec<PathTemplate>,
+    /// What a session writes here is not carried over to the next: instructions, hooks,
+    /// plugins, servers.
+    pub guarded: Vec<PathTemplate>,
+    /// Keys that the broker will hold.
+    pub keys: Vec<Key>,
+}
+
+/// A key of an agent and the hosts it is for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Key {
+    /// The variable that carries it.
+    pub env: EnvName,
+    /// Its hosts.
+    pub hosts: Vec<HostPort>,
+}
+
+/// A package manager whose configuration names its registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names of the clients")]
+pub enum RegistryClient {
+    Cargo,
+    Npm,
+    Pip,
+    Go,
+    Maven,
+}
+
+impl Word for RegistryClient {
+    const KIND: &'static str = "a client with a registry";
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("cargo", Self::Cargo),
+        ("npm", Self::Npm),
+        ("pip", Self::Pip),
+        ("go", Self::Go),
+        ("maven", Self::Maven),
+    ];
+}
+
+impl Preset {
+    /// Parses a preset's text.
+    pub fn parse(name: &str, text: &str) -> Result<Self, Findings> {
+        let file = format!("presets/{name}.toml");
+        let (table, errors) = DeTable::parse_recoverable(text);
+        let doc = Document::new(&file, Layer::Machine, text);
+        for error in &errors {
+            let offset = error.span().map_or(0, |span| span.start);
+            doc.report(Severity::Error, offset, "", Escaped::from(error.message()), "");
+        }
+        let mut fields = Fields::new(&doc, Rc::from(""), table.get_ref(), 0);
+        let preset = Self::decode(&mut fields);
+        fields.finish();
+        let findings = Findings(doc.into_findings());
+        preset.filter(|_| findings.0.is_empty()).ok_or(findings)
+    }
+
+    fn decode(f: &mut Fields<'_>) -> Option<Self> {
+        f.need("version", "begin the file with `version = 1`", |n| {
+            n.integer(1..=1)
+        });
+        let name = f.need("name", "the file's name", Node::parse);
+        let about = f.need("about", "a fragment", |n| n.text().map(str::to_owned));
+        let trust = f.need("trust", "\"harmless\" or \"asks\"", trust);
+        let (commands, files, also) = f.get("when", when).unwrap_or_default();
+        let (read, screened) = f.get("show", show).unwrap_or_default();
+        let (private, layered) = f.get("cache", cache).unwrap_or_default();
+        let (env, offline) = f.get("env", env).unwrap_or_default();
+        let scratch = f.get("workspace", scratch).unwrap_or_default();
+        let (hosts, registry_from) = f.get("network", network).unwrap_or_default();
+        let agent = f.get("agent", Agent::decode);
+        Some(Self {
+            name: name?.value,
+            about: about?.value,
+            harmless: trust?.value,
+            commands,
+            files,
+            also,
+            read,
+            screened,
+            private,
+            layered,
+            pass: values(env.pass),
+            set: env
+                .set
+                .into_iter()
+                .map(|(name, value)| (name.value, value))
+                .collect(),
+            offline,
+            scratch,
+            hosts,
+            registry_from,
+            agent,
+        })
+    }
+}
+
+fn values<T>(list: Vec<At<T>>) -> Vec<T> {
+    list.into_iter().map(|at| at.value).collect()
+}
+
+fn trust(node: &Node<'_>) -> Option<bool> {
+    match node.text()? {
+        "harmless" => Some(true),
+        "asks" => Some(false),
+        _ => {
+            node.error("not a degree of trust", "\"harmless\" or \"asks\"");
+            None
+        }
+    }
+}
+
+fn words(f: &mut Fields<'_>, name: &'static str) -> Vec<String> {
+    values(
+        f.get(name, |n| n.list(|e| e.text().map(str::to_owned)))
+            .unwrap_or_default(),
+    )
+}
+
+fn paths(f: &mut Fields<'_>, name: &'static str) -> Vec<PathTemplate> {
+    values(f.get(name, Node::texts).unwrap_or_default())
+}
+
+fn when(node: &Node<'_>) -> Option<(Vec<String>, Vec<String>, Vec<String>)> {
+    node.table(|f| Some((words(f, "commands"), words(f, "files"), words(f, "also"))))
+}
+
+fn show(node: &Node<'_>) -> Option<(Vec<PathTemplate>, Vec<PathTemplate>)> {
+    node.table(|f| Some((paths(f, "read"), paths(f, "screened"))))
+}
+
+fn cache(node: &Node<'_>) -> Option<(Vec<PathTemplate>, Vec<PathTemplate>)> {
+    node.table(|f| Some((paths(f, "private"), paths(f, "layered"))))
+}
+
+fn env(node: &Node<'_>) -> Option<(EnvSection, Vec<(EnvName, String)>)> {
+    node.table(|f| {
+        let pass = f.get("pass", Node::texts).unwrap_or_default();
+        let set = f.get("set", variables).unwrap_or_default();
+        let offline = f.get("offline", variables).unwrap_or_default();
+        let offline = offline
+            .into_iter()
+            .map(|(name, value)| (name.value, value))
+            .collect();
+        Some((EnvSection { pass, set }, offline))
+    })
+}
+
+fn variables(node: &Node<'_>) -> Option<Vec<(At<EnvName>, String)>> {
+    node.entries(|n| n.text().map(str::to_owned))
+}
+
+fn scratch(node: &Node<'_>) -> Option<Vec<Glob>> {
+    node.table(|f| Some(values(f.get("scratch", Node::texts).unwrap_or_default())))
+}
+
+fn network(node: &Node<'_>) -> Option<(Vec<HostPort>, Option<RegistryClient>)> {
+    node.table(|f| {
+        let hosts = values(f.get("hosts", Node::texts).unwrap_or_default());
+        let client = |n: &Node<'_>| n.text().and_then(|t| n.check(RegistryClient::from_word(t)));
+        Some((hosts, f.get("registry_from", client)))
+    })
+}
+
+impl Agent {
+    fn decode(node: &Node<'_>) -> Option<Self> {
+        node.table(|f| {
+            Some(Self {
+                home: f.get("home", Node::flag).unwrap_or(false),
+                state: paths(f, "state"),
+                show: paths(f, "show"),
+                screened: paths(f, "screened"),
+                guarded: paths(f, "guarded"),
+                keys: values(f.get("keys", |n| n.list(key)).unwrap_or_default()),
+            })
+        })
+    }
+}
+
+fn key(node: &Node<'_>) -> Option<Key> {
+    node.table(|f| {
+        let env = f.need("env", "the variable's name", Node::parse);
+        let hosts = f.need("hosts", "the hosts it is for", Node::texts);
+        Some(Key {
+            env: env?.value,
+            hosts: values(hosts?.value),
+        })
+    })
+}

@@ -1,0 +1,70 @@
+use super::{Inputs, Profile, Refused, environment, files, limits, requests, restrictions, walls};
+use crate::choose::{Chosen, choose};
+use crate::expand::Environment;
+use crate::glob::Glob;
+use crate::origin::{Origin, Sourced};
+use crate::preset::Preset;
+
+use super::Refusal;
+
+/// Adds everything up, or says why the run must not start. Reads nothing but through `env`.
+pub fn assemble(inputs: &Inputs<'_>, env: &impl Environment) -> Result<Profile, Refused> {
+    let (mut refusals, mut notices) = (Vec::new(), Vec::new());
+    let chosen = choose(inputs.command, inputs.root_names, &inputs.asked_presets());
+    let presets = load(&chosen, &mut refusals);
+    restrictions::check(inputs, &mut refusals, &mut notices);
+    let profile = Profile {
+        shown: files::shown(inputs, &presets, env, &mut refusals, &mut notices),
+        caches: files::caches(&presets, inputs.project_dir, env),
+        hide: files::hidden(inputs),
+        env: environment::environment(inputs, &presets, &mut notices),
+        limits: limits::limits(inputs, &mut notices),
+        isolation: walls::isolation(inputs, &mut refusals),
+        nested: walls::nested(inputs),
+        apply: walls::apply(inputs, &mut refusals),
+        scratch: scratch(inputs, &presets),
+        homes: files::homes(&presets, env),
+        network: requests::network(inputs, &presets, &mut notices),
+        waiting: requests::waiting(inputs),
+        presets: chosen,
+        notices: Vec::new(),
+    };
+    requests::unavailable(inputs, &mut notices);
+    if refusals.is_empty() {
+        Ok(Profile { notices, ..profile })
+    } else {
+        Err(Refused(refusals))
+    }
+}
+
+/// Parses the chosen presets only. They are part of the program and tested; should one be
+/// broken all the same, the run stops.
+fn load(chosen: &[Chosen], refusals: &mut Vec<Refusal>) -> Vec<(&'static str, Preset)> {
+    let mut presets = Vec::new();
+    for chosen in chosen {
+        match chosen.entry.load() {
+            Ok(preset) => presets.push((chosen.entry.name, preset)),
+            Err(findings) => refusals.push(Refusal {
+                key: "presets",
+                origin: Origin::Preset(chosen.entry.name),
+                reason: findings.to_string(),
+                help: "report this as a bug".to_owned(),
+            }),
+        }
+    }
+    presets
+}
+
+/// Build outputs need no trust: what is scratch never lands on the host.
+fn scratch(inputs: &Inputs<'_>, presets: &[(&'static str, Preset)]) -> Vec<Sourced<Glob>> {
+    let files = inputs
+        .layers()
+        .flat_map(|c| c.workspace.scratch.iter().map(|at| c.sourced(at)));
+    let of_presets = presets.iter().flat_map(|(name, preset)| {
+        preset.scratch.iter().map(|glob| Sourced {
+            value: glob.clone(),
+            origin: Origin::Preset(name),
+        })
+    });
+    files.chain(of_presets).collect()
+}

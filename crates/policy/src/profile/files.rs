@@ -1,0 +1,167 @@
+//! Which paths are shown, kept and hidden.
+
+use std::path::Path;
+
+use super::{AgentHome, Inputs, Notice, Refusal};
+use crate::config::Config;
+use crate::expand::{
+    Cache, Environment, PathError, Shown, cache, place, settle, show, show_preset_path, show_template,
+};
+use crate::origin::{Layer, Origin, Sourced};
+use crate::preset::Preset;
+use crate::value::{HidePattern, PathTemplate};
+
+type Presets = [(&'static str, Preset)];
+
+/// Everything that is visible beside the project and the system.
+pub(super) fn shown(
+    inputs: &Inputs<'_>,
+    presets: &Presets,
+    env: &impl Environment,
+    refusals: &mut Vec<Refusal>,
+    notices: &mut Vec<Notice>,
+) -> Vec<Shown> {
+    let mut shown = of_presets(inputs, presets, env, notices);
+    for config in inputs.requesting() {
+        shown.extend(of_config(inputs, config, env, notices));
+    }
+    shown.extend(of_flags(inputs, env, refusals));
+    settle(shown)
+}
+
+/// A preset's paths where they exist; what lies in the project is visible anyway.
+fn of_presets(
+    inputs: &Inputs<'_>,
+    presets: &Presets,
+    env: &impl Environment,
+    notices: &mut Vec<Notice>,
+) -> Vec<Shown> {
+    let mut shown = Vec::new();
+    for (name, preset) in presets {
+        let agent = preset.agent.as_ref();
+        let plain = preset
+            .read
+            .iter()
+            .chain(agent.into_iter().flat_map(|a| &a.show))
+            .map(|p| (p, false));
+        let screened = preset
+            .screened
+            .iter()
+            .chain(agent.into_iter().flat_map(|a| &a.screened))
+            .map(|p| (p, true));
+        for (path, screened) in plain.chain(screened) {
+            match show_preset_path(path, screened, name, env) {
+                None => {}
+                Some(Ok(path)) => shown.push(path),
+                Some(Err(message)) => notices.push(Notice {
+                    key: "presets",
+                    origin: Origin::Preset(name),
+                    message,
+                }),
+            }
+        }
+    }
+    shown.retain(|path| !path.target.starts_with(inputs.project_dir));
+    shown
+}
+
+/// A path of a file that does not exist on this machine is said and left out: the same file
+/// serves several machines.
+fn of_config(
+    inputs: &Inputs<'_>,
+    config: &Config,
+    env: &impl Environment,
+    notices: &mut Vec<Notice>,
+) -> Vec<Shown> {
+    let base = (config.layer == Layer::Project).then_some(inputs.project_dir);
+    let ro = config.filesystem.ro.iter().map(|at| ("filesystem.ro", at, false));
+    let rw = config.filesystem.rw.iter().map(|at| ("filesystem.rw", at, true));
+    let mut shown = Vec::new();
+    for (key, at, writable) in ro.chain(rw) {
+        let origin = config.origin(at.pos);
+        match show_template(&at.value, base, writable, origin.clone(), env) {
+            Ok(path) => shown.push(path),
+            Err(error) => notices.push(Notice {
+                key,
+                origin,
+                message: format!("not shown: {error}"),
+            }),
+        }
+    }
+    shown
+}
+
+fn of_flags(inputs: &Inputs<'_>, env: &impl Environment, refusals: &mut Vec<Refusal>) -> Vec<Shown> {
+    let ro = inputs
+        .flags
+        .ro
+        .iter()
+        .map(|path| (path, false, "--ro", "filesystem.ro"));
+    let rw = inputs
+        .flags
+        .rw
+        .iter()
+        .map(|path| (path, true, "--rw", "filesystem.rw"));
+    let mut shown = Vec::new();
+    for (path, writable, flag, key) in ro.chain(rw) {
+        match show(path, Some(&inputs.flags.cwd), writable, Origin::Flag(flag), env) {
+            Ok(path) => shown.push(path),
+            Err(error) => refusals.push(refusal(key, flag, &error)),
+        }
+    }
+    shown
+}
+
+fn refusal(key: &'static str, flag: &'static str, error: &PathError) -> Refusal {
+    Refusal {
+        key,
+        origin: Origin::Flag(flag),
+        reason: error.to_string(),
+        help: error.help().to_owned(),
+    }
+}
+
+/// Every layer's patterns: hiding is a restriction, so it needs no trust.
+pub(super) fn hidden(inputs: &Inputs<'_>) -> Vec<Sourced<HidePattern>> {
+    let files = inputs
+        .layers()
+        .flat_map(|c| c.filesystem.hide.iter().map(|at| c.sourced(at)));
+    let flags = inputs.flags.hide.iter().map(|value| Sourced {
+        value: value.clone(),
+        origin: Origin::Flag("--hide"),
+    });
+    files.chain(flags).collect()
+}
+
+/// The caches of all presets, each place once.
+pub(super) fn caches(presets: &Presets, project: &Path, env: &impl Environment) -> Vec<Cache> {
+    let mut caches: Vec<Cache> = Vec::new();
+    for (name, preset) in presets {
+        let private = preset.private.iter().map(|path| (path, false));
+        let layered = preset.layered.iter().map(|path| (path, true));
+        let found = private
+            .chain(layered)
+            .filter_map(|(path, layered)| cache(path, layered, name, project, env));
+        for cache in found {
+            if !caches.iter().any(|c| c.target == cache.target) {
+                caches.push(cache);
+            }
+        }
+    }
+    caches
+}
+
+pub(super) fn homes(presets: &Presets, env: &impl Environment) -> Vec<AgentHome> {
+    let places = |paths: &[PathTemplate]| paths.iter().filter_map(|path| place(path, env)).collect();
+    let agents = presets
+        .iter()
+        .filter_map(|(name, preset)| Some((*name, preset.agent.as_ref().filter(|a| a.home)?)));
+    agents
+        .map(|(agent, of)| AgentHome {
+            agent,
+            state: places(&of.state),
+            guarded: places(&of.guarded),
+            keys: of.keys.clone(),
+        })
+        .collect()
+}

@@ -1,0 +1,158 @@
+//! Isolation level, nesting, and when changes land: the parts with an order of strength.
+
+use super::{Inputs, Refusal};
+use crate::config::Config;
+use crate::origin::{Layer, Origin, Sourced};
+use crate::value::{Apply, Isolation};
+
+/// The level to use: what was chosen, raised to what is required. A flag is not raised
+/// silently; it is refused.
+pub(super) fn isolation(inputs: &Inputs<'_>, refusals: &mut Vec<Refusal>) -> Sourced<Isolation> {
+    let floor = required_isolation(inputs);
+    let chosen = chosen_isolation(inputs);
+    let from_flag = matches!(chosen.origin, Origin::Flag(_));
+    let level = match floor {
+        Some(floor) if chosen.value < floor.value => {
+            if from_flag {
+                refusals.push(Refusal {
+                    key: "isolation",
+                    origin: chosen.origin.clone(),
+                    reason: format!(
+                        "`{}` is weaker than `{}`, required by {}",
+                        chosen.value, floor.value, floor.origin
+                    ),
+                    help: format!("use --isolation {}", floor.value),
+                });
+            }
+            floor
+        }
+        _ => chosen,
+    };
+    if !inputs.support.isolation.contains(&level.value) {
+        refusals.push(Refusal {
+            key: "isolation",
+            origin: level.origin.clone(),
+            reason: format!("this version has no isolation level `{}`", level.value),
+            help: "use namespace, or a version that has it".to_owned(),
+        });
+    }
+    level
+}
+
+/// The strongest that a layer requires. A project that names a level at least as strong as
+/// the default restricts; one that names a weaker level asks, see [`chosen_isolation`].
+fn required_isolation(inputs: &Inputs<'_>) -> Option<Sourced<Isolation>> {
+    let required = inputs
+        .layers()
+        .filter_map(|c| c.require.isolation.as_ref().map(|at| c.sourced(at)));
+    let of_project = inputs.project.into_iter().filter_map(|p| {
+        let at = p.config.isolation.as_ref()?;
+        (at.value >= Isolation::Namespace).then(|| p.config.sourced(at))
+    });
+    required.chain(of_project).max_by_key(|s| s.value)
+}
+
+fn chosen_isolation(inputs: &Inputs<'_>) -> Sourced<Isolation> {
+    if let Some(value) = inputs.flags.isolation {
+        return Sourced {
+            value,
+            origin: Origin::Flag("--isolation"),
+        };
+    }
+    let of = |config: &Config| config.isolation.as_ref().map(|at| config.sourced(at));
+    let files = inputs
+        .requesting()
+        .filter_map(of)
+        .max_by_key(|s| s.origin.authority());
+    files.unwrap_or(Sourced {
+        value: Isolation::Namespace,
+        origin: Origin::Default,
+    })
+}
+
+/// Whether programs may make sandboxes of their own: nobody forbids it and someone asks.
+pub(super) fn nested(inputs: &Inputs<'_>) -> Sourced<bool> {
+    let of = |config: &Config| config.nested.as_ref().map(|at| config.sourced(at));
+    let forbidden = inputs.layers().filter_map(of).find(|s| !s.value);
+    let asked = inputs.requesting().filter_map(of).find(|s| s.value);
+    forbidden.or(asked).unwrap_or(Sourced {
+        value: false,
+        origin: Origin::Default,
+    })
+}
+
+/// When changes land. Without staging there is only `live`, so every wish or cap below it is
+/// refused: a promise to keep changes back that is not kept is the worst of all.
+pub(super) fn apply(inputs: &Inputs<'_>, refusals: &mut Vec<Refusal>) -> Apply {
+    let caps: Vec<(&'static str, Sourced<Apply>)> = inputs.layers().flat_map(caps_of).collect();
+    let flag = inputs.flags.apply.map(|value| {
+        let name = if value == Apply::Live { "--live" } else { "--apply" };
+        Sourced {
+            value,
+            origin: Origin::Flag(name),
+        }
+    });
+    let cap = caps.into_iter().min_by_key(|(_, cap)| cap.value);
+    if let (Some(flag), Some((_, cap))) = (&flag, &cap)
+        && flag.value > cap.value
+    {
+        refusals.push(Refusal {
+            key: "workspace.apply",
+            origin: flag.origin.clone(),
+            reason: format!("{} allows `{}` at most", cap.origin, cap.value),
+            help: format!("use --apply {}", cap.value),
+        });
+    }
+    let default = if inputs.support.staging {
+        Apply::Never
+    } else {
+        Apply::Live
+    };
+    let wanted = flag.map(|f| ("workspace.apply", f)).or(cap);
+    if !inputs.support.staging {
+        refuse_staging(wanted.as_ref(), refusals);
+    }
+    wanted.map_or(default, |(_, wanted)| wanted.value)
+}
+
+fn caps_of(config: &Config) -> Vec<(&'static str, Sourced<Apply>)> {
+    let apply = config
+        .workspace
+        .apply
+        .as_ref()
+        .map(|at| ("workspace.apply", config.sourced(at)));
+    let max = config
+        .require
+        .apply_max
+        .as_ref()
+        .map(|at| ("require.apply_max", config.sourced(at)));
+    apply.into_iter().chain(max).collect()
+}
+
+fn refuse_staging(wanted: Option<&(&'static str, Sourced<Apply>)>, refusals: &mut Vec<Refusal>) {
+    if let Some((key, wanted)) = wanted
+        && wanted.value != Apply::Live
+    {
+        refusals.push(Refusal {
+            key,
+            origin: wanted.origin.clone(),
+            reason: format!(
+                "this version cannot keep changes back as `{}` demands; every write lands at once",
+                wanted.value
+            ),
+            help: remove(&wanted.origin),
+        });
+    }
+}
+
+/// How to go on without the restriction: only who wrote it can drop it.
+pub(super) fn remove(origin: &Origin) -> String {
+    match origin {
+        Origin::Flag(flag) => format!("leave {flag} out, or work on a copy"),
+        Origin::File {
+            layer: Layer::Machine,
+            ..
+        } => "ask who keeps the machine's policy".to_owned(),
+        _ => "remove the line, or work on a copy".to_owned(),
+    }
+}

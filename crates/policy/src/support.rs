@@ -1,0 +1,47 @@
+//! What this version of fumehood can enforce. A restriction beyond it stops the run.
+
+use crate::value::{Isolation, Version};
+
+/// The abilities that decide whether a restriction of the configuration can be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Support {
+    /// The release.
+    pub version: Version,
+    /// Whether there is a gateway. Without one the network is off, and every effect that
+    /// needs it cannot happen: a rule that denies, holds or counts it is kept by that.
+    pub network: bool,
+    /// Whether changes can be kept back (overlay workspace): ask, turn, never, hold, mask.
+    pub staging: bool,
+    /// Whether records are written.
+    pub audit: bool,
+    /// The isolation levels that exist.
+    pub isolation: &'static [Isolation],
+}
+
+impl Support {
+    /// This version.
+    pub const CURRENT: Self = Self {
+        version: Version(0, 1, 0),
+        network: false,
+        staging: false,
+        audit: false,
+        isolation: &[Isolation::Landlock, Isolation::Namespace],
+    };
+
+    /// Whether an effect of this kind could happen at all. In live mode every write to the
+    /// project is an applied change; all other kinds leave through the network, a tool or a
+    /// grant, and there is none of these yet.
+    pub fn can_happen(&self, effect: &str) -> bool {
+        self.network || (effect == "workspace.apply" && !self.staging)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_the_crate_s() {
+        assert_eq!(env!("CARGO_PKG_VERSION").parse(), Ok(Support::CURRENT.version));
+    }
+}
