@@ -64,7 +64,8 @@ pub(crate) fn remove(files: &dyn Files, groups: &[PathBuf]) -> Result<(), Error>
     for group in groups {
         let mut pause = Pause::new();
         while let Err((path, source)) = remove_once(files, group) {
-            if started.elapsed() > BOUND {
+            let empties = source.kind() == std::io::ErrorKind::ResourceBusy;
+            if !empties || started.elapsed() > BOUND {
                 return Err(Error::Remove { path, source });
             }
             pause.take();

@@ -45,6 +45,8 @@ fn stale(files: &dyn Files, places: &Hierarchies, me: &Owner) -> Vec<PathBuf> {
     });
     within
         .filter(|group| owner(group).is_some_and(|owner| owner.is_dead(me)))
+        // Another user's, which only root can clear away.
+        .filter(|group| files.may_write(&group.join("cgroup.procs")).is_ok())
         .collect()
 }
 
@@ -79,12 +81,15 @@ mod tests {
         fake.cgroup(&format!("/cg/{dead}"), "");
         fake.cgroup(&format!("/cg/job/{dead}/inner"), "")
             .with_process(&format!("/cg/job/{dead}/inner"), 42);
+        let foreign = dead.replace("-x", "-foreign");
+        fake.cgroup(&format!("/cg/job/{foreign}"), "")
+            .foreign(&format!("/cg/job/{foreign}"));
         let v2 = Some(Hierarchy {
             mount: "/cg".into(),
             own: "/cg/job".into(),
         });
         assert_eq!(sweep_in(&fake, &Hierarchies { v2, v1: Vec::new() }, &me), 2);
         assert!(fake.named(&dead).is_empty());
-        assert_eq!(fake.dirs(Path::new("/cg/job")).unwrap().len(), 4);
+        assert_eq!(fake.dirs(Path::new("/cg/job")).unwrap().len(), 5);
     }
 }

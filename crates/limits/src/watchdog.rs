@@ -1,7 +1,8 @@
 //! What no kernel mechanism holds here, watched: wall time, and memory and disk where there is no cgroup.
 //!
 //! A watchdog samples, so a limit can be passed before it strikes. The overshoot is what can be allocated or written
-//! in one interval ([`Watchdog::pause`]) plus the time of one look; both looks are made in bounded steps.
+//! in one interval ([`Watchdog::pause`]) plus the time of one look. A look is made in bounded steps, and the pause after
+//! a step is at least [`REST`] times as long as the step took: watching never takes more than a fifth of one CPU.
 
 mod disk;
 mod memory;
@@ -13,6 +14,9 @@ use disk::Disk;
 use memory::Memory;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+
+/// The pause after a tick, in multiples of what the tick took.
+const REST: u32 = 4;
 
 /// What a watchdog looks at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +37,8 @@ pub struct Watchdog {
     deadline: Option<Instant>,
     memory: Option<Memory>,
     disk: Option<Disk>,
+    /// How long the last tick took.
+    took: Duration,
 }
 
 impl Watchdog {
@@ -65,34 +71,44 @@ impl Watchdog {
             deadline,
             memory,
             disk,
+            took: Duration::ZERO,
         }))
     }
 
-    /// Looks once. Costs at most a few thousand system calls; a look that takes longer goes on at the next tick.
+    /// Looks once. A look that would take long goes on at the next tick.
     pub fn tick(&mut self, now: Instant) -> Option<Struck> {
+        let began = Instant::now();
+        let limit = self.look(now);
+        self.took = began.elapsed();
+        Some(Struck {
+            limit: limit?,
+            times: 1,
+        })
+    }
+
+    fn look(&mut self, now: Instant) -> Option<Limit> {
         let late = self
             .deadline
             .is_some_and(|deadline| now >= deadline)
             .then_some(Limit::Timeout);
-        let limit = late
-            .or_else(|| self.memory.as_mut()?.step(now).then_some(Limit::Memory))
-            .or_else(|| self.disk.as_mut()?.step().then_some(Limit::Disk))?;
-        Some(Struck { limit, times: 1 })
+        late.or_else(|| self.memory.as_mut()?.step(now).then_some(Limit::Memory))
+            .or_else(|| self.disk.as_mut()?.step().then_some(Limit::Disk))
     }
 
-    /// How long to wait before the next tick: 20 to 100 ms for memory, 250 ms for disk, exactly the rest for time.
+    /// How long to wait before the next tick: 20 to 100 ms for memory, 250 ms for disk (5 ms while it is walked), more
+    /// after a tick that took long, and never past the end of the time.
     #[must_use]
     pub fn pause(&self, now: Instant) -> Duration {
         let rest = self
             .deadline
             .map(|deadline| deadline.saturating_duration_since(now));
         let memory = self.memory.as_ref().map(Memory::pause);
-        let disk = self.disk.as_ref().map(Disk::pause);
-        [rest, memory, disk]
+        let sample = memory
             .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(Duration::MAX)
+            .chain(self.disk.as_ref().map(Disk::pause))
+            .min();
+        let sample = sample.map(|pause| pause.max(self.took * REST));
+        rest.into_iter().chain(sample).min().unwrap_or(Duration::MAX)
     }
 }
 
@@ -148,6 +164,22 @@ mod tests {
                 times: 1
             })
         );
+    }
+
+    #[test]
+    fn watching_leaves_the_cpu_to_others_but_not_the_time() {
+        let start = Instant::now();
+        let limits = Limits {
+            timeout: Some(Duration::from_secs(9)),
+            disk: Some(1 << 60),
+            ..Limits::default()
+        };
+        let mut dog = of(&limits).unwrap();
+        assert_eq!(dog.pause(start), Duration::from_millis(250));
+        dog.took = Duration::from_secs(1);
+        assert_eq!(dog.pause(start), Duration::from_secs(4));
+        dog.took = Duration::from_secs(3);
+        assert!(dog.pause(start) <= Duration::from_secs(10));
     }
 
     #[test]

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 /// Processes read in one step.
 const STEP: usize = 1024;
-/// The least time between two readings of proportional sizes, which walk page tables.
+/// The least time between two readings of proportional sizes, which walk page tables: for 200 small processes 30 ms of
+/// work, against 6 ms for their resident sizes.
 const EXACT: Duration = Duration::from_millis(200);
 
 #[derive(Debug)]
