@@ -215,7 +215,7 @@ impl<'a> Node<'a> {
     /// A list of texts of one type, without the same one twice.
     pub(crate) fn texts<T>(&self) -> Option<Vec<At<T>>>
     where
-        T: FromStr<Err = Invalid> + PartialEq,
+        T: FromStr<Err = Invalid> + PartialEq + Clone,
     {
         let mut seen: Vec<T> = Vec::new();
         let list = self.list(|node| {
@@ -223,7 +223,7 @@ impl<'a> Node<'a> {
             if seen.contains(&value) {
                 node.warn("listed twice", "remove one");
             } else {
-                seen.push(node.parse()?);
+                seen.push(value.clone());
             }
             Some(value)
         });

@@ -91,3 +91,130 @@ pub fn is_known(name: &str) -> bool {
 pub fn names() -> impl Iterator<Item = &'static str> + Clone {
     INDEX.iter().map(|entry| entry.name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_agrees_with_the_files() {
+        for entry in INDEX {
+            let preset = entry.load().unwrap_or_else(|findings| panic!("{findings}"));
+            assert_eq!(preset.name.as_str(), entry.name);
+            assert_eq!(preset.harmless, entry.harmless, "{}", entry.name);
+            assert_eq!(preset.commands, entry.commands, "{}", entry.name);
+            assert_eq!(preset.files, entry.files, "{}", entry.name);
+            assert_eq!(preset.also, entry.also, "{}", entry.name);
+            assert!(entry.also.iter().all(|name| find(name).is_some()));
+        }
+    }
+
+    #[test]
+    fn every_file_is_in_the_table() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../presets");
+        let files = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap());
+        let presets = files.filter_map(|name| name.strip_suffix(".toml").map(str::to_owned));
+        let missing: Vec<String> = presets
+            .filter(|name| find(name).is_none() && name != "protected")
+            .collect();
+        assert_eq!(missing, Vec::<String>::new());
+    }
+
+    #[test]
+    fn patterns_have_one_star_at_most() {
+        let patterns = INDEX.iter().flat_map(|e| e.commands.iter().chain(e.files));
+        patterns.for_each(|p| assert!(p.matches('*').count() <= 1, "{p}"));
+    }
+
+    /// What is kept there is a login, whatever it is called.
+    const CREDENTIALS: &[&str] = &[
+        ".npmrc",
+        ".netrc",
+        ".pypirc",
+        "credentials",
+        "credentials.toml",
+        ".credentials.json",
+        ".git-credentials",
+        "auth.json",
+        "oauth_creds.json",
+        "google_accounts.json",
+        "mcp-oauth-tokens.json",
+        "settings.xml",
+        "settings-security.xml",
+        "gradle.properties",
+        "pip.conf",
+        ".claude.json",
+        ".env",
+        "hosts.yml",
+    ];
+
+    #[test]
+    fn no_preset_shows_a_login() {
+        for entry in INDEX {
+            let preset = entry.load().unwrap();
+            let agent = preset.agent.unwrap_or_default();
+            let shown = [
+                &preset.read,
+                &preset.screened,
+                &preset.layered,
+                &agent.show,
+                &agent.screened,
+            ];
+            for path in shown.into_iter().flatten() {
+                let name = path.as_str().rsplit('/').next().unwrap();
+                assert!(!CREDENTIALS.contains(&name), "{}: {path}", entry.name);
+                let whole_home_of_a_tool = [
+                    "~/.claude",
+                    "~/.codex",
+                    "~/.gemini",
+                    "~/.cargo",
+                    "~/.m2",
+                    "~/.config/git",
+                    "~/.config",
+                ];
+                assert!(
+                    !whole_home_of_a_tool.contains(&path.as_str()),
+                    "{}: {path}",
+                    entry.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_preset_passes_a_key() {
+        for entry in INDEX {
+            for name in [
+                "CARGO_REGISTRY_TOKEN",
+                "NPM_TOKEN",
+                "ANTHROPIC_API_KEY",
+                "OPENAI_API_KEY",
+                "GEMINI_API_KEY",
+                "GITHUB_TOKEN",
+                "PIP_INDEX_URL",
+                "UV_INDEX_URL",
+                "GOPROXY",
+                "AWS_SECRET_ACCESS_KEY",
+                "SSH_AUTH_SOCK",
+            ] {
+                let passes = entry
+                    .load()
+                    .unwrap()
+                    .pass
+                    .iter()
+                    .any(|p| p.matches(name.as_bytes()));
+                assert!(!passes, "{} passes {name}", entry.name);
+            }
+        }
+    }
+
+    /// The only hosts named are the agents' own model endpoints.
+    #[test]
+    fn presets_of_languages_name_no_host() {
+        for entry in INDEX.iter().filter(|e| e.harmless) {
+            assert_eq!(entry.load().unwrap().hosts, vec![], "{}", entry.name);
+        }
+    }
+}
