@@ -126,9 +126,9 @@ fn of_flags(plan: &mut EnvPlan, inputs: &Inputs<'_>, notices: &mut Vec<Notice>) 
             Some(value) => plan.add(origin(), EnvItem::Set(name.clone(), value.clone())),
             None => plan.add(origin(), EnvItem::Pass(EnvMatch::Exact(name.clone()))),
         }
-        if name.as_bytes().ends_with(b"_KEY") || name.as_bytes().ends_with(b"_TOKEN") {
+        if names_a_secret(name) {
             let name = crate::Escaped::from(name.as_os_str());
-            let message = format!("{name} is inside now: whatever runs there can read it");
+            let message = format!("{name} is named like a secret, and whatever runs inside can read it");
             notices.push(Notice {
                 key: "env.pass",
                 origin: origin(),
@@ -136,4 +136,10 @@ fn of_flags(plan: &mut EnvPlan, inputs: &Inputs<'_>, notices: &mut Vec<Notice>) 
             });
         }
     }
+}
+
+/// Names by which keys are usually passed: allowed, since it was typed, and said.
+fn names_a_secret(name: &OsStr) -> bool {
+    const ENDS: &[&[u8]] = &[b"_KEY", b"_TOKEN", b"_SECRET", b"_PASSWORD", b"_AUTH_SOCK"];
+    ENDS.iter().any(|end| name.as_bytes().ends_with(end))
 }

@@ -84,18 +84,35 @@ pub(super) fn nested(inputs: &Inputs<'_>) -> Sourced<bool> {
 /// When changes land. Without staging there is only `live`, so every wish or cap below it is
 /// refused: a promise to keep changes back that is not kept is the worst of all.
 pub(super) fn apply(inputs: &Inputs<'_>, refusals: &mut Vec<Refusal>) -> Apply {
-    let caps: Vec<(&'static str, Sourced<Apply>)> = inputs.layers().flat_map(caps_of).collect();
+    let caps: Vec<_> = inputs
+        .layers()
+        .flat_map(|config| caps_of(inputs, config))
+        .collect();
+    let cap = caps.into_iter().min_by_key(|(_, cap)| cap.value);
     let flag = inputs.flags.apply.map(|value| {
         let name = if value == Apply::Live { "--live" } else { "--apply" };
-        Sourced {
-            value,
-            origin: Origin::Flag(name),
-        }
+        (
+            "workspace.apply",
+            Sourced {
+                value,
+                origin: Origin::Flag(name),
+            },
+        )
     });
-    let cap = caps.into_iter().min_by_key(|(_, cap)| cap.value);
-    if let (Some(flag), Some((_, cap))) = (&flag, &cap)
-        && flag.value > cap.value
-    {
+    if !inputs.support.staging {
+        refuse_staging([&cap, &flag], refusals);
+        return Apply::Live;
+    }
+    if let (Some((_, flag)), Some((_, cap))) = (&flag, &cap) {
+        refuse_wider(flag, cap, refusals);
+    }
+    flag.or(cap).map_or(Apply::Never, |(_, wanted)| wanted.value)
+}
+
+type Wish = (&'static str, Sourced<Apply>);
+
+fn refuse_wider(flag: &Sourced<Apply>, cap: &Sourced<Apply>, refusals: &mut Vec<Refusal>) {
+    if flag.value > cap.value {
         refusals.push(Refusal {
             key: "workspace.apply",
             origin: flag.origin.clone(),
@@ -103,44 +120,37 @@ pub(super) fn apply(inputs: &Inputs<'_>, refusals: &mut Vec<Refusal>) -> Apply {
             help: format!("use --apply {}", cap.value),
         });
     }
-    let default = if inputs.support.staging {
-        Apply::Never
-    } else {
-        Apply::Live
-    };
-    let wanted = flag.map(|f| ("workspace.apply", f)).or(cap);
-    if !inputs.support.staging {
-        refuse_staging(wanted.as_ref(), refusals);
-    }
-    wanted.map_or(default, |(_, wanted)| wanted.value)
 }
 
-fn caps_of(config: &Config) -> Vec<(&'static str, Sourced<Apply>)> {
+/// `live` restricts nothing; from the project's file it is a request.
+fn caps_of(inputs: &Inputs<'_>, config: &Config) -> Vec<Wish> {
+    let untrusted = config.layer == Layer::Project && inputs.project.is_some_and(|p| !p.trusted);
     let apply = config
         .workspace
         .apply
-        .as_ref()
-        .map(|at| ("workspace.apply", config.sourced(at)));
+        .filter(|at| !(untrusted && at.value == Apply::Live));
+    let apply = apply.map(|at| ("workspace.apply", config.sourced(&at)));
     let max = config
         .require
         .apply_max
-        .as_ref()
-        .map(|at| ("require.apply_max", config.sourced(at)));
+        .map(|at| ("require.apply_max", config.sourced(&at)));
     apply.into_iter().chain(max).collect()
 }
 
-fn refuse_staging(wanted: Option<&(&'static str, Sourced<Apply>)>, refusals: &mut Vec<Refusal>) {
-    if let Some((key, wanted)) = wanted
-        && wanted.value != Apply::Live
+fn refuse_staging(wishes: [&Option<Wish>; 2], refusals: &mut Vec<Refusal>) {
+    for (key, wish) in wishes
+        .into_iter()
+        .flatten()
+        .filter(|(_, wish)| wish.value != Apply::Live)
     {
         refusals.push(Refusal {
             key,
-            origin: wanted.origin.clone(),
+            origin: wish.origin.clone(),
             reason: format!(
                 "this version cannot keep changes back as `{}` demands; every write lands at once",
-                wanted.value
+                wish.value
             ),
-            help: remove(&wanted.origin),
+            help: remove(&wish.origin),
         });
     }
 }
