@@ -17,6 +17,7 @@ pub mod read;
 pub mod screen;
 mod suggest;
 pub mod support;
+pub mod trust;
 pub mod value;
 
 pub use escape::Escaped;
