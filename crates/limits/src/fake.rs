@@ -15,6 +15,8 @@ struct Tree {
     dirs: BTreeSet<PathBuf>,
     files: BTreeMap<PathBuf, String>,
     foreign: BTreeSet<PathBuf>,
+    deaf: Option<&'static str>,
+    busy: u32,
 }
 
 /// Version 2 mounted at `/cg`, each controller of version 1 at `/v1/CONTROLLER`.
@@ -54,7 +56,19 @@ impl Fake {
         self.set(&format!("{path}/cgroup.subtree_control"), given)
     }
 
-    /// This directory belongs to somebody else.
+    /// Files of this name take any text and keep their own.
+    pub(crate) fn deaf(&self, name: &'static str) -> &Self {
+        self.lock().deaf = Some(name);
+        self
+    }
+
+    /// The next so many removals find the directory still in use.
+    pub(crate) fn busy(&self, times: u32) -> &Self {
+        self.lock().busy = times;
+        self
+    }
+
+    /// This directory, or this file, belongs to somebody else.
     pub(crate) fn foreign(&self, path: &str) -> &Self {
         self.lock().foreign.insert(path.into());
         self
@@ -212,6 +226,10 @@ impl Files for Fake {
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
         let mut tree = self.lock();
+        if tree.busy > 0 {
+            tree.busy -= 1;
+            return Err(ErrorKind::ResourceBusy.into());
+        }
         if tree
             .files
             .get(&path.join("cgroup.procs"))
@@ -238,6 +256,9 @@ impl Files for Fake {
     fn write(&self, path: &Path, text: &str) -> io::Result<()> {
         self.may_write(path)?;
         let mut tree = self.lock();
+        if tree.deaf.is_some_and(|name| path.ends_with(name)) {
+            return Ok(());
+        }
         let dir = path.parent().ok_or(ErrorKind::NotFound)?.to_path_buf();
         match (
             path.file_name().and_then(|name| name.to_str()),
@@ -258,7 +279,8 @@ impl Files for Fake {
         if !tree.files.contains_key(path) {
             return Err(ErrorKind::NotFound.into());
         }
-        if path.parent().is_some_and(|dir| tree.foreign.contains(dir)) {
+        let dir = path.parent().is_some_and(|dir| tree.foreign.contains(dir));
+        if dir || tree.foreign.contains(path) {
             return Err(ErrorKind::PermissionDenied.into());
         }
         Ok(())

@@ -5,11 +5,11 @@ use crate::files::{Files, Host};
 use crate::hierarchy::Hierarchies;
 use crate::janitor::JanitorPaths;
 use crate::kill;
-use crate::limit::{Backend, InForce, Limit, Limits, Struck};
+use crate::limit::{Backend, InForce, Limits, Struck};
+use crate::making::Making;
 use crate::owner::Owner;
 use crate::readings::{Readings, Usage};
 use crate::{v1, v2};
-use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,14 +20,14 @@ use std::sync::Arc;
 /// could hold it has no directory, and every operation is free and does nothing.
 #[derive(Debug)]
 pub struct Group {
-    files: Arc<dyn Files>,
+    pub(crate) files: Arc<dyn Files>,
     /// Of the process that made it: a copy in a forked child removes nothing.
     maker: u32,
-    limits: Limits,
-    in_force: InForce,
-    leaf: Option<PathBuf>,
-    leaf_fd: Option<OwnedFd>,
-    v1: Vec<PathBuf>,
+    pub(crate) limits: Limits,
+    pub(crate) in_force: InForce,
+    pub(crate) leaf: Option<PathBuf>,
+    pub(crate) leaf_fd: Option<OwnedFd>,
+    pub(crate) v1: Vec<PathBuf>,
 }
 
 impl Group {
@@ -60,17 +60,7 @@ impl Group {
             leaf_fd: None,
             v1: Vec::new(),
         };
-        let mut making = Making {
-            group: empty,
-            places,
-            name,
-            reasons: Vec::new(),
-        };
-        making.by_v2();
-        making.by_v1();
-        making.by_rest()?;
-        making.something_that_kills();
-        Ok(making.group)
+        Making::new(empty, places, name).run()
     }
 
     /// What holds each limit.
@@ -213,147 +203,12 @@ impl Drop for Group {
     }
 }
 
-/// A group while it is made. If a step fails, dropping it takes back the steps before.
-struct Making<'a> {
-    group: Group,
-    places: &'a Hierarchies,
-    name: &'a str,
-    /// What each back end said about each limit.
-    reasons: Vec<(Limit, String)>,
-}
-
-impl Making<'_> {
-    /// The limits that are set, that a controller can hold, and that nothing holds yet.
-    fn open(&self) -> Vec<Limit> {
-        let open = |limit: &Limit| limit.controller().is_some() && self.group.in_force.get(*limit).is_none();
-        self.group.limits.set().filter(open).collect()
-    }
-
-    fn by_v2(&mut self) {
-        let open = self.open();
-        if open.is_empty() {
-            return;
-        }
-        let wanted = Limits {
-            disk: None,
-            timeout: None,
-            open_files: None,
-            ..self.group.limits.clone()
-        };
-        let placed = self.places.v2.as_ref().ok_or_else(|| "not mounted".into());
-        match placed.and_then(|own| v2::place(&*self.group.files, own, self.name, &wanted)) {
-            Ok(placed) => {
-                placed
-                    .held
-                    .iter()
-                    .for_each(|limit| self.group.in_force.put(*limit, Backend::CgroupV2));
-                self.open_leaf(placed.dir);
-                self.refused(&open, "cgroup v2: the controller is not delegated");
-            }
-            Err(reason) => self.refused(&open, &format!("cgroup v2: {reason}")),
-        }
-    }
-
-    fn refused(&mut self, limits: &[Limit], reason: &str) {
-        self.reasons
-            .extend(limits.iter().map(|limit| (*limit, reason.into())));
-    }
-
-    /// Without the descriptor the leaf can still be entered through `cgroup.procs`.
-    fn open_leaf(&mut self, dir: PathBuf) {
-        self.group.leaf_fd = self.group.files.open_dir(&dir).ok();
-        self.group.leaf = Some(dir);
-    }
-
-    fn by_v1(&mut self) {
-        for limit in self.open() {
-            let hierarchy = limit
-                .controller()
-                .and_then(|controller| self.places.v1(controller));
-            let placed = hierarchy.ok_or_else(|| "not mounted".to_string());
-            let group = &self.group;
-            match placed
-                .and_then(|own| v1::place(&*group.files, own, self.name, limit, &group.limits, &group.v1))
-            {
-                Ok(dir) => {
-                    self.group.in_force.put(limit, Backend::CgroupV1);
-                    self.keep_v1(dir);
-                }
-                Err(reason) => self.refused(&[limit], &format!("cgroup v1: {reason}")),
-            }
-        }
-    }
-
-    fn keep_v1(&mut self, dir: PathBuf) {
-        if !self.group.v1.contains(&dir) {
-            self.group.v1.push(dir);
-        }
-    }
-
-    fn by_rest(&mut self) -> Result<(), Error> {
-        for limit in self.group.limits.set().collect::<Vec<_>>() {
-            if self.group.in_force.get(limit).is_none() {
-                let backend = without_cgroup(limit).ok_or_else(|| self.unenforceable(limit))?;
-                self.group.in_force.put(limit, backend);
-            }
-        }
-        Ok(())
-    }
-
-    fn unenforceable(&self, limit: Limit) -> Error {
-        let said = self
-            .reasons
-            .iter()
-            .filter(|(about, _)| *about == limit)
-            .map(|(_, reason)| reason.clone());
-        // A CPU mask could be widened from inside, and RLIMIT_CPU is a sum, not a rate.
-        let reasons = said.chain(["rlimits: none limits a rate".into()]).collect();
-        Error::Unenforceable { limit, reasons }
-    }
-
-    /// With v1 groups alone, killing walks lists; a v2 leaf without controllers, or else the freezer, makes that
-    /// certain. A v1 pids group is that already (see `kill`). Not essential, so a failure is none.
-    fn something_that_kills(&mut self) {
-        if self.group.v1.is_empty() || self.group.leaf.is_some() || self.v2_that_kills().is_some() {
-            return;
-        }
-        if self.group.in_force.pids != Some(Backend::CgroupV1) {
-            let dir = self.places.v1("freezer").map(|own| own.own.join(self.name));
-            let made = dir.filter(|dir| self.group.files.make_dir(dir).is_ok());
-            made.into_iter().for_each(|dir| self.keep_v1(dir));
-        }
-    }
-
-    fn v2_that_kills(&mut self) -> Option<()> {
-        let own = &self.places.v2.as_ref()?.own;
-        let (files, dir) = (Arc::clone(&self.group.files), own.join(self.name));
-        files.make_dir(&dir).ok()?;
-        let may = files
-            .may_write(&own.join("cgroup.procs"))
-            .and_then(|()| files.may_write(&dir.join("cgroup.kill")));
-        if may.is_err() {
-            let _: io::Result<()> = files.remove_dir(&dir);
-            return None;
-        }
-        self.open_leaf(dir);
-        Some(())
-    }
-}
-
-/// What holds a limit where no cgroup does.
-fn without_cgroup(limit: Limit) -> Option<Backend> {
-    match limit {
-        Limit::Memory | Limit::Disk | Limit::Timeout => Some(Backend::Watchdog),
-        Limit::Pids | Limit::OpenFiles => Some(Backend::Rlimit),
-        Limit::Cpus => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fake::Fake;
     use crate::hierarchy::Hierarchy;
+    use crate::limit::Limit;
     use crate::units::Millicpus;
 
     /// Version 2 with these controllers, version 1 with those; this process stands in `/cg/job` and the v1 roots.

@@ -113,3 +113,40 @@ impl Pause {
         self.0 = (self.0 * 2).min(Duration::from_millis(20));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::Fake;
+
+    fn with_group(inner: &str) -> (Fake, Vec<PathBuf>) {
+        let fake = Fake::v2("");
+        fake.cgroup("/cg/g", "").cgroup(inner, "");
+        (fake, vec!["/cg/g".into()])
+    }
+
+    #[test]
+    fn removal_waits_for_the_last_process_to_be_gone() {
+        let (fake, groups) = with_group("/cg/g/a");
+        fake.busy(3);
+        remove(&fake, &groups).unwrap();
+        assert!(fake.named("g").is_empty());
+        remove(&fake, &groups).unwrap();
+    }
+
+    #[test]
+    fn who_does_not_die_is_named() {
+        let (fake, groups) = with_group("/cg/g/a");
+        fake.with_process("/cg/g/a", 42).foreign("/cg/g/a");
+        let error = kill(&fake, &groups).unwrap_err();
+        assert!(matches!(error, Error::Survivors { left: 1, .. }), "{error}");
+    }
+
+    #[test]
+    fn what_was_made_inside_goes_first() {
+        let (fake, _) = with_group("/cg/g/a");
+        fake.cgroup("/cg/g/a/b", "");
+        let order = ["/cg/g/a/b", "/cg/g/a", "/cg/g"].map(PathBuf::from);
+        assert_eq!(tree(&fake, Path::new("/cg/g")), order);
+    }
+}

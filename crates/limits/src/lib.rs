@@ -32,6 +32,7 @@ mod hierarchy;
 mod janitor;
 mod kill;
 mod limit;
+mod making;
 mod owner;
 mod probe;
 mod readings;

@@ -98,3 +98,26 @@ fn share(files: &dyn Files, dir: &Path) -> Option<Millicpus> {
 fn number(files: &dyn Files, dir: &Path, file: &str) -> Option<u64> {
     files.read(&dir.join(file)).ok()?.trim().parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::Fake;
+
+    #[test]
+    fn a_limit_that_does_not_take_is_not_held() {
+        let fake = Fake::v2("");
+        fake.v1("pids").deaf("pids.max");
+        let own = Hierarchy {
+            mount: "/v1/pids".into(),
+            own: "/v1/pids".into(),
+        };
+        let limits = Limits {
+            pids: Some(9),
+            ..Limits::default()
+        };
+        let reason = place(&fake, &own, "g", Limit::Pids, &limits, &[]).unwrap_err();
+        assert_eq!(reason, "/v1/pids/g: the pids limit did not take");
+        assert!(fake.named("g").is_empty());
+    }
+}

@@ -359,6 +359,22 @@ mod tests {
     }
 
     #[test]
+    fn a_place_that_no_process_can_be_moved_to_is_not_used() {
+        let fake = session("cpu memory pids");
+        fake.foreign("/cg/user.slice/user@7.service/app.slice/cgroup.procs");
+        let placed = place(&fake, &hierarchy(), "leaf", &wanted()).unwrap();
+        assert_eq!(placed.dir, Path::new("/cg/user.slice/user@7.service/leaf"));
+    }
+
+    #[test]
+    fn a_limit_that_does_not_take_is_not_held() {
+        let fake = session("cpu memory pids");
+        fake.deaf("memory.max");
+        let placed = place(&fake, &hierarchy(), "leaf", &wanted()).unwrap();
+        assert_eq!(placed.held, [Limit::Cpus, Limit::Pids]);
+    }
+
+    #[test]
     fn shares() {
         assert_eq!(share("max 100000"), None);
         assert_eq!(share("150000 100000\n"), Millicpus::new(1500));
