@@ -94,7 +94,7 @@ fn trial_in(host: &Host, level: Level, nested: bool, place: &std::path::Path) ->
         terminal: [false; 3],
     };
     let spec = prepare(host, &request).map_err(|e| e.to_string())?;
-    let run = Run { spec, limits: fumehood_limits::Limits::default(), gives_streams: false, written: Vec::new() };
+    let run = Run { spec, limits: fumehood_limits::Limits::default(), gives_streams: false, title: String::new(), written: Vec::new() };
     match fumehood_session::run(run).map_err(with_remedy)?.end {
         End::Exited(0) => Ok(()),
         other => Err(format!("the trial command ended with {other:?}")),

@@ -5,6 +5,7 @@ use crate::arguments::{Isolation, RunArguments};
 use crate::events::Events;
 use crate::say;
 use fumehood_limits::{Limit, Limits, units};
+use fumehood_policy::Escaped;
 use fumehood_sandbox::{Errno, Level};
 use fumehood_session::{End, Facts, Home, Host, Outcome, PrepareError, ProgramError, Project, Request, Run, RunError, prepare, project_of, remedy};
 use std::ffi::OsString;
@@ -63,7 +64,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     let spec = prepare(&host, &request).map_err(not_found)?;
     events.write("start", "");
     let written = vec![request.project.path().to_owned()];
-    let outcome = fumehood_session::run(Run { spec, limits: limits.clone(), gives_streams: true, written }).map_err(with_remedy)?;
+    let outcome = fumehood_session::run(Run { spec, limits: limits.clone(), gives_streams: true, title: title(&request), written }).map_err(with_remedy)?;
     Ok(end(&request.command, &limits, &outcome, &mut events))
 }
 
@@ -117,6 +118,12 @@ fn variables(given: &[OsString]) -> Vec<(OsString, OsString)> {
             }
         })
         .collect()
+}
+
+/// What the status row says.
+fn title(request: &Request) -> String {
+    let name = request.project.path().file_name().unwrap_or_default();
+    Escaped::from(name).at_most(40).to_string()
 }
 
 /// Says how it ended, where that needs saying, and gives the exit status.

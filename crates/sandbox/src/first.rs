@@ -37,7 +37,7 @@ fn after_building(plan: &Plan, built: Built, control: Fd) -> i32 {
     if let Err(errno) = sys::keep_only(control, CONTROL, built.terminal, TERMINAL) {
         return failed(errno);
     }
-    let children = match sys::Signals::block(&[libc::SIGCHLD]) {
+    let children = match sys::Signals::block(&[libc::SIGCHLD, libc::SIGTTOU]) {
         Ok(signals) => signals,
         Err(errno) => return failed(errno),
     };

@@ -18,6 +18,8 @@ pub struct Run {
     pub spec: Spec,
     /// What it may use.
     pub limits: Limits,
+    /// What the status row says, already escaped.
+    pub title: String,
     /// Whether the standard streams are the command's alone from now on.
     pub gives_streams: bool,
     /// Folders of the host whose growth counts against the disk limit.
@@ -121,7 +123,7 @@ fn supervise(run: &Run, signals: &Signals, group: &Group, in_force: &InForce) ->
     let mut place = |pid| group.add(pid).map_err(std::io::Error::other);
     let place = if run.spec.placed { Some(&mut place as fumehood_sandbox::Placement<'_>) } else { None };
     let sandbox = Sandbox::start(plan, group.cgroup2_fd(), place)?;
-    let mut supervisor = Supervisor { sandbox: &sandbox, signals, watchdog: None, terminal: None };
+    let mut supervisor = Supervisor { sandbox: &sandbox, signals, watchdog: None, terminal: None, title: run.title.clone() };
     let ended = supervisor.begin(run, in_force).and_then(|()| supervisor.watch());
     match ended {
         Ok(End::Exited(_) | End::Killed(_) | End::NotExecuted(_)) => sandbox.wait(),
@@ -143,6 +145,7 @@ struct Supervisor<'a> {
     signals: &'a Signals,
     watchdog: Option<Watchdog>,
     terminal: Option<Terminal>,
+    title: String,
 }
 
 impl Supervisor<'_> {
@@ -191,8 +194,11 @@ impl Supervisor<'_> {
     fn forward(&mut self) {
         while let Some(signal) = self.signals.next() {
             self.sandbox.signal(signal);
-            if signal == libc::SIGTSTP {
-                self.stop();
+            match signal {
+                libc::SIGTSTP => self.stop(),
+                // A stopped command takes its end only when it is continued.
+                libc::SIGHUP | libc::SIGTERM => self.sandbox.signal(libc::SIGCONT),
+                _ => {}
             }
         }
     }
@@ -227,7 +233,7 @@ impl Supervisor<'_> {
     }
 
     fn connect(&mut self, master: OwnedFd) -> Result<Option<End>, RunError> {
-        self.terminal = Some(Terminal::start(master)?);
+        self.terminal = Some(Terminal::start(master, self.title.clone())?);
         Ok(None)
     }
 }

@@ -1,25 +1,33 @@
-//! The user's terminal.
+//! The user's terminal, as the supervisor sees it: a relay process that connects it with the
+//! sandbox's own.
+//!
+//! No descriptor of the user's terminal enters the sandbox. The relay is a process of its own
+//! because it reads what the program prints, which is hostile; it holds no secret, and the
+//! supervisor reads nothing from it but single bytes.
 
+mod relay;
+
+use fumehood_sandbox::{Errno, fork_role};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::stdio::{stderr, stdin, stdout};
+use rustix::termios::{Termios, isatty, tcgetattr, tcsetattr};
+use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Why the terminal cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TerminalError {
-    /// A call on it failed.
-    #[error("{what}: {why}")]
-    Call {
-        /// What was tried.
-        what: &'static str,
-        /// The system's words.
-        why: String,
-    },
+    /// The relay could not be connected.
+    #[error("make a socket for the terminal relay: {0}")]
+    Socket(#[source] rustix::io::Errno),
+    /// The relay could not be started.
+    #[error("start the terminal relay: {0}")]
+    Start(#[source] Errno),
 }
 
 /// Which of the descriptors 0, 1, 2 are terminals.
 #[must_use]
 pub fn terminals() -> [bool; 3] {
-    use rustix::stdio::{stderr, stdin, stdout};
-    use rustix::termios::isatty;
     [isatty(stdin()), isatty(stdout()), isatty(stderr())]
 }
 
@@ -44,17 +52,62 @@ fn null() -> std::io::Result<std::fs::File> {
     std::fs::File::options().read(true).write(true).open("/dev/null")
 }
 
+/// Orders to the relay, a byte each; it answers `Suspend` with the same byte.
+const SUSPEND: u8 = b's';
+const RESUME: u8 = b'r';
+const FINISH: u8 = b'f';
+
+/// The relay, running.
 #[derive(Debug)]
-pub(crate) struct Terminal(OwnedFd);
+pub(crate) struct Terminal {
+    process: OwnedFd,
+    orders: OwnedFd,
+    /// How the terminal was found, should the relay die without putting it back.
+    found: Option<Termios>,
+}
 
 impl Terminal {
-    pub(crate) fn start(master: OwnedFd) -> Result<Terminal, TerminalError> {
-        Ok(Terminal(master))
+    /// Starts the relay for the sandbox's terminal.
+    pub(crate) fn start(master: OwnedFd, title: String) -> Result<Terminal, TerminalError> {
+        let found = if isatty(stdin()) { tcgetattr(stdin()).ok() } else { None };
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+            .map_err(TerminalError::Socket)?;
+        let ours = RefCell::new(Some(ours));
+        let process = fork_role(|| {
+            drop(ours.take());
+            relay::run(master, theirs, &title)
+        })
+        .map_err(TerminalError::Start)?;
+        let orders = ours.into_inner().ok_or(TerminalError::Start(Errno(libc::EBADF)))?;
+        Ok(Terminal { process, orders, found })
     }
-    pub(crate) fn suspend(&self) {}
-    pub(crate) fn resume(&self) {}
+
+    /// Gives the terminal back until [`Terminal::resume`].
+    pub(crate) fn suspend(&self) {
+        self.order(SUSPEND);
+        let _its_answer = rustix::io::read(&self.orders, &mut [0u8]);
+    }
+
+    /// Takes the terminal again.
+    pub(crate) fn resume(&self) {
+        self.order(RESUME);
+    }
+
+    fn order(&self, order: u8) {
+        let _relay_gone = rustix::net::send(&self.orders, &[order], rustix::net::SendFlags::NOSIGNAL);
+    }
+
+    /// Readable when the relay has ended.
     pub(crate) fn ended(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.process.as_fd()
     }
-    pub(crate) fn finish(self) {}
+
+    /// Lets the relay show what is left and give the terminal back; waits for that.
+    pub(crate) fn finish(self) {
+        self.order(FINISH);
+        fumehood_sandbox::wait_for(self.process.as_fd());
+        if let Some(found) = &self.found {
+            let _gone = tcsetattr(stdin(), rustix::termios::OptionalActions::Drain, found);
+        }
+    }
 }

@@ -122,6 +122,11 @@ pub fn fork_role(role: impl FnOnce() -> i32) -> std::result::Result<OwnedFd, Err
     }
 }
 
+/// Waits until a process made by [`fork_role`] has ended, and reaps it.
+pub fn wait_for(role: BorrowedFd<'_>) {
+    super::wait_pidfd(role);
+}
+
 /// How many threads this process has; the link count of its task folder less the two it has empty.
 fn threads() -> Option<u64> {
     use std::os::unix::fs::MetadataExt;

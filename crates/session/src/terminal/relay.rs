@@ -1,0 +1,340 @@
+//! The relay process: `poll` between the user's terminal and the sandbox's.
+
+use super::{FINISH, RESUME, SUSPEND};
+use fumehood_sandbox::{Signals, set_process_name};
+use fumehood_terminal::{Probe, Relay, Size, Status, Stream};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{read, write};
+use rustix::stdio::{stderr, stdin, stdout};
+use rustix::termios::{LocalModes, OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// How long an Escape may wait for the rest of a sequence.
+const ESCAPE: Duration = Duration::from_millis(25);
+/// How long the terminal may take to answer questions at the start.
+const ANSWERS: Duration = Duration::from_millis(100);
+/// How much is read at a time, and may wait for the sandbox.
+const PIECE: usize = 64 * 1024;
+
+/// Runs the relay until the sandbox's terminal has ended or the supervisor is gone.
+pub(super) fn run(master: OwnedFd, orders: OwnedFd, title: &str) -> i32 {
+    set_process_name(c"fumehood-tty");
+    let Ok(signals) = Signals::block(&[libc::SIGWINCH, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP]) else {
+        return 1;
+    };
+    let mut connection = Connection {
+        screen: Screen::choose(title),
+        master,
+        orders,
+        signals,
+        began: Instant::now(),
+        found: None,
+        pending: Vec::new(),
+        escape_since: None,
+        finishing: false,
+        keyboard: true,
+    };
+    connection.take();
+    while connection.step() {}
+    connection.give_back();
+    0
+}
+
+/// What the user's terminal shows.
+enum Screen {
+    /// All of it is the sandbox's, but the last row.
+    Whole(Box<Relay>, Status),
+    /// It is shared with others: text passes, made safe. Whether keys are read too.
+    Shared(Stream, bool),
+}
+
+impl Screen {
+    fn choose(title: &str) -> Screen {
+        let plain = std::env::var_os("TERM").is_none_or(|t| t.is_empty() || t == "dumb");
+        if isatty(stdin()) && isatty(stdout()) && !plain {
+            return Screen::Whole(Box::new(Relay::new(Size::new(24, 80), Default::default())), Status::new(title));
+        }
+        // Where standard output goes to another program, that program has the keyboard.
+        let reads = isatty(stdin()) && (isatty(stdout()) || !is_pipe(stdout()));
+        Screen::Shared(Stream::default(), reads)
+    }
+}
+
+fn is_pipe(fd: BorrowedFd<'_>) -> bool {
+    rustix::fs::fstat(fd).is_ok_and(|s| rustix::fs::FileType::from_raw_mode(s.st_mode) == rustix::fs::FileType::Fifo)
+}
+
+/// The user's terminal for output: the first of the three that is one.
+fn shown() -> BorrowedFd<'static> {
+    match (isatty(stdout()), isatty(stderr())) {
+        (true, _) => stdout(),
+        (false, true) => stderr(),
+        (false, false) => stdin(),
+    }
+}
+
+struct Connection {
+    screen: Screen,
+    master: OwnedFd,
+    orders: OwnedFd,
+    signals: Signals,
+    began: Instant,
+    /// How the terminal was found, while it is taken.
+    found: Option<Termios>,
+    /// Bytes for the sandbox's terminal that it did not take yet.
+    pending: Vec<u8>,
+    escape_since: Option<Instant>,
+    finishing: bool,
+    /// Whether there is a keyboard to read from.
+    keyboard: bool,
+}
+
+impl Connection {
+    /// Takes the terminal for the first time: raw mode, questions, size.
+    fn take(&mut self) {
+        self.go_raw();
+        let Screen::Whole(relay, status) = &mut self.screen else {
+            self.share();
+            return;
+        };
+        let (options, typed) = ask();
+        **relay = Relay::new(size_of_terminal(), options);
+        let mut out = relay.start();
+        out.extend(relay.set_status(status.clone()));
+        self.pending.extend(relay.input(&typed));
+        show(&out);
+        self.tell_size();
+    }
+
+    /// Takes it again after [`Connection::give_back`].
+    fn take_again(&mut self) {
+        self.go_raw();
+        let Screen::Whole(relay, _) = &mut self.screen else { return };
+        let mut out = relay.resize(size_of_terminal());
+        out.extend(relay.start());
+        out.extend(relay.repaint());
+        show(&out);
+        self.tell_size();
+    }
+
+    fn go_raw(&mut self) {
+        if !matches!(self.screen, Screen::Whole(..)) {
+            return;
+        }
+        if let Ok(found) = tcgetattr(stdin()) {
+            let mut raw = found.clone();
+            raw.make_raw();
+            let _not_ours = tcsetattr(stdin(), OptionalActions::Now, &raw);
+            self.found = Some(found);
+        }
+    }
+
+    /// A shared terminal echoes what is typed by itself, so the sandbox's does not.
+    fn share(&self) {
+        let _no_size = tcsetwinsize(&self.master, tcgetwinsize(shown()).unwrap_or(DEFAULT_SIZE));
+        if let Ok(mut quiet) = tcgetattr(&self.master) {
+            quiet.local_modes.remove(LocalModes::ECHO);
+            let _gone = tcsetattr(&self.master, OptionalActions::Now, &quiet);
+        }
+    }
+
+    fn tell_size(&self) {
+        let Screen::Whole(relay, _) = &self.screen else { return };
+        let inner = relay.inner_size();
+        let size = Winsize { ws_row: inner.rows(), ws_col: inner.cols(), ws_xpixel: 0, ws_ypixel: 0 };
+        let _gone = tcsetwinsize(&self.master, size);
+    }
+
+    fn give_back(&mut self) {
+        let out = match &mut self.screen {
+            Screen::Whole(relay, _) => relay.finish(),
+            Screen::Shared(stream, _) => stream.finish(),
+        };
+        show(&out);
+        if let Some(found) = self.found.take() {
+            let _gone = tcsetattr(stdin(), OptionalActions::Drain, &found);
+        }
+    }
+
+    /// Waits for something and deals with it; false when it is over.
+    fn step(&mut self) -> bool {
+        let reads = self.keyboard && !self.finishing && (self.found.is_some() || matches!(self.screen, Screen::Shared(_, true)));
+        let writes = if self.pending.is_empty() { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT };
+        let mut watched = vec![
+            PollFd::from_borrowed_fd(self.master.as_fd(), writes),
+            PollFd::from_borrowed_fd(self.orders.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN),
+        ];
+        let keyboard = stdin();
+        // What the sandbox does not take is not read, so that its terminal's queue bounds ours.
+        if reads && self.pending.len() < PIECE {
+            watched.push(PollFd::from_borrowed_fd(keyboard, PollFlags::IN));
+        }
+        let wait = self.wait().and_then(|d| Timespec::try_from(d).ok());
+        let _interrupted = poll(&mut watched, wait.as_ref());
+        let got: Vec<PollFlags> = watched.iter().map(PollFd::revents).collect();
+        self.on_time();
+        let open = got[0].is_empty() || self.on_master(got[0]);
+        if !got[2].is_empty() {
+            self.on_signal();
+        }
+        if got.get(3).is_some_and(|g| !g.is_empty()) {
+            self.on_keys();
+        }
+        open && (got[1].is_empty() || self.on_order())
+    }
+
+    fn wait(&self) -> Option<Duration> {
+        let escape = self.escape_since.map(|since| ESCAPE.saturating_sub(since.elapsed()));
+        let relay = match &self.screen {
+            Screen::Whole(relay, _) => relay.deadline().map(|d| d.saturating_sub(self.began.elapsed())),
+            Screen::Shared(..) => None,
+        };
+        [escape, relay].into_iter().flatten().min()
+    }
+
+    fn on_time(&mut self) {
+        let now = self.began.elapsed();
+        let Screen::Whole(relay, _) = &mut self.screen else { return };
+        if relay.deadline().is_some_and(|d| d <= now) {
+            show(&relay.tick(now));
+        }
+        if self.escape_since.is_some_and(|since| since.elapsed() >= ESCAPE) {
+            self.escape_since = None;
+            self.pending.extend(relay.input_timeout());
+        }
+    }
+
+    /// False when the sandbox's terminal has ended.
+    fn on_master(&mut self, got: PollFlags) -> bool {
+        if got.contains(PollFlags::OUT) && !self.pending.is_empty() {
+            let wrote = write(&self.master, &self.pending[..self.pending.len().min(4096)]).unwrap_or(0);
+            self.pending.drain(..wrote);
+        }
+        if !got.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+            return true;
+        }
+        let mut bytes = vec![0u8; PIECE];
+        match read(&self.master, &mut bytes) {
+            Ok(0) => false,
+            Ok(n) => {
+                self.print(&bytes[..n]);
+                true
+            }
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => true,
+            Err(_) => false, // EIO: nobody has it open any more
+        }
+    }
+
+    fn print(&mut self, bytes: &[u8]) {
+        match &mut self.screen {
+            Screen::Whole(relay, _) => {
+                let out = relay.output(bytes, self.began.elapsed());
+                show(&out.to_terminal);
+                self.pending.extend(out.to_pty);
+            }
+            Screen::Shared(stream, _) => show(&stream.output(bytes)),
+        }
+    }
+
+    fn on_keys(&mut self) {
+        let mut bytes = [0u8; 4096];
+        let n = match read(stdin(), &mut bytes) {
+            Ok(0) | Err(rustix::io::Errno::IO) => {
+                // The terminal is gone, or (shared) the user ended the input: Ctrl-D.
+                self.keyboard = matches!(self.screen, Screen::Shared(..)) && self.pending.len() < PIECE;
+                self.pending.push(4);
+                return;
+            }
+            Ok(n) => n,
+            Err(_) => return,
+        };
+        match &mut self.screen {
+            Screen::Whole(relay, _) => {
+                let typed = relay.input(&bytes[..n]);
+                self.pending.extend(typed);
+                self.escape_since = relay.input_pending().then(Instant::now);
+            }
+            Screen::Shared(..) => self.pending.extend_from_slice(&bytes[..n]),
+        }
+    }
+
+    fn on_signal(&mut self) {
+        while let Some(signal) = self.signals.next() {
+            if signal != libc::SIGWINCH {
+                continue; // the supervisor's to decide on
+            }
+            match &mut self.screen {
+                Screen::Whole(relay, _) => {
+                    show(&relay.resize(size_of_terminal()));
+                    self.tell_size();
+                }
+                Screen::Shared(..) => {
+                    let _gone = tcsetwinsize(&self.master, tcgetwinsize(shown()).unwrap_or(DEFAULT_SIZE));
+                }
+            }
+        }
+    }
+
+    /// False when the supervisor is gone.
+    fn on_order(&mut self) -> bool {
+        let mut order = [0u8];
+        match read(&self.orders, &mut order) {
+            Ok(1) => {}
+            _ => return self.finishing,
+        }
+        match order[0] {
+            SUSPEND => {
+                self.give_back();
+                let _gone = write(&self.orders, &[SUSPEND]);
+            }
+            RESUME => self.take_again(),
+            FINISH => self.finishing = true,
+            _ => {}
+        }
+        true
+    }
+}
+
+const DEFAULT_SIZE: Winsize = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+
+fn size_of_terminal() -> Size {
+    let size = tcgetwinsize(stdout()).unwrap_or(DEFAULT_SIZE);
+    Size::new(size.ws_row, size.ws_col)
+}
+
+/// Writes all to the user's terminal; one that is gone takes nothing.
+fn show(mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match write(shown(), bytes) {
+            Ok(n) => bytes = &bytes[n..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::AGAIN) => {
+                let _waited = poll(&mut [PollFd::from_borrowed_fd(shown(), PollFlags::OUT)], None);
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+/// One round of questions to the real terminal.
+fn ask() -> (fumehood_terminal::Options, Vec<u8>) {
+    let mut probe = Probe::default();
+    show(Probe::QUESTIONS);
+    let until = Instant::now() + ANSWERS;
+    let mut bytes = [0u8; 1024];
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let wait = Timespec::try_from(left).ok();
+        let mut keyboard = [PollFd::from_borrowed_fd(stdin(), PollFlags::IN)];
+        let ready = poll(&mut keyboard, wait.as_ref()).is_ok_and(|n| n > 0);
+        if !ready {
+            return probe.finish();
+        }
+        match read(stdin(), &mut bytes) {
+            Ok(n) if n > 0 && !probe.feed(&bytes[..n]) => {}
+            _ => return probe.finish(),
+        }
+    }
+}
