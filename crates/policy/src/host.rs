@@ -1,9 +1,11 @@
 //! The real machine behind [`Environment`].
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::expand::{Environment, FileKind};
+use crate::protected::{Entry, ProjectView};
 use crate::read;
 use crate::value::Variables;
 
@@ -34,7 +36,7 @@ impl Variables for Host {
 
 impl Environment for Host {
     fn kind(&self, path: &Path) -> Option<FileKind> {
-        let kind = std::fs::metadata(path).ok()?.file_type();
+        let kind = fs::metadata(path).ok()?.file_type();
         Some(match () {
             () if kind.is_dir() => FileKind::Directory,
             () if kind.is_file() => FileKind::File,
@@ -48,5 +50,52 @@ impl Environment for Host {
 
     fn read(&self, path: &Path) -> Option<Vec<u8>> {
         read::bounded(path).ok()
+    }
+}
+
+/// A directory, looked at from outside before anything of the sandbox runs.
+#[derive(Clone, Debug)]
+pub struct ProjectDirectory {
+    root: PathBuf,
+}
+
+/// Names read of one directory.
+const MAX_NAMES: usize = 8192;
+
+impl ProjectDirectory {
+    /// The project's directory, without links.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+}
+
+impl ProjectView for ProjectDirectory {
+    fn names(&self, directory: &Path) -> Vec<OsString> {
+        let entries = fs::read_dir(self.root.join(directory)).into_iter().flatten();
+        entries
+            .filter_map(Result::ok)
+            .take(MAX_NAMES)
+            .map(|entry| entry.file_name())
+            .collect()
+    }
+
+    fn entry(&self, path: &Path) -> Option<Entry> {
+        let kind = fs::symlink_metadata(self.root.join(path)).ok()?.file_type();
+        Some(match () {
+            () if kind.is_symlink() => Entry::Link,
+            () if kind.is_dir() => Entry::Directory,
+            () if kind.is_file() => Entry::File,
+            () => Entry::Other,
+        })
+    }
+
+    fn read(&self, path: &Path) -> Option<Vec<u8>> {
+        read::bounded(&self.root.join(path)).ok()
+    }
+
+    fn target_in_project(&self, path: &Path) -> Option<PathBuf> {
+        let target = self.root.join(path).canonicalize().ok()?;
+        let inside = target.strip_prefix(&self.root).ok()?;
+        (!inside.as_os_str().is_empty()).then(|| inside.to_owned())
     }
 }

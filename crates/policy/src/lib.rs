@@ -13,6 +13,7 @@ pub mod host;
 pub mod origin;
 pub mod preset;
 pub mod profile;
+pub mod protected;
 pub mod read;
 pub mod screen;
 mod suggest;
