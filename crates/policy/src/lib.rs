@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod asks;
+pub mod check;
 pub mod choose;
 pub mod config;
 pub mod escape;
@@ -10,11 +11,14 @@ pub mod expand;
 pub mod finding;
 pub mod glob;
 pub mod host;
+pub mod init;
+pub mod json;
 pub mod origin;
 pub mod preset;
 pub mod profile;
 pub mod protected;
 pub mod read;
+pub mod registry;
 pub mod screen;
 mod suggest;
 pub mod support;
