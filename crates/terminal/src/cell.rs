@@ -1,5 +1,7 @@
 //! One cell of the screen.
 
+use unicode_width::UnicodeWidthStr;
+
 use crate::style::Style;
 
 /// Combining characters kept on one cell; more are dropped, so that a pile of
@@ -52,6 +54,12 @@ impl Cell {
 
     pub(crate) fn has_marks(&self) -> bool {
         self.marks[0] != NONE
+    }
+
+    /// Columns that the character takes with its marks.
+    pub(crate) fn width(&self) -> usize {
+        let text: String = std::iter::once(self.glyph).chain(self.marks()).collect();
+        text.width()
     }
 
     /// Adds a combining character if there is room.

@@ -38,6 +38,11 @@ impl Params {
         !self.touched
     }
 
+    /// How many numbers there are; a single empty one counts.
+    pub(crate) fn len(&self) -> usize {
+        self.last + 1
+    }
+
     pub(crate) fn overflowed(&self) -> bool {
         self.overflow
     }

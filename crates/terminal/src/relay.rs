@@ -140,11 +140,7 @@ impl Relay {
 
     fn take_title(&mut self) {
         if let Some(title) = self.model.title.take() {
-            let status = Status {
-                title: Some(title),
-                ..self.renderer.status().clone()
-            };
-            self.renderer.set_status(status);
+            self.renderer.set_title(title);
         }
     }
 
@@ -225,8 +221,7 @@ impl Relay {
 
     /// Changes the status row; what to write to the terminal.
     pub fn set_status(&mut self, status: Status) -> Vec<u8> {
-        let title = self.renderer.status().title.clone();
-        self.renderer.set_status(Status { title, ..status });
+        self.renderer.set_status(status);
         if self.started {
             self.renderer.render_status(&self.model);
         }

@@ -18,6 +18,7 @@ use crate::model::Model;
 use crate::modes::Modes;
 use crate::size::Size;
 use crate::status::Status;
+use crate::style::Style;
 use painter::Painter;
 use shown::Shown;
 
@@ -35,6 +36,8 @@ pub(crate) struct Renderer {
     modes: Modes,
     on_alternate: bool,
     status: Status,
+    /// As the program set it; cleaned when painted.
+    title: String,
     status_shown: bool,
     next_bell: Duration,
 }
@@ -48,6 +51,7 @@ impl Renderer {
             modes: Modes::default(),
             on_alternate: false,
             status: Status::default(),
+            title: String::new(),
             status_shown: false,
             next_bell: Duration::ZERO,
         }
@@ -95,8 +99,9 @@ impl Renderer {
         self.status = status;
     }
 
-    pub(crate) fn status(&self) -> &Status {
-        &self.status
+    pub(crate) fn set_title(&mut self, title: String) {
+        self.status_shown &= self.title == title;
+        self.title = title;
     }
 
     /// Forgets what is shown, so that all of it is painted again.
@@ -129,13 +134,16 @@ impl Renderer {
         if self.on_alternate == alternate {
             return;
         }
-        // The keyboard flags belong to the screen that is left.
+        // The keyboard flags belong to the screen that is left; the style is
+        // saved with the cursor on the way in and comes back on the way out.
         self.change_modes(&Modes {
             kitty_keys: 0,
             ..self.modes
         });
-        self.painter
-            .raw(if alternate { b"\x1b[?1049h" } else { b"\x1b[?1049l" });
+        self.painter.set_style(Style::PLAIN);
+        let switch: &[u8] = if alternate { b"\x1b[?1049h" } else { b"\x1b[?1049l" };
+        self.painter.raw(switch);
+        self.painter.raw(b"\x1b[m");
         self.on_alternate = alternate;
         self.forget();
         self.set_region();
@@ -156,7 +164,7 @@ impl Renderer {
         if !self.status_shown && self.size.has_status_row() {
             let row = usize::from(self.size.rows()) - 1;
             self.painter.go_to(row, 0);
-            status_row::paint(&self.status, self.size.cols(), &mut self.painter);
+            status_row::paint(&self.status, &self.title, self.size.cols(), &mut self.painter);
         }
         self.status_shown = true;
     }
@@ -172,7 +180,7 @@ impl Renderer {
     /// Leaves the terminal as it was found, the cursor where the program left it.
     pub(crate) fn finish(&mut self, model: &Model) {
         self.show_screen(false);
-        self.painter.set_style(crate::style::Style::PLAIN);
+        self.painter.set_style(Style::PLAIN);
         if self.size.has_status_row() {
             self.painter.go_to(usize::from(self.size.rows()) - 1, 0);
             self.painter.raw(b"\x1b[K");

@@ -15,6 +15,14 @@ pub(crate) struct Row {
     pub(crate) foreign: bool,
 }
 
+/// What a combining character did to the one it joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Marked {
+    Same,
+    /// It takes two cells now.
+    Widened,
+}
+
 impl Row {
     pub(crate) fn foreign() -> Self {
         Self {
@@ -93,13 +101,29 @@ impl Row {
     }
 
     /// Adds a combining character to the character at `col`, or left of it if that is a tail.
-    pub(crate) fn add_mark(&mut self, col: usize, mark: char) {
+    ///
+    /// U+FE0F makes an emoji of a narrow symbol and so makes it wide, as programs
+    /// count it and newer terminals show it. A mark that would change the width
+    /// where that cannot be done is dropped.
+    pub(crate) fn add_mark(&mut self, col: usize, mark: char, cols: usize) -> Marked {
         let lead = if self.cell(col).is_tail() {
             col.saturating_sub(1)
         } else {
             col
         };
-        self.reach(lead + 1)[lead].add_mark(mark);
+        let mut cell = self.cell(lead);
+        let is_wide = self.cell(lead + 1).is_tail();
+        cell.add_mark(mark);
+        if (cell.width() == 2) == is_wide {
+            self.reach(lead + 1)[lead] = cell;
+            return Marked::Same;
+        }
+        if is_wide || lead + 2 > cols {
+            return Marked::Same;
+        }
+        self.put(lead, cell.glyph(), true, cell.style);
+        self.cells[lead] = cell;
+        Marked::Widened
     }
 
     /// A wide character whose halves are about to be parted at `col` becomes two blanks.

@@ -15,8 +15,6 @@ pub struct Status {
     pub changes: u32,
     /// Anything else, in one line.
     pub message: String,
-    /// The title the program has set, if the options ask for it; shown last and in quotes.
-    pub(crate) title: Option<String>,
 }
 
 impl Status {

@@ -111,9 +111,14 @@ impl Style {
         }
     }
 
-    /// Whether going from `self` to `next` needs nothing switched off.
+    /// Whether going from `self` to `next` needs nothing switched off. Bold and
+    /// dim are one property to some terminals, so they change together or not at all.
     pub(crate) fn only_grows_to(self, next: Self) -> bool {
+        const INTENSITY: u32 = Attribute::Bold as u32 | Attribute::Dim as u32;
         let bits = self.attributes & ((1 << UNDERLINE_SHIFT) - 1);
-        bits & !next.attributes == 0 && (self.underline() == 0 || next.underline() != 0)
+        let intensity = self.attributes & INTENSITY;
+        bits & !next.attributes == 0
+            && (intensity == 0 || intensity == next.attributes & INTENSITY)
+            && (self.underline() == 0 || next.underline() != 0)
     }
 }

@@ -3,6 +3,7 @@
 use super::Model;
 use crate::cursor::{Charset, graphic};
 use crate::glyph::{Glyph, classify};
+use crate::row::Marked;
 
 impl Model {
     /// Prints a run of ASCII; may stop early so that rows that scrolled away can be sent.
@@ -95,14 +96,18 @@ impl Model {
 
     /// A combining mark joins the character before the cursor, or at it while a wrap is due.
     fn print_mark(&mut self, mark: char) {
-        let cursor = self.cursor;
-        let col = if cursor.wrap {
+        let (cursor, cols) = (self.cursor, self.cols());
+        let Some(col) = (if cursor.wrap {
             Some(cursor.col)
         } else {
             cursor.col.checked_sub(1)
+        }) else {
+            return;
         };
-        if let Some(col) = col {
-            self.grid_mut().row_mut(cursor.row).add_mark(col, mark);
+        let row = self.grid_mut().row_mut(cursor.row);
+        match row.add_mark(col, mark, cols) {
+            Marked::Widened if !cursor.wrap => self.advance(1),
+            Marked::Widened | Marked::Same => {}
         }
     }
 

@@ -56,8 +56,8 @@ impl Model {
             b'M' => self.delete_lines(count),
             b'P' => self.delete_chars(count),
             b'S' => self.scroll_up(count),
-            // With more parameters T is xterm's highlight tracking, which is not for us.
-            b'T' | b'^' => {
+            // With five parameters T is xterm's highlight tracking, which is not for us.
+            b'T' | b'^' if params.len() < 5 => {
                 let style = self.cursor.style.erased();
                 self.grid_mut().scroll_down(count, style);
             }

@@ -7,7 +7,7 @@ use crate::status::Status;
 use crate::style::{Attribute, Style};
 
 /// Paints the row from its first column; it is always filled to the last one.
-pub(super) fn paint(status: &Status, cols: u16, painter: &mut Painter) {
+pub(super) fn paint(status: &Status, title: &str, cols: u16, painter: &mut Painter) {
     let mut row = Writer {
         painter,
         room: usize::from(cols),
@@ -28,7 +28,8 @@ pub(super) fn paint(status: &Status, cols: u16, painter: &mut Painter) {
         row.text("  ", plain);
         row.text(&status.message, plain);
     }
-    if let Some(title) = &status.title {
+    // Last and in quotes: these are the words of the program.
+    if !title.is_empty() {
         row.text("  \"", plain);
         row.text(title, plain);
         row.text("\"", plain);
