@@ -1,5 +1,4 @@
-//! What a sandbox may see and use: configuration files, trust, presets, and the profile they
-//! add up to.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 pub mod asks;

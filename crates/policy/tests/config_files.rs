@@ -1,5 +1,7 @@
 //! Configuration files: what is understood, and what is said about what is not.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use fumehood_policy::config::{Argument, Config, Parsed, parse};
 use fumehood_policy::value::{Apply, Isolation};
 use fumehood_policy::{Layer, Severity};
@@ -254,5 +256,38 @@ proptest! {
         let layer = [Layer::Machine, Layer::User, Layer::Project][layer];
         let parsed = parse(layer, "x", text.as_bytes());
         prop_assert!(!parsed.findings.to_string().chars().any(|c| c != '\n' && fumehood_policy::escape::acts_or_hides(c)));
+    }
+}
+
+/// The keys of a table are those that its error message lists.
+fn keys_of(text: &str) -> Vec<String> {
+    let said = said(text);
+    let (_, list) = said.split_once("one of ").unwrap();
+    list.lines()
+        .next()
+        .unwrap()
+        .split(", ")
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_key_has_a_row_in_the_readme() {
+    let readme = include_str!("../README.md");
+    let (_, table) = readme.split_once("## Every key").unwrap();
+    let sections = ["filesystem", "env", "workspace", "git"];
+    for key in keys_of("version = 1\n\"?\" = 1\n") {
+        assert!(
+            table.contains(&format!("`{key}`")) || table.contains(&format!("`{key}.")),
+            "{key}"
+        );
+    }
+    for section in sections {
+        for key in keys_of(&format!("version = 1\n[{section}]\n\"?\" = 1\n")) {
+            assert!(
+                table.contains(&format!("`{section}.{key}`")) || table.contains(&format!("`.{key}`")),
+                "{section}.{key}"
+            );
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! What layers, presets and flags add up to, on an invented machine.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

@@ -218,7 +218,7 @@ impl<'a> Node<'a> {
         T: FromStr<Err = Invalid> + PartialEq + Clone,
     {
         let mut seen: Vec<T> = Vec::new();
-        let list = self.list(|node| {
+        self.list(|node| {
             let value: T = node.parse()?;
             if seen.contains(&value) {
                 node.warn("listed twice", "remove one");
@@ -226,8 +226,7 @@ impl<'a> Node<'a> {
                 seen.push(value.clone());
             }
             Some(value)
-        });
-        list
+        })
     }
 
     /// A table with the keys that `decode` takes and no other.

@@ -1,5 +1,5 @@
 //! Shipped presets: what a language's tools or an agent need, as data in `presets/*.toml`
-//! (format: `presets/README.md`). [`index`] holds what choosing needs, so that only chosen
+//! (format: `presets/README.md`). The index holds what choosing needs, so that only chosen
 //! presets are parsed.
 
 mod index;

@@ -113,7 +113,8 @@ fn parse_parts(text: &str, nesting: usize) -> Result<(Vec<Part>, &str), Invalid>
         rest = after;
     }
     let stops: &[char] = if nesting > 0 { &['$', '}'] } else { &['$'] };
-    while !rest.is_empty() && !(nesting > 0 && rest.starts_with('}')) {
+    let at_end = |rest: &str| rest.is_empty() || (nesting > 0 && rest.starts_with('}'));
+    while !at_end(rest) {
         let end = rest.find(stops).unwrap_or(rest.len());
         if end > 0 {
             parts.push(Part::Text(rest[..end].to_owned()));
