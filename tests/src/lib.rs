@@ -1,0 +1,42 @@
+//! The ground on which fumehood is tested end to end: a world with a project, a home full of secrets
+//! and listeners that wait to be reached, and a way to run things in a sandbox inside it.
+//!
+//! # Invariants
+//!
+//! * A test that claims something was blocked need not remember to look at the far side: when its
+//!   [`World`] ends, every planted file is compared with what it was, every listener is asked whether
+//!   anyone came, and the victim process must be as it was. See [`World`].
+//! * Every run has a deadline, and its output must end when it ends: a survivor that holds a stream
+//!   open fails the test.
+//! * Only processes that a test itself started are ended, by pid.
+//!
+//! `FUMEHOOD_BIN` and `PROBE_BIN` name the programs; without them, those beside the test are taken.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on panics"
+)]
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "every function here panics when its test has failed"
+)]
+#![forbid(unsafe_code)]
+
+mod far_side;
+mod output;
+mod programs;
+mod remains;
+mod sandboxed;
+mod secrets;
+mod terminal;
+mod world;
+
+pub use far_side::FarSide;
+pub use output::Output;
+pub use programs::{fumehood, host_program, is_root, probe};
+pub use remains::{groups_of, processes_named, settle};
+pub use sandboxed::{Running, Sandboxed};
+pub use secrets::SECRETS;
+pub use terminal::OuterTerminal;
+pub use world::World;
