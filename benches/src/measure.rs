@@ -60,7 +60,7 @@ impl Table {
     /// Runs all cases `runs` times, one after the other, after a tenth of that to warm up.
     pub(crate) fn measure(title: &str, cases: &[Case], runs: usize) -> Table {
         for case in cases {
-            (0..runs / 10 + 1).for_each(|_| drop(case.once()));
+            (0..runs / 10 + 1).for_each(|_| { case.once(); });
         }
         let mut rows: Vec<_> = cases.iter().map(|c| (c.name.clone(), Vec::new(), Duration::ZERO)).collect();
         for _ in 0..runs {

@@ -1,9 +1,10 @@
 //! `fumehood doctor`: which walls work on this machine, found by building them.
 
 use crate::arguments::DoctorArguments;
-use crate::{apparmor, json};
+use crate::apparmor;
 use crate::run::with_remedy;
 use crate::say;
+use fumehood_policy::json::Json;
 use fumehood_sandbox::Level;
 use fumehood_session::{End, Facts, Home, Host, Project, Request, Run, prepare};
 use std::io::Write;
@@ -81,10 +82,8 @@ fn trial_in(host: &Host, level: Level, nested: bool, place: &std::path::Path) ->
         command: vec!["/bin/true".into()],
         level,
         nested,
-        read_only: Vec::new(),
-        read_write: Vec::new(),
         shown: Vec::new(),
-        settings: Vec::new(),
+        caches: Vec::new(),
         hidden: Vec::new(),
         protected: Vec::new(),
         home: Home::Throwaway,
@@ -142,8 +141,11 @@ fn table(rows: &[Row]) -> String {
 
 fn json(rows: &[Row]) -> String {
     let one = |r: &Row| {
-        let (name, detail) = (json::string(r.name), json::string(&r.detail));
-        format!("{{\"name\":{name},\"works\":{},\"detail\":{detail}}}", r.works)
+        Json::Object(vec![
+            ("name", Json::text(r.name)),
+            ("works", Json::Bool(r.works)),
+            ("detail", Json::text(&r.detail)),
+        ])
     };
-    format!("[{}]\n", rows.iter().map(one).collect::<Vec<_>>().join(","))
+    format!("{}\n", Json::List(rows.iter().map(one).collect()))
 }

@@ -1,5 +1,6 @@
 //! Events of a run as JSON lines, for programs.
 
+use fumehood_policy::json::Json;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
@@ -25,11 +26,12 @@ impl Events {
         file.map(|f| Events(Some(f))).map_err(|e| format!("--events {}: {e}", to.display()))
     }
 
-    /// Writes one event; `fields` is the inside of a JSON object, without braces.
-    pub(crate) fn write(&mut self, event: &str, fields: &str) {
+    /// Writes one event.
+    pub(crate) fn write(&mut self, event: &'static str, fields: Vec<(&'static str, Json)>) {
         if let Some(file) = &mut self.0 {
-            let between = if fields.is_empty() { "" } else { "," };
-            let _reader_gone = writeln!(file, "{{\"event\":\"{event}\"{between}{fields}}}");
+            let mut object = vec![("event", Json::text(event))];
+            object.extend(fields);
+            let _reader_gone = writeln!(file, "{}", Json::Object(object));
         }
     }
 }

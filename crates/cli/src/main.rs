@@ -4,13 +4,16 @@
 
 mod apparmor;
 mod arguments;
+mod configuration;
 mod doctor;
 mod events;
-mod json;
+mod init;
+mod policy;
 mod run;
 mod say;
+mod trust;
 
-use arguments::{Arguments, Verb};
+use arguments::{Arguments, PolicyVerb, Verb};
 use clap::Parser;
 use clap::error::ErrorKind;
 use std::process::ExitCode;
@@ -31,10 +34,9 @@ fn main() -> ExitCode {
         }
         Verb::Run(run) => run::run(&run),
         Verb::Doctor(doctor) => doctor::doctor(&doctor),
-        _ => {
-            say::error("this verb is not built yet");
-            FAILED
-        }
+        Verb::Init(arguments) => init::init(&arguments),
+        Verb::Policy(PolicyVerb::Check { file, json }) => policy::check(file.as_deref(), json),
+        Verb::Trust(arguments) => trust::trust(&arguments),
     };
     ExitCode::from(code)
 }

@@ -1,17 +1,25 @@
-//! `fumehood run`.
+//! `fumehood run`: from the command line and the configuration to a run, and from its outcome to
+//! an exit status (DESIGN §8).
+
+mod ending;
+mod flags;
+mod request;
 
 use crate::FAILED;
-use crate::arguments::{Isolation, RunArguments};
+use crate::arguments::RunArguments;
+use crate::configuration::{Places, profile};
 use crate::events::Events;
 use crate::say;
-use fumehood_limits::{Limit, Limits, units};
 use fumehood_policy::Escaped;
-use fumehood_sandbox::{Errno, Level};
-use fumehood_session::{End, Facts, Home, Host, Outcome, PrepareError, ProgramError, Project, Request, Run, RunError, prepare, project_of, remedy};
-use std::ffi::OsString;
+use fumehood_policy::json::Json;
+use fumehood_policy::profile::Profile;
+use fumehood_session::{
+    Facts, Host, PrepareError, ProgramError, Project, Request, Run, RunError, prepare, project_of, remedy,
+};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-/// Runs the command; returns the exit status of the contract (DESIGN §8).
+/// Runs the command; returns the exit status of the contract.
 pub(crate) fn run(arguments: &RunArguments) -> u8 {
     match attempt(arguments) {
         Ok(code) => code,
@@ -38,34 +46,28 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     let host = Host::look()?;
     let directory = directory(arguments.directory.as_deref())?;
     let project = Project::open(&project_of(&directory, &host.user.home), &host.user.home)?;
-    let limits = limits(arguments)?;
-    let mut events = Events::open(arguments.events.as_deref())?;
-    let request = Request {
-        directory,
-        command: arguments.command.clone(),
-        level: match arguments.isolation {
-            Some(Isolation::Landlock) => Level::Landlock,
-            Some(Isolation::Namespace) | None => Level::Namespace,
-        },
-        nested: arguments.nested,
-        read_only: arguments.read_only.clone(),
-        read_write: arguments.read_write.clone(),
-        shown: Vec::new(),
-        settings: Vec::new(),
-        hidden: Vec::new(),
-        protected: Vec::new(),
-        home: Home::Throwaway,
-        variables: variables(&arguments.env),
-        user: arguments.user,
-        room: limits.disk,
-        terminal: fumehood_session::terminals(),
-        project,
+    let flags = flags::parse(arguments, &directory)?;
+    let places = Places {
+        home: host.user.home.clone(),
+        project: project.path().to_owned(),
+        instead: arguments.config.clone(),
     };
+    let names = places.root_names();
+    let command = arguments.command.first().cloned().unwrap_or_default();
+    let profile = profile(&places, &flags, &command, &names)?;
+    let (request, limits) = request::request(arguments, &host, project, directory, &places, &profile, &names)?;
+    let mut events = Events::open(arguments.events.as_deref())?;
     let spec = prepare(&host, &request).map_err(not_found)?;
-    events.write("start", "");
-    let written = vec![request.project.path().to_owned()];
-    let outcome = fumehood_session::run(Run { spec, limits: limits.clone(), gives_streams: true, title: title(&request), written }).map_err(with_remedy)?;
-    Ok(end(&request.command, &limits, &outcome, &mut events))
+    begin(arguments, &request, &profile, &mut events);
+    let run = Run {
+        spec,
+        limits: limits.clone(),
+        title: title(&request),
+        gives_streams: true,
+        written: vec![request.project.path().to_owned()],
+    };
+    let outcome = fumehood_session::run(run).map_err(with_remedy)?;
+    Ok(ending::end(&request.command, &limits, &outcome, &mut events))
 }
 
 /// A sandbox that could not be built says what to do.
@@ -78,46 +80,18 @@ pub(crate) fn with_remedy(error: RunError) -> String {
 
 fn directory(given: Option<&Path>) -> Result<PathBuf, String> {
     let here = given.unwrap_or(Path::new("."));
-    std::fs::canonicalize(here).map_err(|e| format!("{}: {e}; name a directory that exists with -C", here.display()))
+    let shown = Escaped::from(here);
+    std::fs::canonicalize(here).map_err(|e| format!("{shown}: {e}; name a directory that exists with -C"))
 }
 
 fn not_found(error: PrepareError) -> Failure {
-    let code = match &error {
-        PrepareError::Program(ProgramError::NotOnPath(_) | ProgramError::Missing(_)) => 127,
-        PrepareError::Program(ProgramError::NotExecutable { .. }) => 126,
-        _ => FAILED,
+    let (code, hint) = match &error {
+        PrepareError::Program(ProgramError::NotOnPath(_)) => (127, "; install it, or give its path"),
+        PrepareError::Program(ProgramError::Missing(_)) => (127, "; check the path"),
+        PrepareError::Program(ProgramError::NotExecutable { .. }) => (126, "; chmod +x it, or run its interpreter"),
+        _ => (FAILED, ""),
     };
-    Failure { text: error.to_string(), code }
-}
-
-fn limits(arguments: &RunArguments) -> Result<Limits, String> {
-    fn parsed<T>(flag: &str, text: Option<&String>, parse: fn(&str) -> Result<T, units::UnitError>) -> Result<Option<T>, String> {
-        text.map(|t| parse(t).map_err(|e| format!("--{flag} {t}: {e}"))).transpose()
-    }
-    Ok(Limits {
-        memory: parsed("memory", arguments.memory.as_ref(), units::bytes)?,
-        cpus: parsed("cpus", arguments.cpus.as_ref(), units::cpus)?,
-        pids: parsed("pids", arguments.pids.as_ref(), units::count)?,
-        disk: parsed("disk", arguments.disk.as_ref(), units::bytes)?,
-        timeout: parsed("timeout", arguments.timeout.as_ref(), units::duration)?,
-        open_files: parsed("open-files", arguments.open_files.as_ref(), units::count)?.map(u64::from),
-    })
-}
-
-/// `NAME=VALUE` sets, `NAME` passes the caller's value if there is one.
-fn variables(given: &[OsString]) -> Vec<(OsString, OsString)> {
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    let os = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
-    given
-        .iter()
-        .filter_map(|word| {
-            let bytes = word.as_bytes();
-            match bytes.iter().position(|b| *b == b'=') {
-                Some(at) => Some((os(&bytes[..at]), os(&bytes[at + 1..]))),
-                None => std::env::var_os(word).map(|value| (word.clone(), value)),
-            }
-        })
-        .collect()
+    Failure { text: format!("{error}{hint}"), code }
 }
 
 /// What the status row says.
@@ -126,35 +100,40 @@ fn title(request: &Request) -> String {
     Escaped::from(name).at_most(40).to_string()
 }
 
-/// Says how it ended, where that needs saying, and gives the exit status.
-fn end(command: &[OsString], limits: &Limits, outcome: &Outcome, events: &mut Events) -> u8 {
-    if let Some(struck) = outcome.struck {
-        let value = limits.show(struck.limit).unwrap_or_default();
-        say::line(&format!("the {struck} of {value} was reached; raise it with --{}", struck.limit));
+/// The start: one line for a person, an event for a program. Notices are always said.
+fn begin(arguments: &RunArguments, request: &Request, profile: &Profile, events: &mut Events) {
+    let presets: Vec<String> = profile.presets.iter().map(ToString::to_string).collect();
+    for notice in &profile.notices {
+        say::line(&notice.to_string());
     }
-    let (code, origin) = match outcome.end {
-        End::Exited(code) => (code as u8, "command"),
-        End::Killed(signal) => (128u8.saturating_add(signal as u8), if outcome.struck.is_some() { "limit" } else { "signal" }),
-        End::Limit(limit) => (limit_struck(limit, limits), "limit"),
-        End::NotExecuted(errno) => (not_executed(command, errno), "fumehood"),
-    };
-    events.write("end", &format!("\"status\":{code},\"origin\":\"{origin}\""));
-    code
+    if !profile.waiting.is_empty() {
+        let first = profile.waiting.first().map(ToString::to_string).unwrap_or_default();
+        let count = profile.waiting.len();
+        say::line(&format!("fumehood.toml asks to {first}{}; see `fumehood trust`", more(count)));
+    }
+    if arguments.verbose || std::io::stderr().is_terminal() {
+        say::line(&summary(request, &presets));
+    }
+    let project = Escaped::from(request.project.path()).to_string();
+    let presets = Json::List(profile.presets.iter().map(|p| Json::text(p.entry.name)).collect());
+    events.write("start", vec![("project", Json::text(project)), ("presets", presets)]);
 }
 
-fn limit_struck(limit: Limit, limits: &Limits) -> u8 {
-    let value = limits.show(limit).unwrap_or_default();
-    say::line(&format!("ended: the {limit} limit of {value} was reached; raise it with --{limit}"));
-    if limit == Limit::Timeout { 124 } else { 137 }
+fn more(count: usize) -> String {
+    if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() }
 }
 
-fn not_executed(command: &[OsString], errno: Errno) -> u8 {
-    let name = command.first().map(|c| format!("{c:?}")).unwrap_or_default();
-    let (code, hint) = match errno {
-        Errno::NOENT => (127, "it, or its interpreter, is not visible inside; show it with --ro"),
-        Errno::NOEXEC => (126, "not a program this machine can run; start a script with #!"),
-        _ => (126, "check its permissions"),
+fn summary(request: &Request, presets: &[String]) -> String {
+    let level = match (request.level, request.nested) {
+        (fumehood_sandbox::Level::Landlock, _) => "isolation landlock (weaker: names visible, no pid namespace)",
+        (_, true) => "nested (weaker: namespaces and mounts stay possible inside)",
+        _ => "isolation namespace",
     };
-    say::line(&format!("{name}: {errno}: {hint}"));
-    code
+    let presets = if presets.is_empty() { "no presets".to_owned() } else { presets.join(", ") };
+    let held = request.protected.len();
+    format!(
+        "{} live, network off, {level}; {presets}; {held} protected paths are read-only until the host replaces them, \
+         new ones and hard links are not held",
+        Escaped::from(request.project.path())
+    )
 }

@@ -50,6 +50,7 @@ impl<K: Kernel> Builder<'_, K> {
             Step::NewRoot => self.new_root(),
             Step::Directory(path, mode) => self.kernel.make_directory(self.root, path, *mode),
             Step::Link(path, target) => self.kernel.make_link(self.root, path, target),
+            Step::Socket(path) => self.kernel.make_socket(self.root, path),
             Step::File { path, content, mode } => self.kernel.make_file(self.root, path, content, *mode),
             Step::HostName(name) => self.kernel.host_name(name),
             Step::LoopbackUp => self.kernel.loopback_up(),

@@ -43,6 +43,8 @@ pub(crate) trait Kernel {
     fn make_directory(&mut self, root: Fd, path: &CStr, mode: u32) -> Result<()>;
     /// Makes a symbolic link.
     fn make_link(&mut self, root: Fd, path: &CStr, target: &CStr) -> Result<()>;
+    /// Makes the name of a socket with no permissions and nobody behind it (`mknod`).
+    fn make_socket(&mut self, root: Fd, path: &CStr) -> Result<()>;
     /// Makes a file with this content.
     fn make_file(&mut self, root: Fd, path: &CStr, content: &[u8], mode: u32) -> Result<()>;
     /// Makes `root` the root of the mount namespace and lets go of the old one (`pivot_root`).

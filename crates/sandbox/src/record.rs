@@ -69,6 +69,9 @@ impl Kernel for Recorder {
     fn make_link(&mut self, root: Fd, path: &CStr, target: &CStr) -> Result<()> {
         self.call(format!("symlinkat {target:?} {} {path:?}", root.0))
     }
+    fn make_socket(&mut self, root: Fd, path: &CStr) -> Result<()> {
+        self.call(format!("mknodat {} {path:?} socket", root.0))
+    }
     fn make_file(&mut self, root: Fd, path: &CStr, content: &[u8], mode: u32) -> Result<()> {
         self.call(format!("create {} {path:?} {mode:o} {} bytes", root.0, content.len()))
     }

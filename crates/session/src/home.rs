@@ -1,13 +1,226 @@
 //! The home directory inside: never the host's.
+//!
+//! An agent's home is kept between runs, per project and agent, so that history and resuming work.
+//! What it may keep is named by its preset; everything else a session left there, and every
+//! instruction, hook and setting that the next session would obey, is removed before the next start
+//! (review-security F25). The folder was written by a sandbox, so it is hostile: it is walked by
+//! descriptor, and no symbolic link in it is ever followed.
 
-use std::path::PathBuf;
+use fumehood_sandbox::Kind;
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, mkdirat, openat, statat, unlinkat};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
 
 /// Which home a program gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Home {
     /// In memory, gone with the sandbox.
     Throwaway,
-    /// A private folder of fumehood's state, kept between runs: agents keep history and logins of
-    /// their own there.
+    /// A private folder of fumehood's state, kept between runs.
     Kept(PathBuf),
+}
+
+/// Why a kept home cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    /// A file operation failed.
+    #[error("{what} {path:?} in the agent's home: {why}")]
+    Call {
+        /// What was tried.
+        what: &'static str,
+        /// The path, relative to the home.
+        path: PathBuf,
+        /// The kernel's answer.
+        why: Errno,
+    },
+}
+
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// A kept home, opened.
+#[derive(Debug)]
+pub struct KeptHome {
+    top: OwnedFd,
+}
+
+impl KeptHome {
+    /// Opens the folder, making it, for its owner alone, if need be.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn open(path: &Path) -> Result<KeptHome, HomeError> {
+        use std::os::unix::fs::DirBuilderExt;
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(|e| call("make", path, Errno::from_io_error(&e).unwrap_or(Errno::IO)))?;
+        let top = rustix::fs::open(path, FOLDER, Mode::empty()).map_err(|e| call("open", path, e))?;
+        Ok(KeptHome { top })
+    }
+
+    /// Removes all but what is to be kept, and of that what is guarded. Paths are relative.
+    ///
+    /// # Errors
+    /// Something could not be removed: the run must not go on with it.
+    pub fn clean(&self, keep: &[PathBuf], guarded: &[PathBuf]) -> Result<(), HomeError> {
+        self.keep_only(&self.top, Path::new(""), keep)?;
+        guarded.iter().try_for_each(|path| self.remove(path))
+    }
+
+    fn keep_only(&self, folder: &OwnedFd, at: &Path, keep: &[PathBuf]) -> Result<(), HomeError> {
+        for name in names(folder).map_err(|e| call("list", at, e))? {
+            let path = at.join(OsStr::from_bytes(&name));
+            if keep.iter().any(|k| path.starts_with(k)) {
+                continue;
+            }
+            match open_folder(folder, OsStr::from_bytes(&name)) {
+                Ok(below) if keep.iter().any(|k| k.starts_with(&path)) => self.keep_only(&below, &path, keep)?,
+                _ => remove_entry(folder, OsStr::from_bytes(&name)).map_err(|e| call("remove", &path, e))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> Result<(), HomeError> {
+        match self.parent(path, false) {
+            Ok(Some((folder, name))) => match remove_entry(&folder, name) {
+                Ok(()) | Err(Errno::NOENT) => Ok(()),
+                Err(e) => Err(call("remove", path, e)),
+            },
+            Ok(None) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(()),
+            Err(e) => Err(call("open the folder of", path, e)),
+        }
+    }
+
+    /// Makes sure that something of this kind is at a path, to be mounted on. What stands in the
+    /// way is removed.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn place(&self, path: &Path, kind: Kind) -> Result<(), HomeError> {
+        let failed = |e| call("make", path, e);
+        let Some((folder, name)) = self.parent(path, true).map_err(failed)? else { return Ok(()) };
+        match kind {
+            Kind::Directory => make_folder(&folder, name).map(drop),
+            Kind::File => make_file(&folder, name),
+        }
+        .map_err(failed)
+    }
+
+    /// The folder a path lies in and its last name; made on the way if asked.
+    fn parent<'p>(&self, path: &'p Path, make: bool) -> Result<Option<(OwnedFd, &'p OsStr)>, Errno> {
+        let mut names: Vec<&OsStr> = path.components().filter_map(plain).collect();
+        let Some(last) = names.pop() else { return Ok(None) };
+        let mut folder = self.top.try_clone().map_err(|_| Errno::MFILE)?;
+        for name in names {
+            folder = if make { make_folder(&folder, name)? } else { open_folder(&folder, name)? };
+        }
+        Ok(Some((folder, last)))
+    }
+}
+
+fn call(what: &'static str, path: &Path, why: Errno) -> HomeError {
+    HomeError::Call { what, path: path.to_owned(), why }
+}
+
+fn plain<'a>(component: Component<'a>) -> Option<&'a OsStr> {
+    match component {
+        Component::Normal(name) => Some(name),
+        _ => None,
+    }
+}
+
+fn names(folder: &OwnedFd) -> Result<Vec<Vec<u8>>, Errno> {
+    let entries = Dir::read_from(folder)?;
+    let mut out = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name().to_bytes().to_vec();
+        if name != b"." && name != b".." {
+            out.push(name);
+        }
+    }
+    Ok(out)
+}
+
+fn open_folder(folder: impl AsFd, name: &OsStr) -> Result<OwnedFd, Errno> {
+    openat(folder, name, FOLDER, Mode::empty())
+}
+
+fn make_folder(folder: &OwnedFd, name: &OsStr) -> Result<OwnedFd, Errno> {
+    if let Ok(there) = open_folder(folder, name) {
+        return Ok(there);
+    }
+    match remove_entry(folder, name) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(e) => return Err(e),
+    }
+    mkdirat(folder, name, Mode::RWXU)?;
+    open_folder(folder, name)
+}
+
+fn make_file(folder: &OwnedFd, name: &OsStr) -> Result<(), Errno> {
+    let there = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map(|s| rustix::fs::FileType::from_raw_mode(s.st_mode));
+    match there {
+        Ok(rustix::fs::FileType::RegularFile) => return Ok(()),
+        Ok(_) => remove_entry(folder, name)?,
+        Err(Errno::NOENT) => {}
+        Err(e) => return Err(e),
+    }
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat(folder, name, flags, Mode::RUSR | Mode::WUSR).map(drop)
+}
+
+/// Removes a file, a link, or a folder with all below it.
+fn remove_entry(folder: impl AsFd, name: &OsStr) -> Result<(), Errno> {
+    match unlinkat(&folder, name, AtFlags::empty()) {
+        Err(Errno::ISDIR | Errno::PERM) => {}
+        other => return other,
+    }
+    let below = open_folder(&folder, name)?;
+    for inner in names(&below)? {
+        remove_entry(&below, OsStr::from_bytes(&inner))?;
+    }
+    unlinkat(&folder, name, AtFlags::REMOVEDIR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn paths(texts: &[&str]) -> Vec<PathBuf> {
+        texts.iter().map(PathBuf::from).collect()
+    }
+
+    #[test]
+    fn what_is_not_kept_or_is_guarded_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let top = dir.path().join("home");
+        let home = KeptHome::open(&top).unwrap();
+        for file in [".bashrc", ".agent/history", ".agent/hooks/x", ".agent/settings", "bin/tool"] {
+            fs::create_dir_all(top.join(file).parent().unwrap()).unwrap();
+            fs::write(top.join(file), "x").unwrap();
+        }
+        home.clean(&paths(&[".agent", ".agent.json"]), &paths(&[".agent/hooks", ".agent/settings", ".agent/none"])).unwrap();
+        assert!(top.join(".agent/history").exists());
+        for gone in [".bashrc", "bin", ".agent/hooks", ".agent/settings"] {
+            assert!(!top.join(gone).exists(), "{gone}");
+        }
+    }
+
+    #[test]
+    fn links_are_never_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (top, outside) = (dir.path().join("home"), dir.path().join("outside"));
+        fs::create_dir_all(outside.join("hooks")).unwrap();
+        fs::write(outside.join("hooks/precious"), "x").unwrap();
+        let home = KeptHome::open(&top).unwrap();
+        std::os::unix::fs::symlink(&outside, top.join(".agent")).unwrap();
+        home.clean(&paths(&[".agent"]), &paths(&[".agent/hooks"])).unwrap();
+        home.place(Path::new(".agent/settings/file"), Kind::File).unwrap();
+        assert!(outside.join("hooks/precious").exists());
+        assert!(!outside.join("settings").exists());
+        assert!(top.join(".agent/settings/file").is_file());
+    }
 }

@@ -72,6 +72,12 @@ impl Host {
     }
 }
 
+/// The caller's effective user.
+#[must_use]
+pub fn user_id() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 /// Whether the caller is root.
 #[must_use]
 pub fn is_root() -> bool {

@@ -11,6 +11,7 @@
 
 mod environment;
 mod explain;
+pub mod hide;
 mod home;
 mod host;
 mod janitor;
@@ -23,9 +24,9 @@ mod worktree;
 
 pub use environment::Variables;
 pub use explain::{Facts, remedy};
-pub use home::Home;
-pub use host::{Host, HostError, User, is_root};
-pub use prepare::{PrepareError, Request, prepare, project_of};
+pub use home::{Home, HomeError, KeptHome};
+pub use host::{Host, HostError, User, is_root, user_id};
+pub use prepare::{PrepareError, Request, Shown, prepare, project_of};
 pub use program::{Program, ProgramError};
 pub use supervise::{End, Outcome, Run, RunError, run};
 pub use terminal::terminals;

@@ -1,7 +1,7 @@
 //! From what is wanted to what is run: the view, the environment and the specification.
 
 use crate::environment::Variables;
-use crate::home::Home;
+use crate::home::{Home, HomeError, KeptHome};
 use crate::host::Host;
 use crate::program::{Program, ProgramError};
 use crate::view::{Project, View, ViewError, c_string};
@@ -24,14 +24,10 @@ pub struct Request {
     pub level: Level,
     /// Whether the program may bring a sandbox of its own.
     pub nested: bool,
-    /// Shown read-only; absent ones are errors.
-    pub read_only: Vec<PathBuf>,
-    /// Shown writable; absent ones are errors.
-    pub read_write: Vec<PathBuf>,
-    /// Shown read-only where they exist, under their own name.
-    pub shown: Vec<PathBuf>,
-    /// Shown read-only inside the private home: (from, at).
-    pub settings: Vec<(PathBuf, PathBuf)>,
+    /// Shown besides the system and the project.
+    pub shown: Vec<Shown>,
+    /// Private, empty, writable places.
+    pub caches: Vec<PathBuf>,
     /// Covered by an empty file or folder.
     pub hidden: Vec<PathBuf>,
     /// Read-only below the project, relative to it.
@@ -48,6 +44,17 @@ pub struct Request {
     pub terminal: [bool; 3],
 }
 
+/// A path of the host that the program sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// On the host; no link in it.
+    pub from: PathBuf,
+    /// Inside.
+    pub at: PathBuf,
+    /// Whether it may be written.
+    pub writable: bool,
+}
+
 /// Why a run cannot be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
@@ -57,6 +64,9 @@ pub enum PrepareError {
     /// What it would see.
     #[error(transparent)]
     View(#[from] ViewError),
+    /// The agent's home.
+    #[error(transparent)]
+    Home(#[from] HomeError),
     /// An argument holds a NUL byte.
     #[error("argument {0} holds a NUL byte")]
     Argument(usize),
@@ -111,17 +121,16 @@ fn view<'a>(host: &'a Host, request: &Request, program: &Program) -> Result<View
     let mut view = View::system(host, room);
     view.home(&request.home, room);
     view.project(&request.project);
-    for path in program.closure.iter().chain(&request.shown) {
+    for shown in &request.shown {
+        let access = if shown.writable { Access::ReadWrite } else { Access::ReadOnly };
+        view.show_at(&shown.from, &shown.at, access);
+    }
+    for cache in &request.caches {
+        view.memory(cache, room);
+    }
+    // Last, for what is not visible yet.
+    for path in &program.closure {
         view.show_if_there(path);
-    }
-    for path in &request.read_only {
-        view.show(path, Access::ReadOnly)?;
-    }
-    for path in &request.read_write {
-        view.show(path, Access::ReadWrite)?;
-    }
-    for (from, at) in &request.settings {
-        view.show_as(from, at);
     }
     if let Some(repository) = worktree::repository(request.project.path()) {
         view.show(&repository.git, Access::ReadWrite)?;
@@ -135,7 +144,39 @@ fn view<'a>(host: &'a Host, request: &Request, program: &Program) -> Result<View
     for path in &request.hidden {
         view.hide(path);
     }
+    exclude_hidden(&mut view, request);
+    if let Home::Kept(path) = &request.home {
+        let home = KeptHome::open(path)?;
+        for (place, kind) in view.places_in_home() {
+            home.place(&place, kind)?;
+        }
+    }
     Ok(view)
+}
+
+/// Names the hidden paths in the repository's own list of ignored files, as seen inside: they cannot
+/// be read there, and `git add -A` would stop at them.
+fn exclude_hidden(view: &mut View<'_>, request: &Request) {
+    let project = request.project.path();
+    let list = project.join(".git/info/exclude");
+    let is_file = std::fs::symlink_metadata(&list).is_ok_and(|m| m.is_file() && m.len() < 1 << 20);
+    if request.hidden.is_empty() || !is_file {
+        return;
+    }
+    let mut text = std::fs::read(&list).unwrap_or_default();
+    for hidden in &request.hidden {
+        let Ok(relative) = hidden.strip_prefix(project) else { continue };
+        text.extend_from_slice(b"\n/");
+        for byte in relative.as_os_str().as_bytes() {
+            // What is special in a pattern of gitignore(5).
+            if b"\\*?[]! #".contains(byte) {
+                text.push(b'\\');
+            }
+            text.push(*byte);
+        }
+    }
+    text.push(b'\n');
+    view.replace(&list, text);
 }
 
 fn variables(host: &Host, request: &Request, search: &OsStr, view: &View<'_>) -> Variables {

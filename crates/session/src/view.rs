@@ -215,11 +215,42 @@ impl<'a> View<'a> {
         Ok(())
     }
 
-    /// A file or folder of the host under another name (settings inside a private home).
-    pub fn show_as(&mut self, from: &Path, at: &Path) {
+    /// A file or folder of the host, without links in its path, at a place.
+    pub fn show_at(&mut self, from: &Path, at: &Path, access: Access) {
         let kind = if from.is_dir() { Kind::Directory } else { Kind::File };
         let owner = self.owner(from);
-        self.put(at, bind(from, Access::ReadOnly, kind, owner));
+        self.put(at, bind(from, access, kind, owner));
+    }
+
+    /// A private, empty, writable place in memory.
+    pub fn memory(&mut self, at: &Path, room: Room) {
+        self.put(at, Entry::Memory(Room { mode: 0o700, ..room }));
+    }
+
+    /// What has to exist in a kept home before it can be mounted on: path relative to the home, and
+    /// kind; parents first.
+    #[must_use]
+    pub fn places_in_home(&self) -> Vec<(PathBuf, Kind)> {
+        let home = &self.host.user.home;
+        let mut places: Vec<(PathBuf, Kind)> = self
+            .entries
+            .iter()
+            .filter_map(|(at, entry)| {
+                let relative = at.strip_prefix(home).ok().filter(|r| !r.as_os_str().is_empty())?;
+                match entry {
+                    Entry::Bind { kind, .. } => Some((relative.to_owned(), *kind)),
+                    Entry::Memory(_) => Some((relative.to_owned(), Kind::Directory)),
+                    _ => None,
+                }
+            })
+            .collect();
+        places.sort_by(|a, b| a.0.cmp(&b.0));
+        // What lies in another shown tree is there already.
+        let shown = |path: &Path| self.entries.iter().any(|(at, e)| {
+            matches!(e, Entry::Bind { .. } | Entry::Memory(_)) && at != home && home.join(path) != *at && home.join(path).starts_with(at) && at.starts_with(home)
+        });
+        places.retain(|(path, _)| !shown(path));
+        places
     }
 
     /// As [`View::show`], read-only, for what need not exist.
@@ -240,6 +271,11 @@ impl<'a> View<'a> {
             }
         }
         self.put(folder.join(relative), Entry::Protect);
+    }
+
+    /// A file that is covered by one with this content.
+    pub fn replace(&mut self, path: &Path, content: Vec<u8>) {
+        self.put(path, Entry::Replace(content));
     }
 
     /// A place that is covered by an empty file or folder.

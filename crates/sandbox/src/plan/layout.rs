@@ -21,7 +21,9 @@ const PROC_HIDDEN: [(&CStr, Kind); 8] = [
 const PROC_READ_ONLY: [&CStr; 5] =
     [c"proc/bus", c"proc/fs", c"proc/irq", c"proc/sys", c"proc/sysrq-trigger"];
 
-/// What covers hidden places; in the top filesystem, which is sealed afterwards.
+/// What covers hidden places; in the top filesystem, which is sealed afterwards. Files are covered
+/// by the name of a socket that nobody may open: programs get an error rather than an empty file
+/// that they would believe, and `git add -A` passes over it, as it does over every socket.
 const EMPTY_FILE: &CStr = c".fumehood/file";
 const EMPTY_DIRECTORY: &CStr = c".fumehood/directory";
 
@@ -72,7 +74,7 @@ impl Layout<'_> {
         self.steps.extend([
             Step::Directory(c".fumehood".to_owned(), 0o755),
             Step::Directory(EMPTY_DIRECTORY.to_owned(), 0o000),
-            file(EMPTY_FILE.to_owned(), Vec::new(), 0o000),
+            Step::Socket(EMPTY_FILE.to_owned()),
         ]);
     }
 

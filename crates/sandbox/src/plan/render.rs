@@ -20,6 +20,7 @@ impl fmt::Display for Step {
             Step::NewRoot => f.write_str("mount a new root"),
             Step::Directory(path, mode) => write!(f, "make directory {path:?} mode {mode:o}"),
             Step::Link(path, target) => write!(f, "make link {path:?} to {target:?}"),
+            Step::Socket(path) => write!(f, "make a closed name {path:?}"),
             Step::File { path, content, mode } => {
                 write!(f, "make file {path:?} mode {mode:o} of {} bytes", content.len())
             },

@@ -44,6 +44,8 @@ pub(crate) enum Step {
     NewRoot,
     Directory(CString, u32),
     Link(CString, CString),
+    /// The name of a socket, which nobody may open.
+    Socket(CString),
     File { path: CString, content: Vec<u8>, mode: u32 },
     Bind { from: Source, to: CString, attributes: Attributes },
     Memory { to: CString, size: CString, inodes: CString, mode: CString, room: Room },

@@ -65,7 +65,7 @@ fn the_order_for_a_user() {
      3 mount a new root
      4 make directory ".fumehood" mode 755
      5 make directory ".fumehood/directory" mode 0
-     6 make file ".fumehood/file" mode 0 of 0 bytes
+     6 make a closed name ".fumehood/file"
      7 make link "bin" to "usr/bin"
      8 make directory "home" mode 755
      9 make directory "home/ann" mode 755
@@ -110,7 +110,7 @@ fn the_calls_for_a_user_with_a_terminal() {
     move_mount 100 to 101
     mkdirat 100 ".fumehood" 755
     mkdirat 100 ".fumehood/directory" 0
-    create 100 ".fumehood/file" 0 0 bytes
+    mknodat 100 ".fumehood/file" socket
     mkdirat 100 "usr" 755
     open_tree -100 "/usr" = 102
     mount_setattr 102 read-only recursive

@@ -120,6 +120,11 @@ impl Kernel for Linux {
         check_int(unsafe { libc::symlinkat(target.as_ptr(), root.0, path.as_ptr()) }).map(drop)
     }
 
+    fn make_socket(&mut self, root: Fd, path: &CStr) -> Result<()> {
+        // SAFETY: path is NUL-terminated and outlives the call.
+        check_int(unsafe { libc::mknodat(root.0, path.as_ptr(), libc::S_IFSOCK, 0) }).map(drop)
+    }
+
     fn make_file(&mut self, root: Fd, path: &CStr, content: &[u8], mode: u32) -> Result<()> {
         let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW | libc::O_CLOEXEC;
         // SAFETY: path is NUL-terminated and outlives the call.

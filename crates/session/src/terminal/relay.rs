@@ -111,9 +111,8 @@ impl Connection {
     fn take_again(&mut self) {
         self.go_raw();
         let Screen::Whole(relay, _) = &mut self.screen else { return };
-        let mut out = relay.resize(size_of_terminal());
-        out.extend(relay.start());
-        out.extend(relay.repaint());
+        let mut out = relay.start();
+        out.extend(relay.resize(size_of_terminal()));
         show(&out);
         self.tell_size();
     }
