@@ -179,7 +179,7 @@ impl Row {
     /// A wide character cut in half by the right edge: only its lead is left.
     fn drop_half_at_end(&mut self) {
         if let Some(last) = self.cells.last_mut()
-            && crate::glyph::classify(last.glyph()) == crate::glyph::Glyph::Wide
+            && last.width() == 2
         {
             *last = Cell::blank(last.style);
         }
@@ -230,6 +230,17 @@ mod tests {
         let mut deleted = row("a漢bc");
         deleted.delete(1, 1, 5, Style::PLAIN);
         assert_eq!(text(&deleted), "a bc ");
+    }
+
+    #[test]
+    fn a_symbol_made_wide_is_not_cut_in_half_either() {
+        let mut keycap = row("ab0");
+        assert_eq!(keycap.add_mark(2, '\u{fe0f}', 4), Marked::Widened);
+        keycap.insert(0, 1, 4, Style::PLAIN);
+        assert_eq!(text(&keycap), " ab ");
+        let mut at_edge = row("abc0");
+        assert_eq!(at_edge.add_mark(3, '\u{fe0f}', 4), Marked::Same);
+        assert!(!at_edge.cell(3).has_marks());
     }
 
     #[test]

@@ -82,8 +82,10 @@ impl Painter {
     }
 
     pub(super) fn set_style(&mut self, style: Style) {
-        sgr::write_change(self.style, style, &mut self.out);
-        self.style = style;
+        if self.style != style {
+            sgr::write_change(self.style, style, &mut self.out);
+            self.style = style;
+        }
     }
 
     /// Writes one cell where the pen stands. `wide`: its tail follows in the row.
@@ -96,6 +98,20 @@ impl Painter {
         } else {
             self.other_cell(cell, glyph, wide);
         }
+    }
+
+    /// Writes the cells up to the first that is not plain ASCII in the style of the first.
+    pub(super) fn ascii_run(&mut self, cells: &[Cell]) -> usize {
+        let style = cells[0].style;
+        let plain = |cell: &&Cell| cell.glyph().is_ascii() && !cell.has_marks() && cell.style == style;
+        let count = cells.iter().take_while(plain).count();
+        if count > 0 {
+            self.set_style(style);
+            self.out
+                .extend(cells[..count].iter().map(|cell| cell.glyph() as u8));
+            self.col = self.col.map(|col| col + count);
+        }
+        count
     }
 
     fn other_cell(&mut self, cell: &Cell, glyph: char, wide: bool) {

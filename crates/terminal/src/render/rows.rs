@@ -89,8 +89,8 @@ fn paint_whole(painter: &mut Painter, at: usize, cells: &[Cell], cols: usize) {
 
 fn paint_difference(painter: &mut Painter, at: usize, new: &[Cell], old: &[Cell]) {
     let mut col = 0;
-    while col < new.len() {
-        let same = equal_run(&new[col..], old.get(col..).unwrap_or_default());
+    while col < new.len().min(old.len()) {
+        let same = equal_run(&new[col..], &old[col..]);
         let ends_row = col + same == new.len();
         if same > 0 && (same >= WORTH_A_JUMP || ends_row || !painter.is_at(at, col)) {
             col += same;
@@ -98,6 +98,7 @@ fn paint_difference(painter: &mut Painter, at: usize, new: &[Cell], old: &[Cell]
             col += paint_cell(painter, at, new, col);
         }
     }
+    paint_from(painter, at, new, col);
     if old.len() > new.len() {
         painter.go_to(at, new.len());
         painter.erase_to_end();
@@ -111,7 +112,11 @@ fn equal_run(new: &[Cell], old: &[Cell]) -> usize {
 fn paint_from(painter: &mut Painter, at: usize, cells: &[Cell], from: usize) {
     let mut col = from;
     while col < cells.len() {
-        col += paint_cell(painter, at, cells, col);
+        painter.go_to(at, col);
+        col += match painter.ascii_run(&cells[col..]) {
+            0 => paint_cell(painter, at, cells, col),
+            count => count,
+        };
     }
 }
 
