@@ -90,11 +90,12 @@ pub fn show(
         Some(base) => base.join(path),
         None => return Err(PathError::Relative(text())),
     };
+    // The cheap question first: most of what presets name is not there.
+    let kind = env.kind(&absolute).ok_or_else(|| PathError::Missing(text()))?;
     let source = env
         .realpath(&absolute)
         .ok_or_else(|| PathError::Missing(text()))?;
     let target = without_dots(&absolute).unwrap_or_else(|| source.clone());
-    let kind = env.kind(&source).ok_or_else(|| PathError::Missing(text()))?;
     if kind == FileKind::Special {
         return Err(PathError::Special(text()));
     }

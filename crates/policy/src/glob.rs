@@ -8,6 +8,7 @@
 //! each name once, skips directories below which nothing can match, and never backtracks:
 //! a step costs O(patterns × components).
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -65,12 +66,33 @@ impl Glob {
     /// The path itself, when the pattern has no wildcard: a look-up instead of a walk.
     pub fn literal(&self) -> Option<&Path> {
         let plain = !self.text.iter().any(|b| b"*?[{\\".contains(b));
-        plain.then(|| Path::new(std::ffi::OsStr::from_bytes(&self.text)))
+        plain.then(|| Path::new(OsStr::from_bytes(&self.text)))
     }
 
     /// Whether the pattern matches `path` or a directory above it. `path` is relative.
     pub fn covers(&self, path: &Path) -> bool {
         GlobSet::new([self.clone()]).covers(path)
+    }
+
+    /// The same pattern seen from the file system's root, where its own root is `base`, an
+    /// absolute path. What is a wildcard in a pattern is a plain character in `base`.
+    pub fn below(&self, base: &Path) -> Result<Self, Invalid> {
+        let literal =
+            |name: &OsStr| Component::Name(name.as_bytes().iter().copied().map(Token::Byte).collect());
+        let names = base.components().filter_map(|c| match c {
+            std::path::Component::Normal(name) => Some(literal(name)),
+            _ => None,
+        });
+        let head: Vec<Component> = names.collect();
+        let join = |tail: &Vec<Component>| [head.as_slice(), tail.as_slice()].concat();
+        let alternatives: Vec<Vec<Component>> = self.alternatives.iter().map(join).collect();
+        if alternatives.iter().any(|a| a.len() > MAX_COMPONENTS) {
+            return Err(too_deep());
+        }
+        Ok(Self {
+            text: self.text.clone(),
+            alternatives,
+        })
     }
 }
 
@@ -320,9 +342,13 @@ fn parse_components(text: &[u8]) -> Result<Vec<Component>, Invalid> {
         components.push(component);
     }
     if components.len() > MAX_COMPONENTS {
-        return Err(Invalid::new("a pattern has 62 names at most", "use `**`"));
+        return Err(too_deep());
     }
     Ok(components)
+}
+
+fn too_deep() -> Invalid {
+    Invalid::new("a pattern has 62 names at most", "use `**`")
 }
 
 fn parse_component(part: &[u8]) -> Result<Component, Invalid> {

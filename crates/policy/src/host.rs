@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::expand::{Environment, FileKind};
+use crate::hidden::Tree;
 use crate::protected::{Entry, ProjectView};
 use crate::read;
 use crate::value::Variables;
@@ -50,6 +51,22 @@ impl Environment for Host {
 
     fn read(&self, path: &Path) -> Option<Vec<u8>> {
         read::bounded(path).ok()
+    }
+}
+
+impl Tree for Host {
+    fn list(&self, directory: &Path) -> Vec<(OsString, bool)> {
+        let entries = fs::read_dir(directory)
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok);
+        // The kind comes with the name: no look at the file itself, links not followed.
+        let kind = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+        entries.map(|entry| (entry.file_name(), kind(&entry))).collect()
+    }
+
+    fn is_directory(&self, path: &Path) -> Option<bool> {
+        fs::symlink_metadata(path).ok().map(|stat| stat.is_dir())
     }
 }
 

@@ -22,7 +22,7 @@ const SECRETS: &[(&str, &str)] = &[
     (".npmrc", ".npmrc"),
     (".netrc", ".netrc"),
     (".pypirc", ".pypirc"),
-    ("secrets", "secrets/**"),
+    ("secrets", "secrets"),
     ("credentials.json", "credentials.json"),
     ("service-account.json", "service-account.json"),
 ];

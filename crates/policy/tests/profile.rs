@@ -34,6 +34,19 @@ impl Machine {
     }
 }
 
+impl Machine {
+    fn real_kind(&self, path: &Path) -> Option<FileKind> {
+        match self.files.get(path) {
+            Some(&"socket") => Some(FileKind::Special),
+            Some(_) => Some(FileKind::File),
+            None => {
+                let below = self.files.keys().any(|f| f.starts_with(path));
+                below.then_some(FileKind::Directory)
+            }
+        }
+    }
+}
+
 impl Variables for Machine {
     fn home(&self) -> Option<&Path> {
         Some(Path::new("/home/ana"))
@@ -45,15 +58,7 @@ impl Variables for Machine {
 
 impl Environment for Machine {
     fn kind(&self, path: &Path) -> Option<FileKind> {
-        match self.files.get(path) {
-            Some(&"socket") => Some(FileKind::Special),
-            Some(_) => Some(FileKind::File),
-            None => self
-                .files
-                .keys()
-                .any(|f| f.starts_with(path))
-                .then_some(FileKind::Directory),
-        }
+        self.realpath(path).and_then(|real| self.real_kind(&real))
     }
     fn realpath(&self, path: &Path) -> Option<PathBuf> {
         let mut plain = PathBuf::new();
@@ -64,9 +69,8 @@ impl Environment for Machine {
                 plain.push(part);
             }
         }
-        let path = plain.as_path();
-        let real = self.links.get(path).cloned().unwrap_or_else(|| path.to_owned());
-        self.kind(&real).map(|_| real)
+        let real = self.links.get(&plain).cloned().unwrap_or(plain);
+        self.real_kind(&real).map(|_| real)
     }
     fn read(&self, path: &Path) -> Option<Vec<u8>> {
         self.files.get(path).map(|text| text.as_bytes().to_vec())

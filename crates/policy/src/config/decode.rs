@@ -75,6 +75,8 @@ impl<'a> Document<'a> {
 pub(crate) struct Node<'a> {
     pub(super) doc: &'a Document<'a>,
     key: Rc<str>,
+    // An entry of the list that `key` names: formatted only where something is wrong.
+    index: Option<usize>,
     value: &'a DeValue<'a>,
     span: Range<usize>,
 }
@@ -86,13 +88,17 @@ impl<'a> Node<'a> {
 
     /// Reports an error at this value.
     pub(crate) fn error(&self, message: impl Display, help: &str) {
-        self.doc
-            .report(Severity::Error, self.span.start, &self.key, message, help);
+        self.report(Severity::Error, message, help);
     }
 
     pub(super) fn warn(&self, message: impl Display, help: &str) {
-        self.doc
-            .report(Severity::Warning, self.span.start, &self.key, message, help);
+        self.report(Severity::Warning, message, help);
+    }
+
+    fn report(&self, severity: Severity, message: impl Display, help: &str) {
+        let index = self.index.map_or_else(String::new, |i| format!("[{i}]"));
+        let key = format!("{}{index}", self.key);
+        self.doc.report(severity, self.span.start, &key, message, help);
     }
 
     /// Reports an invalid value at this value.
@@ -176,10 +182,7 @@ impl<'a> Node<'a> {
             self.error("the list is too long", &format!("{MAX_ENTRIES} entries at most"));
             return None;
         }
-        let nodes = entries
-            .iter()
-            .enumerate()
-            .map(|(i, entry)| self.child(&format!("[{i}]"), entry));
+        let nodes = entries.iter().enumerate().map(|(i, entry)| self.entry(i, entry));
         Some(
             nodes
                 .filter_map(|node| {
@@ -280,6 +283,16 @@ impl<'a> Node<'a> {
         matches!(self.value, DeValue::String(_))
     }
 
+    fn entry(&self, index: usize, value: &'a Spanned<DeValue<'a>>) -> Node<'a> {
+        Node {
+            doc: self.doc,
+            key: self.key.clone(),
+            index: Some(index),
+            value: value.get_ref(),
+            span: value.span(),
+        }
+    }
+
     fn child(&self, name: &str, value: &'a Spanned<DeValue<'a>>) -> Node<'a> {
         child(self.doc, &self.key, name, value)
     }
@@ -294,6 +307,7 @@ fn child<'a>(doc: &'a Document<'a>, key: &str, name: &str, value: &'a Spanned<De
     Node {
         doc,
         key: format!("{key}{dot}{name}").into(),
+        index: None,
         value: value.get_ref(),
         span: value.span(),
     }

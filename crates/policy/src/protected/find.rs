@@ -89,14 +89,18 @@ pub fn find(rows: &[Row], root_names: &[OsString], view: &impl ProjectView) -> P
 
 struct Search<'a, V> {
     view: &'a V,
-    listings: BTreeMap<PathBuf, Vec<(String, OsString)>>,
+    // For each directory, its names by their folded spelling.
+    listings: BTreeMap<PathBuf, BTreeMap<String, Vec<OsString>>>,
     found: Vec<Item>,
     unheld: Vec<Unheld>,
 }
 
 impl<V: ProjectView> Search<'_, V> {
     fn remember(&mut self, directory: PathBuf, names: &[OsString]) {
-        let folded = names.iter().map(|name| (fold(name), name.clone())).collect();
+        let mut folded: BTreeMap<String, Vec<OsString>> = BTreeMap::new();
+        for name in names {
+            folded.entry(fold(name)).or_default().push(name.clone());
+        }
         self.listings.insert(directory, folded);
     }
 
@@ -106,11 +110,18 @@ impl<V: ProjectView> Search<'_, V> {
             let names = self.view.names(directory);
             self.remember(directory.to_owned(), &names);
         }
-        let names = self.listings.get(directory).into_iter().flatten();
-        let hits: Vec<PathBuf> = names
-            .filter(|(folded, _)| fits(pattern, folded))
-            .map(|(_, name)| directory.join(name))
-            .collect();
+        let Some(listing) = self.listings.get(directory) else {
+            return Vec::new();
+        };
+        let names: Vec<&OsString> = match pattern.contains('*') {
+            false => listing.get(pattern).into_iter().flatten().collect(),
+            true => listing
+                .iter()
+                .filter(|(folded, _)| fits(pattern, folded))
+                .flat_map(|(_, names)| names)
+                .collect(),
+        };
+        let hits: Vec<PathBuf> = names.into_iter().map(|name| directory.join(name)).collect();
         if hits.len() > MAX_MATCHES {
             self.unheld.push(Unheld {
                 path: directory.join(pattern),

@@ -1,12 +1,8 @@
-use std::rc::Rc;
+//! The table is read line by line: it is part of the program and read at every start, and the
+//! full parser would take a twentieth of it. A test holds the two equal.
 
-use toml::de::DeTable;
-
-use crate::config::{Document, Fields, Node};
-use crate::escape::Escaped;
-use crate::finding::{Findings, Severity};
-use crate::origin::Layer;
-use crate::value::{Invalid, Word};
+use super::fold::fold;
+use crate::value::Word;
 
 /// What would run or trust the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,124 +48,122 @@ pub struct Row {
 const TEXT: &str = include_str!("../../../../presets/protected.toml");
 
 /// The shipped table.
-pub fn rows() -> Result<Vec<Row>, Findings> {
-    parse(TEXT)
-}
-
-/// A row's path: relative, plain names.
-struct TablePath(Vec<String>);
-
-impl std::str::FromStr for TablePath {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let good = |name: &str| !matches!(name, "" | "." | "..") && name.matches('*').count() <= 1;
-        if !text.split('/').all(good) {
-            return Err(Invalid::not(
-                text,
-                "a protected path",
-                "write it from the project's root, one `*` a name",
-            ));
+pub fn rows() -> Vec<Row> {
+    let mut class = Class::Git;
+    let mut rows = Vec::new();
+    for line in TEXT.lines() {
+        if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+            class = Class::from_word(name).unwrap_or(class);
+        } else {
+            rows.extend(row(line, class));
         }
-        Ok(Self(
-            text.split('/')
-                .map(|name| super::fold::fold(name.as_ref()))
-                .collect(),
-        ))
     }
+    rows
 }
 
-fn parse(text: &str) -> Result<Vec<Row>, Findings> {
-    let (table, errors) = DeTable::parse_recoverable(text);
-    let doc = Document::new("presets/protected.toml", Layer::Machine, text);
-    for error in &errors {
-        let offset = error.span().map_or(0, |span| span.start);
-        doc.report(Severity::Error, offset, "", Escaped::from(error.message()), "");
-    }
-    let mut fields = Fields::new(&doc, Rc::from(""), table.get_ref(), 0);
-    let classes = Class::ALL
-        .iter()
-        .map(|(name, class)| fields.get(name, |node| class_rows(node, *class)));
-    let rows: Vec<Row> = classes.flatten().flatten().collect();
-    fields.finish();
-    let findings = Findings(doc.into_findings());
-    if findings.0.is_empty() {
-        Ok(rows)
-    } else {
-        Err(findings)
-    }
-}
-
-fn class_rows(node: &Node<'_>, class: Class) -> Option<Vec<Row>> {
-    let rows = node.entries::<TablePath, _>(reason)?;
-    let row = |(path, (why, only_file)): (crate::At<TablePath>, _)| Row {
-        components: path.value.0,
+/// `"path" = "why"` or `"path" = { why = "…", only = "file" }`.
+fn row(line: &str, class: Class) -> Option<Row> {
+    let (path, rest) = line.strip_prefix('"')?.split_once("\" = ")?;
+    let only_file = rest.ends_with(", only = \"file\" }");
+    let why = rest.split('"').nth(1)?;
+    let components = path.split('/').map(|name| fold(name.as_ref())).collect();
+    Some(Row {
+        components,
         class,
-        why,
+        why: why.to_owned(),
         only_file,
-    };
-    Some(rows.into_iter().map(row).collect())
-}
-
-/// `"why"` or `{ why = "…", only = "file" }`.
-fn reason(node: &Node<'_>) -> Option<(String, bool)> {
-    if node.is_text() {
-        return node.text().map(|why| (why.to_owned(), false));
-    }
-    node.table(|f| {
-        let why = f.need("why", "say what runs it", |n| n.text().map(str::to_owned));
-        let only = f.get("only", |n| n.text().filter(|t| *t == "file"));
-        Some((why?.value, only.is_some()))
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use toml::de::{DeTable, DeValue};
+
+    fn text(value: &DeValue<'_>) -> String {
+        match value {
+            DeValue::String(text) => text.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What TOML says of the table: (class, path, why, only).
+    fn by_toml() -> Vec<(String, String, String, bool)> {
+        let table = DeTable::parse(TEXT).unwrap();
+        let mut rows = Vec::new();
+        for (class, entries) in table.get_ref().iter() {
+            let DeValue::Table(entries) = entries.get_ref() else {
+                panic!("{class:?}")
+            };
+            for (path, value) in entries.iter() {
+                let (why, only) = match value.get_ref() {
+                    DeValue::Table(long) => {
+                        assert_eq!(text(long["only"].get_ref()), "file");
+                        (text(long["why"].get_ref()), true)
+                    }
+                    short => (text(short), false),
+                };
+                rows.push((class.get_ref().to_string(), path.get_ref().to_string(), why, only));
+            }
+        }
+        rows.sort();
+        rows
+    }
 
     #[test]
-    fn the_shipped_table_is_understood_and_names_each_path_once() {
-        let rows = rows().unwrap();
-        let mut paths: Vec<String> = rows.iter().map(|r| r.components.join("/")).collect();
-        paths.sort();
-        let all = paths.len();
-        paths.dedup();
-        assert_eq!(paths.len(), all);
-        for class in Class::ALL {
-            assert!(rows.iter().any(|row| row.class == class.1), "{}", class.0);
+    fn the_lines_say_what_toml_says() {
+        let flat = |r: Row| {
+            (
+                r.class.word().to_owned(),
+                r.components.join("/"),
+                r.why,
+                r.only_file,
+            )
+        };
+        let mut lines: Vec<_> = rows().into_iter().map(flat).collect();
+        lines.sort();
+        // Names are folded in the lines only.
+        let folded = |(class, path, why, only): (String, String, String, bool)| {
+            (class, path.to_lowercase(), why, only)
+        };
+        let mut toml: Vec<_> = by_toml().into_iter().map(folded).collect();
+        toml.sort();
+        assert_eq!(lines, toml);
+        assert!(by_toml().iter().all(|row| Class::from_word(&row.0).is_ok()));
+    }
+
+    #[test]
+    fn paths_are_plain_and_named_once() {
+        let mut paths: Vec<Vec<String>> = rows().into_iter().map(|r| r.components).collect();
+        for name in paths.iter().flatten() {
+            assert!(
+                !matches!(name.as_str(), "" | "." | "..") && name.matches('*').count() <= 1,
+                "{name}"
+            );
         }
+        paths.sort();
+        assert!(paths.windows(2).all(|w| w[0] != w[1]));
     }
 
     #[test]
     fn what_ordinary_work_rewrites_is_not_in_it() {
         let free = [
             ".git/index",
-            ".git/HEAD",
+            ".git/head",
             ".git/refs",
             ".git/objects",
             ".git/logs",
             ".git/info/exclude",
             "package.json",
-            "Cargo.lock",
+            "cargo.lock",
             "package-lock.json",
             ".gitmodules",
-            "AGENTS.md",
-            "CLAUDE.md",
+            "agents.md",
+            "claude.md",
             "build.rs",
         ];
-        for row in rows().unwrap() {
+        for row in rows() {
             assert!(!free.contains(&row.components.join("/").as_str()), "{row:?}");
         }
-    }
-
-    #[test]
-    fn a_wrong_row_is_told() {
-        assert!(parse("[git]\n\"../x\" = \"y\"\n").is_err());
-        assert!(
-            parse("[giit]\n\"x\" = \"y\"\n")
-                .unwrap_err()
-                .to_string()
-                .contains("did you mean `git`?")
-        );
     }
 }

@@ -185,6 +185,19 @@ pub struct HidePattern {
 }
 
 impl HidePattern {
+    /// The pattern seen from the file system's root.
+    pub fn absolute(&self, project: &Path, home: Option<&Path>) -> Result<Glob, Invalid> {
+        match (self.root, home) {
+            (Root::Project, _) => self.glob.below(project),
+            (Root::Home, Some(home)) => self.glob.below(home),
+            (Root::Home, None) => Err(Invalid::new(
+                "`~` has no meaning without a home directory",
+                "write the path from `/`",
+            )),
+            (Root::Filesystem, _) => Ok(self.glob.clone()),
+        }
+    }
+
     /// Parses a pattern of any bytes.
     pub fn parse(text: &OsStr) -> Result<Self, Invalid> {
         let (root, rest) = match text.as_bytes() {
