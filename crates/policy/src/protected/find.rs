@@ -104,8 +104,15 @@ impl<V: ProjectView> Search<'_, V> {
         self.listings.insert(directory, folded);
     }
 
-    /// The entries of `directory` that a component of a row stands for.
+    /// The entries of `directory` that a component of a row stands for. Below the root, a name
+    /// that is there as it is written needs no listing (`.git/objects` is a long one): a host
+    /// that tells spellings apart obeys only that one, a host that does not has only one.
     fn matching(&mut self, directory: &Path, pattern: &str) -> Vec<PathBuf> {
+        let exact = directory.join(pattern);
+        let below_root = !directory.as_os_str().is_empty();
+        if below_root && !pattern.contains('*') && self.view.entry(&exact).is_some() {
+            return vec![exact];
+        }
         if !self.listings.contains_key(directory) {
             let names = self.view.names(directory);
             self.remember(directory.to_owned(), &names);
