@@ -92,7 +92,7 @@ struct Run {
 
 fn run(command: &'static str) -> Run {
     let flags = CommandLine {
-        cwd: "/work/app".into(),
+        cwd: "/code/app".into(),
         ..CommandLine::default()
     };
     Run {
@@ -141,7 +141,7 @@ impl Run {
             }),
             flags: &self.flags,
             command: OsStr::new(self.command),
-            project_dir: Path::new("/work/app"),
+            project_dir: Path::new("/code/app"),
             root_names: &self.root,
             support: self.support,
             now: self.now,
@@ -253,7 +253,7 @@ fn an_agent_has_a_home_of_its_own_with_your_settings() {
 
 #[test]
 fn an_untrusted_project_gets_nothing_it_asks_for() {
-    let machine = Machine::new(&[("/home/ana/.ssh/id", ""), ("/work/shared/x", "")]);
+    let machine = Machine::new(&[("/home/ana/.ssh/id", ""), ("/code/shared/x", "")]);
     let asking = run("true").project(
         r#"
 presets = ["claude-code", "rust"]
@@ -303,7 +303,7 @@ for = "evil.example"
     assert!(profile.waiting.is_empty() && profile.nested.value);
     insta::assert_snapshot!(shown(&profile), @r"
     ro /home/ana/.ssh (fumehood.toml:6:22)
-    rw /work/shared (fumehood.toml:6:39)
+    rw /code/shared (fumehood.toml:6:39)
     ");
     insta::assert_snapshot!(notices(&profile), @r"
     fumehood.toml:8:22: network.allow: the network is off in this version
@@ -443,7 +443,7 @@ fn flags_that_ask_for_what_is_not_there_stop_the_run() {
     let machine = Machine::new(&[
         ("/home/ana/x", ""),
         ("/proc/1/x", ""),
-        ("/work/app/run.sock", "socket"),
+        ("/code/app/run.sock", "socket"),
     ]);
     insta::assert_snapshot!(paths.assemble(&machine).map(|_| ()).unwrap_err().to_string(), @r"
     --ro: filesystem.ro: `/nowhere` does not exist or cannot be read; create it, or remove it from the list
@@ -567,7 +567,7 @@ fn caches_are_the_sandbox_s_own() {
     node /home/ana/.yarn/berry/cache over None
     "#);
     insta::assert_snapshot!(caches(run("cargo"), &machine), @"rust /data/target over None");
-    machine.vars.insert("CARGO_TARGET_DIR", "/work/app/out");
+    machine.vars.insert("CARGO_TARGET_DIR", "/code/app/out");
     assert_eq!(caches(run("cargo"), &machine), "");
 }
 

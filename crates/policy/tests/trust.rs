@@ -11,7 +11,7 @@ use fumehood_policy::config::parse;
 use fumehood_policy::read::{self, Owner};
 use fumehood_policy::trust::{Store, TrustError, review};
 
-const FILE: &str = "/work/app/fumehood.toml";
+const FILE: &str = "/code/app/fumehood.toml";
 
 fn store() -> (tempfile::TempDir, Store) {
     let state = tempfile::tempdir().unwrap();

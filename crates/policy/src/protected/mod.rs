@@ -9,9 +9,9 @@
 //! cannot be. What could not be held is in [`Protected::unheld`].
 //!
 //! Names are compared without case and without invisible characters, so that `.GIT` or
-//! `.VSCode` on a file system that ignores case is not a way round. Finding them takes one
-//! listing of each directory that the table names (about ten, most of them absent) and one
-//! look at each hit: nothing depends on the size of the project.
+//! `.VSCode` on a file system that ignores case is not a way round. Finding them takes a look
+//! at each row below a directory that exists, and a listing of those few directories where
+//! the written spelling is absent: nothing depends on the size of the project.
 
 mod find;
 mod fold;
