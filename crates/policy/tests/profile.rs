@@ -302,8 +302,8 @@ for = "evil.example"
     let profile = asking.trusted().ok(&machine);
     assert!(profile.waiting.is_empty() && profile.nested.value);
     insta::assert_snapshot!(shown(&profile), @r"
-    ro /home/ana/.ssh (fumehood.toml:6:22)
     rw /code/shared (fumehood.toml:6:39)
+    ro /home/ana/.ssh (fumehood.toml:6:22)
     ");
     insta::assert_snapshot!(notices(&profile), @r"
     fumehood.toml:8:22: network.allow: the network is off in this version
