@@ -43,7 +43,9 @@ struct Place(PathBuf);
 
 impl Place {
     fn new() -> Place {
-        let place = std::env::current_dir().unwrap().join(format!("bench-{}", std::process::id()));
+        let place = std::env::current_dir()
+            .unwrap()
+            .join(format!("bench-{}", std::process::id()));
         std::fs::create_dir(&place).expect("a folder to work in");
         Place(place)
     }
@@ -63,21 +65,61 @@ fn fumehood_true(fumehood: &Path, project: &Path) -> Case {
 fn bwrap_true(project: &Path) -> Case {
     let p = project.to_str().unwrap();
     let words = [
-        "--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/usr", "/usr", "--symlink", "usr/bin",
-        "/bin", "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64", "--ro-bind", "/etc", "/etc",
-        "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--bind", p, p, "--chdir", p, "true",
+        "--unshare-all",
+        "--die-with-parent",
+        "--new-session",
+        "--ro-bind",
+        "/usr",
+        "/usr",
+        "--symlink",
+        "usr/bin",
+        "/bin",
+        "--symlink",
+        "usr/lib",
+        "/lib",
+        "--symlink",
+        "usr/lib64",
+        "/lib64",
+        "--ro-bind",
+        "/etc",
+        "/etc",
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        "--tmpfs",
+        "/tmp",
+        "--bind",
+        p,
+        p,
+        "--chdir",
+        p,
+        "true",
     ];
     Case::new("bwrap --unshare-all ...", Path::new("bwrap"), &words, project)
 }
 
 fn start(fumehood: &Path, place: &Path) {
-    let floor = Case::new("bare floor", &std::env::current_exe().unwrap(), &["--floor"], place);
-    let cases = [fumehood_true(fumehood, place), bwrap_true(place), floor, Case::new("true", Path::new("true"), &[], place)];
+    let floor = Case::new(
+        "bare floor",
+        &std::env::current_exe().unwrap(),
+        &["--floor"],
+        place,
+    );
+    let cases = [
+        fumehood_true(fumehood, place),
+        bwrap_true(place),
+        floor,
+        Case::new("true", Path::new("true"), &[], place),
+    ];
     let table = Table::measure("start: wall time of `true`", &cases, 400);
     table.print();
     table.ratio(0, 1);
     table.ratio(0, 2);
-    println!("peak resident memory of our processes together: {} KiB", measure::peak_together(fumehood, place));
+    println!(
+        "peak resident memory of our processes together: {} KiB",
+        measure::peak_together(fumehood, place)
+    );
 }
 
 fn scale(fumehood: &Path, place: &Path) {
@@ -104,13 +146,38 @@ fn scale(fumehood: &Path, place: &Path) {
 fn inside(fumehood: &Path, place: &Path) {
     let repository = place.join("repository");
     git_repository(&repository);
-    pair(fumehood, &repository, "git status, 50,000 files", 15, &["git", "status", "--porcelain"]);
-    let imports = "import json,http.client,xml.dom.minidom,asyncio,unittest,sqlite3,email,decimal,ctypes,logging";
-    pair(fumehood, place, "python import storm", 60, &["/usr/bin/python3", "-c", imports]);
+    pair(
+        fumehood,
+        &repository,
+        "git status, 50,000 files",
+        15,
+        &["git", "status", "--porcelain"],
+    );
+    let imports =
+        "import json,http.client,xml.dom.minidom,asyncio,unittest,sqlite3,email,decimal,ctypes,logging";
+    pair(
+        fumehood,
+        place,
+        "python import storm",
+        60,
+        &["/usr/bin/python3", "-c", imports],
+    );
     let churn = "for i in $(seq 300); do echo $i > churn.$i; cat churn.$i > /dev/null; rm churn.$i; done";
-    pair(fumehood, place, "300 files written, read, removed by sh", 30, &["sh", "-c", churn]);
+    pair(
+        fumehood,
+        place,
+        "300 files written, read, removed by sh",
+        30,
+        &["sh", "-c", churn],
+    );
     let cargo = cargo_package(place);
-    pair(fumehood, &cargo, "cargo build of a small crate", 8, &["sh", "-c", "rm -rf target && cargo build -q --offline"]);
+    pair(
+        fumehood,
+        &cargo,
+        "cargo build of a small crate",
+        8,
+        &["sh", "-c", "rm -rf target && cargo build -q --offline"],
+    );
 }
 
 fn pair(fumehood: &Path, project: &Path, name: &str, runs: usize, command: &[&str]) {
@@ -132,16 +199,41 @@ fn git_repository(at: &Path) {
             std::fs::write(folder.join(format!("f{file}")), "x\n").unwrap();
         }
     }
-    for words in [&["init", "-q"][..], &["add", "-A"], &["-c", "user.name=b", "-c", "user.email=b@example.org", "commit", "-qm", "x"]] {
-        assert!(Command::new("git").args(words).current_dir(at).status().unwrap().success());
+    for words in [
+        &["init", "-q"][..],
+        &["add", "-A"],
+        &[
+            "-c",
+            "user.name=b",
+            "-c",
+            "user.email=b@example.org",
+            "commit",
+            "-qm",
+            "x",
+        ],
+    ] {
+        assert!(
+            Command::new("git")
+                .args(words)
+                .current_dir(at)
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 }
 
 fn cargo_package(place: &Path) -> PathBuf {
     let at = place.join("package");
     std::fs::create_dir_all(at.join("src")).unwrap();
-    std::fs::write(at.join("Cargo.toml"), "[package]\nname = \"p\"\nedition = \"2021\"\n[workspace]\n").unwrap();
-    let functions: String = (0..300).map(|n| format!("pub fn f{n}(x: u64) -> String {{ format!(\"{{}}\", x + {n}) }}\n")).collect();
+    std::fs::write(
+        at.join("Cargo.toml"),
+        "[package]\nname = \"p\"\nedition = \"2021\"\n[workspace]\n",
+    )
+    .unwrap();
+    let functions: String = (0..300)
+        .map(|n| format!("pub fn f{n}(x: u64) -> String {{ format!(\"{{}}\", x + {n}) }}\n"))
+        .collect();
     std::fs::write(at.join("src/lib.rs"), functions).unwrap();
     at
 }
@@ -151,13 +243,29 @@ fn many(fumehood: &Path, place: &Path) {
     const SANDBOXES: usize = 200;
     let before = measure::available_kib();
     let mut children: Vec<_> = (0..SANDBOXES)
-        .map(|_| Command::new(fumehood).args(["run", "--", "sleep", "20"]).current_dir(place).spawn().unwrap())
+        .map(|_| {
+            Command::new(fumehood)
+                .args(["run", "--", "sleep", "20"])
+                .current_dir(place)
+                .spawn()
+                .unwrap()
+        })
         .collect();
     std::thread::sleep(std::time::Duration::from_secs(8));
     let overhead = measure::overhead_kib(&children);
     let used = before.saturating_sub(measure::available_kib());
-    let succeeded = children.iter_mut().filter_map(|c| c.wait().ok()).filter(|s| s.success()).count();
+    let succeeded = children
+        .iter_mut()
+        .filter_map(|c| c.wait().ok())
+        .filter(|s| s.success())
+        .count();
     println!("\n## many: {SANDBOXES} sandboxes at once\nsucceeded: {succeeded} of {SANDBOXES}");
-    println!("proportional memory of our processes: {} KiB each", overhead / SANDBOXES as u64);
-    println!("memory of the machine, kernel and command included: {} KiB each", used / SANDBOXES as u64);
+    println!(
+        "proportional memory of our processes: {} KiB each",
+        overhead / SANDBOXES as u64
+    );
+    println!(
+        "memory of the machine, kernel and command included: {} KiB each",
+        used / SANDBOXES as u64
+    );
 }

@@ -60,9 +60,14 @@ impl Table {
     /// Runs all cases `runs` times, one after the other, after a tenth of that to warm up.
     pub(crate) fn measure(title: &str, cases: &[Case], runs: usize) -> Table {
         for case in cases {
-            (0..runs / 10 + 1).for_each(|_| { case.once(); });
+            (0..runs / 10 + 1).for_each(|_| {
+                case.once();
+            });
         }
-        let mut rows: Vec<_> = cases.iter().map(|c| (c.name.clone(), Vec::new(), Duration::ZERO)).collect();
+        let mut rows: Vec<_> = cases
+            .iter()
+            .map(|c| (c.name.clone(), Vec::new(), Duration::ZERO))
+            .collect();
         for _ in 0..runs {
             for (case, row) in cases.iter().zip(&mut rows) {
                 let (wall, cpu) = case.once();
@@ -71,14 +76,30 @@ impl Table {
             }
         }
         rows.iter_mut().for_each(|r| r.1.sort());
-        Table { title: title.into(), rows }
+        Table {
+            title: title.into(),
+            rows,
+        }
     }
 
     pub(crate) fn print(&self) {
-        println!("\n## {}, {} runs each\n{:<28} {:>9} {:>9} {:>9}", self.title, self.rows[0].1.len(), "", "min ms", "median", "cpu mean");
+        println!(
+            "\n## {}, {} runs each\n{:<28} {:>9} {:>9} {:>9}",
+            self.title,
+            self.rows[0].1.len(),
+            "",
+            "min ms",
+            "median",
+            "cpu mean"
+        );
         for (name, times, cpu) in &self.rows {
             let ms = |d: Duration| d.as_secs_f64() * 1000.0;
-            println!("{name:<28} {:>9.2} {:>9.2} {:>9.2}", ms(times[0]), ms(times[times.len() / 2]), ms(*cpu / times.len() as u32));
+            println!(
+                "{name:<28} {:>9.2} {:>9.2} {:>9.2}",
+                ms(times[0]),
+                ms(times[times.len() / 2]),
+                ms(*cpu / times.len() as u32)
+            );
         }
     }
 
@@ -89,7 +110,11 @@ impl Table {
         let middle = |t: &[Duration]| t[t.len() / 2];
         println!(
             "{} / {}: median {:.2}, min {:.2}, cpu {:.2}",
-            a.0, b.0, of(middle(&a.1), middle(&b.1)), of(a.1[0], b.1[0]), of(a.2, b.2)
+            a.0,
+            b.0,
+            of(middle(&a.1), middle(&b.1)),
+            of(a.1[0], b.1[0]),
+            of(a.2, b.2)
         );
     }
 }
@@ -101,14 +126,31 @@ pub(crate) fn available_kib() -> u64 {
 }
 
 fn field(text: &str, name: &str) -> Option<u64> {
-    text.lines().find_map(|l| l.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
+    text.lines()
+        .find_map(|l| l.strip_prefix(name))?
+        .split_whitespace()
+        .next()?
+        .parse()
+        .ok()
 }
 
 /// Highest resident sizes of the supervisor and the first process while a command runs.
 pub(crate) fn peak_together(fumehood: &Path, place: &Path) -> u64 {
-    let mut child = Command::new(fumehood).args(["run", "--", "sleep", "1"]).current_dir(place).spawn().unwrap();
+    let mut child = Command::new(fumehood)
+        .args(["run", "--", "sleep", "1"])
+        .current_dir(place)
+        .spawn()
+        .unwrap();
     std::thread::sleep(Duration::from_millis(500));
-    let sum = ours(&child).iter().filter_map(|pid| field(&std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmHWM:")).sum();
+    let sum = ours(&child)
+        .iter()
+        .filter_map(|pid| {
+            field(
+                &std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?,
+                "VmHWM:",
+            )
+        })
+        .sum();
     let _done = child.wait();
     sum
 }
@@ -117,11 +159,18 @@ pub(crate) fn peak_together(fumehood: &Path, place: &Path) -> u64 {
 fn ours(child: &Child) -> Vec<u32> {
     let pid = child.id();
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    std::iter::once(pid).chain(children.split_whitespace().filter_map(|p| p.parse().ok())).collect()
+    std::iter::once(pid)
+        .chain(children.split_whitespace().filter_map(|p| p.parse().ok()))
+        .collect()
 }
 
 /// Proportional set size of our processes, all together.
 pub(crate) fn overhead_kib(children: &[Child]) -> u64 {
-    let pss = |pid: u32| field(&std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?, "Pss:");
+    let pss = |pid: u32| {
+        field(
+            &std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?,
+            "Pss:",
+        )
+    };
     children.iter().flat_map(ours).filter_map(pss).sum()
 }

@@ -13,8 +13,12 @@ const FOLDER: &str = "/etc/apparmor.d";
 fn profile(binary: &Path) -> Option<String> {
     let path = binary.to_str()?;
     // Anything else would need AppArmor's quoting.
-    let plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+".contains(&b));
-    let text = format!("abi <abi/4.0>,\ninclude <tunables/global>\n\nprofile fumehood {path} flags=(unconfined) {{\n  userns,\n}}\n");
+    let plain = path
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"/._-+".contains(&b));
+    let text = format!(
+        "abi <abi/4.0>,\ninclude <tunables/global>\n\nprofile fumehood {path} flags=(unconfined) {{\n  userns,\n}}\n"
+    );
     plain.then_some(text)
 }
 
@@ -34,11 +38,17 @@ pub(crate) fn fix() -> u8 {
 
 fn attempt() -> Result<String, String> {
     if !fumehood_session::Facts::look().apparmor_restricts {
-        return Ok("nothing to fix: AppArmor does not restrict user namespaces here; see fumehood doctor".to_owned());
+        return Ok(
+            "nothing to fix: AppArmor does not restrict user namespaces here; see fumehood doctor".to_owned(),
+        );
     }
     let binary = std::env::current_exe().map_err(|e| format!("find this program's path: {e}"))?;
-    let text = profile(&binary)
-        .ok_or_else(|| format!("{}: move fumehood to a path of plain letters, such as /usr/local/bin", binary.display()))?;
+    let text = profile(&binary).ok_or_else(|| {
+        format!(
+            "{}: move fumehood to a path of plain letters, such as /usr/local/bin",
+            binary.display()
+        )
+    })?;
     let file = PathBuf::from(FOLDER).join("fumehood");
     say::line(&format!("this profile goes to {}:\n\n{text}", file.display()));
     if !fumehood_session::is_root() {
@@ -52,9 +62,15 @@ fn attempt() -> Result<String, String> {
     Ok("done; try fumehood doctor as your user".to_owned())
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one administrative program fumehood starts outside a sandbox")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one administrative program fumehood starts outside a sandbox"
+)]
 fn load(file: &Path) -> Result<(), String> {
-    let status = std::process::Command::new("/usr/sbin/apparmor_parser").arg("-r").arg(file).status();
+    let status = std::process::Command::new("/usr/sbin/apparmor_parser")
+        .arg("-r")
+        .arg(file)
+        .status();
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("apparmor_parser -r {}: {status}", file.display())),
@@ -78,7 +94,11 @@ mod tests {
 
     #[test]
     fn the_profile_names_the_binary_and_nothing_that_needs_quoting() {
-        assert!(profile(Path::new("/usr/bin/fumehood")).unwrap().contains("profile fumehood /usr/bin/fumehood flags"));
+        assert!(
+            profile(Path::new("/usr/bin/fumehood"))
+                .unwrap()
+                .contains("profile fumehood /usr/bin/fumehood flags")
+        );
         assert_eq!(profile(Path::new("/tmp/a b")), None);
         assert_eq!(profile(Path::new("/tmp/{a}")), None);
     }

@@ -6,7 +6,12 @@ use std::path::PathBuf;
 
 /// Run agents, and the code they write, where letting them act is safe.
 #[derive(Debug, Parser)]
-#[command(name = "fumehood", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "fumehood",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) verb: Verb,
@@ -86,7 +91,7 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "TIME")]
     pub(crate) timeout: Option<String>,
     /// The user inside, a number; never has privilege, 0 included
-    #[arg(long, value_name = "UID")]
+    #[arg(long, value_name = "UID", value_parser = clap::value_parser!(u32).range(0..=4_294_967_294))]
     pub(crate) user: Option<u32>,
     /// Write events as JSON lines to this descriptor or file
     #[arg(long, value_name = "FD|FILE")]
@@ -95,7 +100,12 @@ pub(crate) struct RunArguments {
     #[arg(short, long)]
     pub(crate) verbose: bool,
     /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "CMD"
+    )]
     pub(crate) command: Vec<OsString>,
 }
 

@@ -44,12 +44,16 @@ impl Places {
     }
 
     fn xdg(&self, name: &str, default: &str) -> PathBuf {
-        let given = std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+        let given = std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|p| p.is_absolute());
         given.unwrap_or_else(|| self.home.join(default)).join("fumehood")
     }
 
     fn project_file(&self) -> PathBuf {
-        self.instead.clone().unwrap_or_else(|| self.project.join("fumehood.toml"))
+        self.instead
+            .clone()
+            .unwrap_or_else(|| self.project.join("fumehood.toml"))
     }
 
     /// The files that exist: machine, user, project.
@@ -57,15 +61,26 @@ impl Places {
         let uid = fumehood_session::user_id();
         let candidates = [
             (PathBuf::from(MACHINE), Layer::Machine, Owner::Only(0)),
-            (self.xdg("XDG_CONFIG_HOME", ".config").join("config.toml"), Layer::User, Owner::User(uid)),
+            (
+                self.xdg("XDG_CONFIG_HOME", ".config").join("config.toml"),
+                Layer::User,
+                Owner::User(uid),
+            ),
             (self.project_file(), Layer::Project, Owner::Anyone),
         ];
         let mut files = Vec::new();
         for (path, layer, owner) in candidates {
             match read::config(&path, owner).map_err(|e| e.to_string())? {
-                Some(text) => files.push(Loaded { path, bytes: text.bytes, layer }),
+                Some(text) => files.push(Loaded {
+                    path,
+                    bytes: text.bytes,
+                    layer,
+                }),
                 None if layer == Layer::Project && self.instead.is_some() => {
-                    return Err(format!("--config {}: no such file", Escaped::from(path.as_path())));
+                    return Err(format!(
+                        "--config {}: no such file",
+                        Escaped::from(path.as_path())
+                    ));
                 }
                 None => {}
             }
@@ -75,8 +90,12 @@ impl Places {
 
     /// Whether the user accepted exactly this project file.
     pub(crate) fn trusts(&self, file: &Loaded) -> Result<bool, String> {
-        let Some(store) = Store::open(&self.state()).map_err(|e| e.to_string())? else { return Ok(false) };
-        store.is_trusted(&real(&file.path), &file.bytes).map_err(|e| e.to_string())
+        let Some(store) = Store::open(&self.state()).map_err(|e| e.to_string())? else {
+            return Ok(false);
+        };
+        store
+            .is_trusted(&real(&file.path), &file.bytes)
+            .map_err(|e| e.to_string())
     }
 
     /// The names in the project's top folder.
@@ -92,10 +111,18 @@ pub(crate) fn real(path: &Path) -> PathBuf {
 }
 
 /// The profile of a run, from all layers.
-pub(crate) fn profile(places: &Places, flags: &CommandLine, command: &OsStr, names: &[OsString]) -> Result<Profile, String> {
+pub(crate) fn profile(
+    places: &Places,
+    flags: &CommandLine,
+    command: &OsStr,
+    names: &[OsString],
+) -> Result<Profile, String> {
     let files = places.files()?;
-    let configs: Vec<Config> =
-        files.iter().map(|f| f.parsed().into_result()).collect::<Result<_, Findings>>().map_err(|f| one_line(&f))?;
+    let configs: Vec<Config> = files
+        .iter()
+        .map(|f| f.parsed().into_result())
+        .collect::<Result<_, Findings>>()
+        .map_err(|f| one_line(&f))?;
     assembled(places, flags, command, names, &files, &configs)?.map_err(|refused| refused.to_string())
 }
 
@@ -109,12 +136,21 @@ pub(crate) fn assembled(
     configs: &[Config],
 ) -> Result<Result<Profile, Refused>, String> {
     let of = |layer| configs.iter().find(|c| c.layer == layer);
-    let project = match (of(Layer::Project), files.iter().find(|f| f.layer == Layer::Project)) {
-        (Some(config), Some(file)) => Some(Project { config, trusted: places.trusts(file)? }),
+    let project = match (
+        of(Layer::Project),
+        files.iter().find(|f| f.layer == Layer::Project),
+    ) {
+        (Some(config), Some(file)) => Some(Project {
+            config,
+            trusted: places.trusts(file)?,
+        }),
         _ => None,
     };
     let last_serial = match of(Layer::Machine) {
-        Some(_) => Store::open(&places.state()).map_err(|e| e.to_string())?.map(|s| s.serial()).transpose(),
+        Some(_) => Store::open(&places.state())
+            .map_err(|e| e.to_string())?
+            .map(|s| s.serial())
+            .transpose(),
         None => Ok(None),
     };
     let inputs = Inputs {
@@ -134,12 +170,19 @@ pub(crate) fn assembled(
 
 /// The first finding, and how many more there are: a failing run says one line.
 fn one_line(findings: &Findings) -> String {
-    let errors = findings.0.iter().filter(|f| f.severity == fumehood_policy::Severity::Error);
+    let errors = findings
+        .0
+        .iter()
+        .filter(|f| f.severity == fumehood_policy::Severity::Error);
     let mut lines: Vec<String> = errors.map(ToString::to_string).collect();
     let more = lines.len().saturating_sub(1);
     lines.truncate(1);
     let first = lines.pop().unwrap_or_default();
-    if more == 0 { first } else { format!("{first} (and {more} more: fumehood policy check)") }
+    if more == 0 {
+        first
+    } else {
+        format!("{first} (and {more} more: fumehood policy check)")
+    }
 }
 
 /// Seconds since 1970.

@@ -1,7 +1,7 @@
 //! `fumehood doctor`: which walls work on this machine, found by building them.
 
-use crate::arguments::DoctorArguments;
 use crate::apparmor;
+use crate::arguments::DoctorArguments;
 use crate::run::with_remedy;
 use crate::say;
 use fumehood_policy::json::Json;
@@ -31,7 +31,11 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> u8 {
     let rows = rows(&host);
     let text = if arguments.json { json(&rows) } else { table(&rows) };
     let _closed = std::io::stdout().write_all(text.as_bytes());
-    if rows.first().is_some_and(|r| r.works) { 0 } else { 1 }
+    if rows.first().is_some_and(|r| r.works) {
+        0
+    } else {
+        1
+    }
 }
 
 fn rows(host: &Host) -> Vec<Row> {
@@ -53,8 +57,16 @@ fn rows(host: &Host) -> Vec<Row> {
 /// Builds a sandbox of this level and runs `true` in it.
 fn level(name: &'static str, host: &Host, level: Level, nested: bool) -> Row {
     match trial(host, level, nested) {
-        Ok(()) => Row { name, works: true, detail: meaning(level, nested).to_owned() },
-        Err(why) => Row { name, works: false, detail: why },
+        Ok(()) => Row {
+            name,
+            works: true,
+            detail: meaning(level, nested).to_owned(),
+        },
+        Err(why) => Row {
+            name,
+            works: false,
+            detail: why,
+        },
     }
 }
 
@@ -62,7 +74,9 @@ fn meaning(level: Level, nested: bool) -> &'static str {
     match (level, nested) {
         (Level::Namespace, false) => "the default",
         (Level::Namespace, true) => "with --nested; weaker: new namespaces and mounts stay possible inside",
-        (Level::Landlock, _) => "by name only; weaker: names of files and processes stay visible, no sockets, no --hide",
+        (Level::Landlock, _) => {
+            "by name only; weaker: names of files and processes stay visible, no sockets, no --hide"
+        }
     }
 }
 
@@ -87,13 +101,20 @@ fn trial_in(host: &Host, level: Level, nested: bool, place: &std::path::Path) ->
         hidden: Vec::new(),
         protected: Vec::new(),
         home: Home::Throwaway,
+        scratch: None,
         variables: Vec::new(),
         user: None,
         room: None,
         terminal: [false; 3],
     };
     let spec = prepare(host, &request).map_err(|e| e.to_string())?;
-    let run = Run { spec, limits: fumehood_limits::Limits::default(), gives_streams: false, title: String::new(), written: Vec::new() };
+    let run = Run {
+        spec,
+        limits: fumehood_limits::Limits::default(),
+        gives_streams: false,
+        title: String::new(),
+        written: Vec::new(),
+    };
     match fumehood_session::run(run).map_err(with_remedy)?.end {
         End::Exited(0) => Ok(()),
         other => Err(format!("the trial command ended with {other:?}")),
@@ -110,7 +131,11 @@ fn landlock(abi: u32) -> Row {
         5 => "files and device controls",
         _ => "files, device controls, signals and abstract sockets",
     };
-    Row { name: "Landlock", works: abi >= 2, detail: format!("version {abi}: {holds}") }
+    Row {
+        name: "Landlock",
+        works: abi >= 2,
+        detail: format!("version {abi}: {holds}"),
+    }
 }
 
 fn limit_name(limit: fumehood_limits::Limit) -> &'static str {
@@ -127,15 +152,29 @@ fn limit_name(limit: fumehood_limits::Limit) -> &'static str {
 fn account(host: &Host) -> Row {
     let facts = Facts::look();
     let detail = match (host.private, facts.apparmor_restricts) {
-        (Some(ids), _) => format!("root: sandboxes get a private user id ({} now), never root's", ids.uid),
+        (Some(ids), _) => format!(
+            "root: sandboxes get a private user id ({} now), never root's",
+            ids.uid
+        ),
         (None, true) => "an ordinary user; AppArmor restricts user namespaces here".to_owned(),
         (None, false) => "an ordinary user".to_owned(),
     };
-    Row { name: "account", works: true, detail }
+    Row {
+        name: "account",
+        works: true,
+        detail,
+    }
 }
 
 fn table(rows: &[Row]) -> String {
-    let line = |r: &Row| format!("{:<20} {:<4} {}\n", r.name, if r.works { "yes" } else { "no" }, r.detail);
+    let line = |r: &Row| {
+        format!(
+            "{:<20} {:<4} {}\n",
+            r.name,
+            if r.works { "yes" } else { "no" },
+            r.detail
+        )
+    };
     rows.iter().map(line).collect()
 }
 

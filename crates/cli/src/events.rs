@@ -16,14 +16,18 @@ impl Events {
         let number = to.to_str().and_then(|t| t.parse::<u32>().ok());
         let file = match number {
             Some(0..=2) => {
-                return Err(format!("--events {}: 0, 1 and 2 belong to the command; name another", to.display()));
+                return Err(format!(
+                    "--events {}: 0, 1 and 2 belong to the command; name another",
+                    to.display()
+                ));
             }
             // The descriptor is opened anew by its name in /proc, so that nothing of it is shared
             // with the sandbox.
             Some(n) => File::options().append(true).open(format!("/proc/self/fd/{n}")),
             None => File::options().append(true).create(true).open(to),
         };
-        file.map(|f| Events(Some(f))).map_err(|e| format!("--events {}: {e}", to.display()))
+        file.map(|f| Events(Some(f)))
+            .map_err(|e| format!("--events {}: {e}", to.display()))
     }
 
     /// Writes one event.

@@ -37,11 +37,16 @@ fn attempt(force: bool) -> Result<String, String> {
     let shown = Escaped::from(path.as_path()).to_string();
     let mut options = OpenOptions::new();
     options.write(true).custom_flags(libc::O_NOFOLLOW);
-    if force { options.create(true).truncate(true) } else { options.create_new(true) };
+    if force {
+        options.create(true).truncate(true)
+    } else {
+        options.create_new(true)
+    };
     let mut file = options.open(&path).map_err(|e| match e.kind() {
         std::io::ErrorKind::AlreadyExists => format!("{shown} exists; --force replaces it"),
         _ => format!("{shown}: {e}"),
     })?;
-    file.write_all(text(&Found { root_names: &names }).as_bytes()).map_err(|e| format!("{shown}: {e}"))?;
+    file.write_all(text(&Found { root_names: &names }).as_bytes())
+        .map_err(|e| format!("{shown}: {e}"))?;
     Ok(shown)
 }

@@ -28,8 +28,14 @@ fn main() -> ExitCode {
     };
     let code = match arguments.verb {
         Verb::Run(run) if is_option(&run) => {
-            let word = run.command.first().map(|w| w.display().to_string()).unwrap_or_default();
-            say::error(&format!("unknown option {word:?}; see fumehood run --help, or write -- before a command of that name"));
+            let word = run
+                .command
+                .first()
+                .map(|w| w.display().to_string())
+                .unwrap_or_default();
+            say::error(&format!(
+                "unknown option {word:?}; see fumehood run --help, or write -- before a command of that name"
+            ));
             FAILED
         }
         Verb::Run(run) => run::run(&run),
@@ -48,7 +54,11 @@ fn usage(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let text = error.to_string();
-    let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let line = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ");
     say::error(&format!("{line}; see fumehood --help"));
     ExitCode::from(FAILED)
 }
@@ -57,7 +67,9 @@ fn usage(error: &clap::Error) -> ExitCode {
 /// no `--` stands before it.
 fn is_option(run: &arguments::RunArguments) -> bool {
     use std::os::unix::ffi::OsStrExt;
-    let Some(first) = run.command.first().filter(|w| w.as_bytes().starts_with(b"-")) else { return false };
+    let Some(first) = run.command.first().filter(|w| w.as_bytes().starts_with(b"-")) else {
+        return false;
+    };
     let words: Vec<_> = std::env::args_os().collect();
     let at = words.len() - run.command.len();
     words.get(at) == Some(first) && words.get(at.wrapping_sub(1)).is_none_or(|before| before != "--")

@@ -40,15 +40,28 @@ fn one(path: &Path, json: bool) -> Result<(String, bool), String> {
         Some("config.toml") => Layer::User,
         _ => Layer::Project,
     };
-    let loaded = Loaded { path: path.to_owned(), bytes: text.bytes, layer };
+    let loaded = Loaded {
+        path: path.to_owned(),
+        bytes: text.bytes,
+        layer,
+    };
     let (name, parsed) = (loaded.name(), loaded.parsed());
     let report = report(&name, &parsed, None);
-    let shown = if json { report.json().to_string() } else { report.human() };
+    let shown = if json {
+        report.json().to_string()
+    } else {
+        report.human()
+    };
     Ok((shown, parsed.config.is_some()))
 }
 
 fn report<'a>(file: &'a str, parsed: &'a Parsed, trusted: Option<bool>) -> FileReport<'a> {
-    FileReport { file, findings: &parsed.findings, config: parsed.config.as_ref(), trusted }
+    FileReport {
+        file,
+        findings: &parsed.findings,
+        config: parsed.config.as_ref(),
+        trusted,
+    }
 }
 
 fn here(json: bool) -> Result<(String, bool), String> {
@@ -57,22 +70,42 @@ fn here(json: bool) -> Result<(String, bool), String> {
     let parsed: Vec<(String, Parsed)> = files.iter().map(|f| (f.name(), f.parsed())).collect();
     let mut reports = Vec::new();
     for (file, (name, parsed)) in files.iter().zip(&parsed) {
-        let trusted = if file.layer == Layer::Project { Some(places.trusts(file)?) } else { None };
+        let trusted = if file.layer == Layer::Project {
+            Some(places.trusts(file)?)
+        } else {
+            None
+        };
         reports.push(report(name, parsed, trusted));
     }
-    let good = parsed.iter().all(|(_, p)| !p.findings.0.iter().any(|f| f.severity == Severity::Error));
+    let good = parsed
+        .iter()
+        .all(|(_, p)| !p.findings.0.iter().any(|f| f.severity == Severity::Error));
     let mut lines: Vec<String> = reports.iter().map(FileReport::human).collect();
     let mut objects: Vec<Json> = reports.iter().map(FileReport::json).collect();
     let mut allowed = true;
     if good {
         let configs: Vec<_> = parsed.iter().filter_map(|(_, p)| p.config.clone()).collect();
-        let flags = CommandLine { cwd: places.project.clone(), ..CommandLine::default() };
-        let result = assembled(&places, &flags, OsStr::new(""), &places.root_names(), &files, &configs)?;
+        let flags = CommandLine {
+            cwd: places.project.clone(),
+            ..CommandLine::default()
+        };
+        let result = assembled(
+            &places,
+            &flags,
+            OsStr::new(""),
+            &places.root_names(),
+            &files,
+            &configs,
+        )?;
         allowed = result.is_ok();
         lines.push(outlook(&result));
         objects.push(outlook_json(&result));
     }
-    let text = if json { Json::List(objects).to_string() } else { lines.join("\n") };
+    let text = if json {
+        Json::List(objects).to_string()
+    } else {
+        lines.join("\n")
+    };
     Ok((text, good && allowed))
 }
 
@@ -81,5 +114,9 @@ pub(crate) fn places() -> Result<Places, String> {
     let host = Host::look().map_err(|e| e.to_string())?;
     let directory = std::env::current_dir().map_err(|e| format!("the current directory: {e}"))?;
     let project = project_of(&directory, &host.user.home);
-    Ok(Places { home: host.user.home, project, instead: None })
+    Ok(Places {
+        home: host.user.home,
+        project,
+        instead: None,
+    })
 }

@@ -13,8 +13,9 @@ use crate::say;
 use fumehood_policy::Escaped;
 use fumehood_policy::json::Json;
 use fumehood_policy::profile::Profile;
+use fumehood_sandbox::Level;
 use fumehood_session::{
-    Facts, Host, PrepareError, ProgramError, Project, Request, Run, RunError, prepare, project_of, remedy,
+    Facts, Host, PrepareError, ProgramError, Project, Request, Run, RunError, Scratch, prepare, project_of, remedy,
 };
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -38,7 +39,10 @@ struct Failure {
 
 impl<E: std::fmt::Display> From<E> for Failure {
     fn from(error: E) -> Failure {
-        Failure { text: error.to_string(), code: FAILED }
+        Failure {
+            text: error.to_string(),
+            code: FAILED,
+        }
     }
 }
 
@@ -55,7 +59,13 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     let names = places.root_names();
     let command = arguments.command.first().cloned().unwrap_or_default();
     let profile = profile(&places, &flags, &command, &names)?;
-    let (request, limits) = request::request(arguments, &host, project, directory, &places, &profile, &names)?;
+    let (request, limits) =
+        request::request(arguments, &host, project, directory, &places, &profile, &names)?;
+    let scratch = match request.level {
+        Level::Landlock => Some(Scratch::make(&places.state())?),
+        Level::Namespace => None,
+    };
+    request.scratch = scratch.as_ref().map(|s| s.path().to_owned());
     let mut events = Events::open(arguments.events.as_deref())?;
     let spec = prepare(&host, &request).map_err(not_found)?;
     begin(arguments, &request, &profile, &mut events);
@@ -88,10 +98,15 @@ fn not_found(error: PrepareError) -> Failure {
     let (code, hint) = match &error {
         PrepareError::Program(ProgramError::NotOnPath(_)) => (127, "; install it, or give its path"),
         PrepareError::Program(ProgramError::Missing(_)) => (127, "; check the path"),
-        PrepareError::Program(ProgramError::NotExecutable { .. }) => (126, "; chmod +x it, or run its interpreter"),
+        PrepareError::Program(ProgramError::NotExecutable { .. }) => {
+            (126, "; chmod +x it, or run its interpreter")
+        }
         _ => (FAILED, ""),
     };
-    Failure { text: format!("{error}{hint}"), code }
+    Failure {
+        text: format!("{error}{hint}"),
+        code,
+    }
 }
 
 /// What the status row says.
@@ -107,29 +122,49 @@ fn begin(arguments: &RunArguments, request: &Request, profile: &Profile, events:
         say::line(&notice.to_string());
     }
     if !profile.waiting.is_empty() {
-        let first = profile.waiting.first().map(ToString::to_string).unwrap_or_default();
+        let first = profile
+            .waiting
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         let count = profile.waiting.len();
-        say::line(&format!("fumehood.toml asks to {first}{}; see `fumehood trust`", more(count)));
+        say::line(&format!(
+            "fumehood.toml asks to {first}{}; see `fumehood trust`",
+            more(count)
+        ));
     }
     if arguments.verbose || std::io::stderr().is_terminal() {
         say::line(&summary(request, &presets));
     }
     let project = Escaped::from(request.project.path()).to_string();
     let presets = Json::List(profile.presets.iter().map(|p| Json::text(p.entry.name)).collect());
-    events.write("start", vec![("project", Json::text(project)), ("presets", presets)]);
+    events.write(
+        "start",
+        vec![("project", Json::text(project)), ("presets", presets)],
+    );
 }
 
 fn more(count: usize) -> String {
-    if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() }
+    if count > 1 {
+        format!(" (and {} more)", count - 1)
+    } else {
+        String::new()
+    }
 }
 
 fn summary(request: &Request, presets: &[String]) -> String {
     let level = match (request.level, request.nested) {
-        (fumehood_sandbox::Level::Landlock, _) => "isolation landlock (weaker: names visible, no pid namespace)",
+        (Level::Landlock, _) => {
+            "isolation landlock (weaker: names visible, no pid namespace)"
+        }
         (_, true) => "nested (weaker: namespaces and mounts stay possible inside)",
         _ => "isolation namespace",
     };
-    let presets = if presets.is_empty() { "no presets".to_owned() } else { presets.join(", ") };
+    let presets = if presets.is_empty() {
+        "no presets".to_owned()
+    } else {
+        presets.join(", ")
+    };
     let held = request.protected.len();
     format!(
         "{} live, network off, {level}; {presets}; {held} protected paths are read-only until the host replaces them, \

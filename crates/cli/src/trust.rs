@@ -37,7 +37,9 @@ fn attempt(arguments: &TrustArguments) -> Result<bool, String> {
     let accepted = arguments.yes || review.new.is_empty() || agreed();
     if accepted {
         let since = u64::try_from(now()).unwrap_or(0);
-        store.accept(&path, &file.bytes, since).map_err(|e| e.to_string())?;
+        store
+            .accept(&path, &file.bytes, since)
+            .map_err(|e| e.to_string())?;
     }
     Ok(accepted)
 }
@@ -52,10 +54,18 @@ fn show(file: &Loaded, review: &Review, json: bool) {
         ])
         .to_string()
     } else if review.new.is_empty() {
-        format!("{}: nothing new is asked for ({} accepted before)", Escaped::from(file.path.as_path()), review.unchanged)
+        format!(
+            "{}: nothing new is asked for ({} accepted before)",
+            Escaped::from(file.path.as_path()),
+            review.unchanged
+        )
     } else {
         let lines: Vec<String> = asks.map(|a| format!("  {a}")).collect();
-        format!("{} asks to\n{}", Escaped::from(file.path.as_path()), lines.join("\n"))
+        format!(
+            "{} asks to\n{}",
+            Escaped::from(file.path.as_path()),
+            lines.join("\n")
+        )
     };
     let _closed = writeln!(std::io::stdout(), "{text}");
 }

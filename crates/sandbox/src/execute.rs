@@ -14,18 +14,46 @@ pub(crate) struct Built {
     pub(crate) terminal: Option<Fd>,
 }
 
-const PLAIN: Attributes = Attributes { read_only: false, devices: false, no_exec: false };
-const NO_EXEC: Attributes = Attributes { read_only: false, devices: false, no_exec: true };
-const SEALED: Attributes = Attributes { read_only: true, devices: false, no_exec: false };
-const TERMINAL_DEVICES: Attributes = Attributes { read_only: false, devices: true, no_exec: true };
+const PLAIN: Attributes = Attributes {
+    read_only: false,
+    devices: false,
+    no_exec: false,
+};
+const NO_EXEC: Attributes = Attributes {
+    read_only: false,
+    devices: false,
+    no_exec: true,
+};
+const SEALED: Attributes = Attributes {
+    read_only: true,
+    devices: false,
+    no_exec: false,
+};
+const TERMINAL_DEVICES: Attributes = Attributes {
+    read_only: false,
+    devices: true,
+    no_exec: true,
+};
 
 /// Room for the top filesystem: directories, links and a few small files.
 const ROOT_OPTIONS: [(&std::ffi::CStr, &std::ffi::CStr); 3] =
     [(c"size", c"1048576"), (c"nr_inodes", c"4096"), (c"mode", c"0755")];
 
 /// Runs all steps; on failure says which one it was.
-pub(crate) fn build(plan: &Plan, trees: &[Fd], control: Fd, kernel: &mut impl Kernel) -> Result<Built, (usize, Errno)> {
-    let mut builder = Builder { plan, trees, control, kernel, root: CWD, built: Built::default() };
+pub(crate) fn build(
+    plan: &Plan,
+    trees: &[Fd],
+    control: Fd,
+    kernel: &mut impl Kernel,
+) -> Result<Built, (usize, Errno)> {
+    let mut builder = Builder {
+        plan,
+        trees,
+        control,
+        kernel,
+        root: CWD,
+        built: Built::default(),
+    };
     for (n, step) in plan.steps.iter().enumerate() {
         builder.step(step).map_err(|errno| (n, errno))?;
     }
@@ -62,7 +90,11 @@ impl<K: Kernel> Builder<'_, K> {
             Step::DropCapabilities => self.kernel.drop_capabilities(),
             Step::NoNewPrivileges => self.kernel.no_new_privileges(),
             Step::NotDumpable => self.kernel.not_dumpable(),
-            Step::Landlock { handled, scoped, grants } => self.landlock(*handled, *scoped, grants),
+            Step::Landlock {
+                handled,
+                scoped,
+                grants,
+            } => self.landlock(*handled, *scoped, grants),
             Step::Filter => self.kernel.load_filter(&self.plan.filter),
             mounting => self.mount(mounting),
         }
@@ -71,8 +103,18 @@ impl<K: Kernel> Builder<'_, K> {
     fn mount(&mut self, step: &Step) -> Result<(), Errno> {
         match step {
             Step::Bind { from, to, attributes } => self.bind(from, to, *attributes),
-            Step::Memory { to, size, inodes, mode, .. } => {
-                let options = [(c"size", size.as_c_str()), (c"nr_inodes", inodes), (c"mode", mode)];
+            Step::Memory {
+                to,
+                size,
+                inodes,
+                mode,
+                ..
+            } => {
+                let options = [
+                    (c"size", size.as_c_str()),
+                    (c"nr_inodes", inodes),
+                    (c"mode", mode),
+                ];
                 let tree = self.kernel.new_filesystem(c"tmpfs", &options, PLAIN)?;
                 self.attach(tree, to)
             }
@@ -82,12 +124,16 @@ impl<K: Kernel> Builder<'_, K> {
             }
             Step::Terminals(to) => {
                 let options = [(c"ptmxmode", c"0666"), (c"mode", c"0620")];
-                let tree = self.kernel.new_filesystem(c"devpts", &options, TERMINAL_DEVICES)?;
+                let tree = self
+                    .kernel
+                    .new_filesystem(c"devpts", &options, TERMINAL_DEVICES)?;
                 self.attach(tree, to)
             }
-            Step::Again { path, read_only, optional } => {
-                or_absent(*optional, self.again(path, *read_only))
-            }
+            Step::Again {
+                path,
+                read_only,
+                optional,
+            } => or_absent(*optional, self.again(path, *read_only)),
             Step::Cover { path, with, optional } => or_absent(*optional, self.cover(path, with)),
             _ => Err(Errno::NOSYS), // `step` handles all others
         }
@@ -164,7 +210,12 @@ impl<K: Kernel> Builder<'_, K> {
         Ok(())
     }
 
-    fn landlock(&mut self, handled: u64, scoped: u64, grants: &[(std::ffi::CString, u64)]) -> Result<(), Errno> {
+    fn landlock(
+        &mut self,
+        handled: u64,
+        scoped: u64,
+        grants: &[(std::ffi::CString, u64)],
+    ) -> Result<(), Errno> {
         let ruleset = self.kernel.landlock_ruleset(handled, scoped)?;
         for (path, rights) in grants {
             self.kernel.landlock_allow(ruleset, path, *rights)?;

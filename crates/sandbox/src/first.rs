@@ -22,7 +22,13 @@ pub(crate) fn run(plan: &Plan, trees: &[Fd], control: Fd) -> ! {
     let status = match execute::build(plan, trees, control, &mut kernel) {
         Ok(built) => after_building(plan, built, control),
         Err((step, errno)) => {
-            tell(control, Message::Failed { step: step as i32, errno });
+            tell(
+                control,
+                Message::Failed {
+                    step: step as i32,
+                    errno,
+                },
+            );
             125
         }
     };

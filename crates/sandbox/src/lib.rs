@@ -38,4 +38,6 @@ pub use plan::{Plan, PlanError};
 pub use seccomp::{Filter, Strictness};
 pub use spec::{Access, Command, Entry, Ids, Kind, Level, Room, Spec};
 pub use start::{Event, Placement, Sandbox, Stage, StartError};
-pub use sys::{Signals, become_subreaper, fork_role, kill_descendants, raise_stop, set_process_name, wait_for};
+pub use sys::{
+    Signals, become_subreaper, fork_role, kill_descendants, raise_stop, set_process_name, wait_for,
+};

@@ -104,17 +104,26 @@ fn landlock_plan(spec: &Spec) -> Result<Plan, PlanError> {
         return Err(PlanError::NoLandlock);
     }
     if spec.caller.uid == 0 {
-        return Err(PlanError::Weaker("be used by root: the command would be user 0 of the host; run as an ordinary user"));
+        return Err(PlanError::Weaker(
+            "be used by root: the command would be user 0 of the host; run as an ordinary user",
+        ));
     }
     if spec.nested {
-        return Err(PlanError::Weaker("let the program bring a sandbox of its own (nested)"));
+        return Err(PlanError::Weaker(
+            "let the program bring a sandbox of its own (nested)",
+        ));
     }
     if spec.view.iter().any(|(_, e)| matches!(e, Entry::Hide(_))) {
         return Err(PlanError::Weaker("hide files below a visible directory (hide)"));
     }
     Ok(Plan {
         trees: Vec::new(),
-        steps: spec.placed.then_some(Step::AwaitRelease).into_iter().chain(walls(spec, landlock_grants(spec))).collect(),
+        steps: spec
+            .placed
+            .then_some(Step::AwaitRelease)
+            .into_iter()
+            .chain(walls(spec, landlock_grants(spec)))
+            .collect(),
         filter: Filter::new(spec.strictness()),
         command: spec.command.clone(),
         namespaces: false,
@@ -135,8 +144,14 @@ fn identity(spec: &Spec) -> Vec<Step> {
     }
     steps.extend([
         Step::Write(c"/proc/self/setgroups".to_owned(), b"deny".to_vec()),
-        Step::Write(c"/proc/self/uid_map".to_owned(), line(spec.inside.uid, spec.caller.uid)),
-        Step::Write(c"/proc/self/gid_map".to_owned(), line(spec.inside.gid, spec.caller.gid)),
+        Step::Write(
+            c"/proc/self/uid_map".to_owned(),
+            line(spec.inside.uid, spec.caller.uid),
+        ),
+        Step::Write(
+            c"/proc/self/gid_map".to_owned(),
+            line(spec.inside.gid, spec.caller.gid),
+        ),
     ]);
     steps
 }
@@ -168,7 +183,11 @@ fn landlock_steps(spec: &Spec, grants: Vec<(CString, u64)>) -> Option<Step> {
     let handled = if files { landlock::known(abi) } else { 0 };
     let scoped = landlock::scopes(abi);
     let grants = if files { grants } else { Vec::new() };
-    (handled != 0 || scoped != 0).then_some(Step::Landlock { handled, scoped, grants })
+    (handled != 0 || scoped != 0).then_some(Step::Landlock {
+        handled,
+        scoped,
+        grants,
+    })
 }
 
 fn namespace_grants(spec: &Spec) -> Vec<(CString, u64)> {
@@ -176,10 +195,15 @@ fn namespace_grants(spec: &Spec) -> Vec<(CString, u64)> {
     let mut out = vec![(c"/".to_owned(), grant(Grant::Read, true))];
     for (path, entry) in &spec.view {
         let right = match entry {
-            Entry::Bind { access: Access::ReadWrite, kind, .. } => {
-                grant(Grant::Write, *kind == Kind::Directory)
-            }
-            Entry::Bind { access: Access::Device, .. } => grant(Grant::Device, false),
+            Entry::Bind {
+                access: Access::ReadWrite,
+                kind,
+                ..
+            } => grant(Grant::Write, *kind == Kind::Directory),
+            Entry::Bind {
+                access: Access::Device,
+                ..
+            } => grant(Grant::Device, false),
             Entry::Memory(_) => grant(Grant::Write, true),
             Entry::Processes => grant(Grant::WriteExisting, true),
             Entry::Terminals => grant(Grant::Device, true),
@@ -195,7 +219,9 @@ fn landlock_grants(spec: &Spec) -> Vec<(CString, u64)> {
     spec.view
         .iter()
         .filter_map(|(_, entry)| match entry {
-            Entry::Bind { from, access, kind, .. } => {
+            Entry::Bind {
+                from, access, kind, ..
+            } => {
                 let wanted = match access {
                     Access::ReadOnly => Grant::Read,
                     Access::ReadWrite => Grant::Write,

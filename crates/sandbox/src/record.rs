@@ -16,7 +16,10 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn failing_at(call: usize) -> Recorder {
-        Recorder { fail_at: Some(call), ..Recorder::default() }
+        Recorder {
+            fail_at: Some(call),
+            ..Recorder::default()
+        }
     }
 
     /// Descriptors that were opened and not closed.
@@ -26,7 +29,11 @@ impl Recorder {
 
     fn call(&mut self, text: String) -> Result<()> {
         self.calls.push(text);
-        if self.fail_at == Some(self.calls.len() - 1) { Err(Errno::PERM) } else { Ok(()) }
+        if self.fail_at == Some(self.calls.len() - 1) {
+            Err(Errno::PERM)
+        } else {
+            Ok(())
+        }
     }
 
     fn opening(&mut self, text: &str) -> Result<Fd> {
@@ -52,7 +59,11 @@ impl Kernel for Recorder {
         self.opening(&format!("open_tree {} {path:?}", from.0))
     }
     fn set_attributes(&mut self, tree: Fd, attributes: Attributes, recursive: bool) -> Result<()> {
-        self.call(format!("mount_setattr {} {attributes}{}", tree.0, if recursive { " recursive" } else { "" }))
+        self.call(format!(
+            "mount_setattr {} {attributes}{}",
+            tree.0,
+            if recursive { " recursive" } else { "" }
+        ))
     }
     fn open_root(&mut self) -> Result<Fd> {
         self.opening("open /")
@@ -73,7 +84,11 @@ impl Kernel for Recorder {
         self.call(format!("mknodat {} {path:?} socket", root.0))
     }
     fn make_file(&mut self, root: Fd, path: &CStr, content: &[u8], mode: u32) -> Result<()> {
-        self.call(format!("create {} {path:?} {mode:o} {} bytes", root.0, content.len()))
+        self.call(format!(
+            "create {} {path:?} {mode:o} {} bytes",
+            root.0,
+            content.len()
+        ))
     }
     fn enter_root(&mut self, root: Fd) -> Result<()> {
         self.call(format!("fchdir {}, pivot_root, umount2", root.0))

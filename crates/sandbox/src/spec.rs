@@ -109,7 +109,11 @@ pub struct Command {
 impl fmt::Debug for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The environment may hold what nobody wants in a log.
-        write!(f, "Command({:?} {:?} in {:?})", self.program, self.arguments, self.directory)
+        write!(
+            f,
+            "Command({:?} {:?} in {:?})",
+            self.program, self.arguments, self.directory
+        )
     }
 }
 

@@ -121,7 +121,11 @@ impl Sandbox {
     /// # Errors
     /// What could not be done; nothing is left then. Steps that fail inside come as
     /// [`Event::Failed`].
-    pub fn start(plan: Plan, cgroup: Option<BorrowedFd<'_>>, place: Option<Placement<'_>>) -> Result<Sandbox, StartError> {
+    pub fn start(
+        plan: Plan,
+        cgroup: Option<BorrowedFd<'_>>,
+        place: Option<Placement<'_>>,
+    ) -> Result<Sandbox, StartError> {
         let trees = prepare(&plan)?;
         let numbers: Vec<Fd> = trees.iter().map(|t| Fd(t.as_raw_fd())).collect();
         let (ours, theirs) = sys::packet_pair().map_err(StartError::Socket)?;
@@ -129,7 +133,12 @@ impl Sandbox {
             Cloned::Child => crate::first::run(&plan, &numbers, Fd(theirs.as_raw_fd())),
             Cloned::Parent { pid, pidfd } => {
                 drop(theirs);
-                let sandbox = Sandbox { pid, pidfd, control: ours, plan };
+                let sandbox = Sandbox {
+                    pid,
+                    pidfd,
+                    control: ours,
+                    plan,
+                };
                 sandbox.release(place).inspect_err(|_| sandbox.kill_and_wait())?;
                 Ok(sandbox)
             }
@@ -141,7 +150,9 @@ impl Sandbox {
             place(self.pid).map_err(StartError::Prepare)?;
         }
         if let Some((inside, outside)) = self.plan.mapping {
-            mapping(inside, outside).write_for(self.pid).map_err(StartError::Mapping)?;
+            mapping(inside, outside)
+                .write_for(self.pid)
+                .map_err(StartError::Mapping)?;
         }
         if self.plan.waits() {
             self.order(Order::Release).map_err(StartError::Socket)?;
@@ -164,7 +175,9 @@ impl Sandbox {
     /// The next event; waits for it.
     #[must_use]
     pub fn event(&self) -> Event {
-        let Ok(Some((packet, fd))) = sys::receive(Fd(self.control.as_raw_fd()), 0) else { return Event::Lost };
+        let Ok(Some((packet, fd))) = sys::receive(Fd(self.control.as_raw_fd()), 0) else {
+            return Event::Lost;
+        };
         match (Message::decode(&packet), fd) {
             (Some(Message::Terminal), Some(master)) => Event::Terminal(master),
             (Some(Message::NotExecuted { errno }), _) => Event::NotExecuted(errno),
@@ -178,8 +191,16 @@ impl Sandbox {
 
     fn failed(&self, step: i32, errno: Errno) -> StartError {
         match usize::try_from(step).ok().and_then(|n| self.plan.steps.get(n)) {
-            Some(step) => StartError::Step { step: step.name(), stage: step.stage(), errno },
-            None => StartError::Step { step: "start the command".to_owned(), stage: Stage::Other, errno },
+            Some(step) => StartError::Step {
+                step: step.name(),
+                stage: step.stage(),
+                errno,
+            },
+            None => StartError::Step {
+                step: "start the command".to_owned(),
+                stage: Stage::Other,
+                errno,
+            },
         }
     }
 
@@ -205,24 +226,36 @@ impl Sandbox {
 }
 
 fn mapping(inside: Ids, outside: Ids) -> IdMapping {
-    IdMapping { inside: (inside.uid, inside.gid), outside: (outside.uid, outside.gid) }
+    IdMapping {
+        inside: (inside.uid, inside.gid),
+        outside: (outside.uid, outside.gid),
+    }
 }
 
 /// Clones the trees that the first process could not reach itself, owners mapped.
 fn prepare(plan: &Plan) -> Result<Vec<OwnedFd>, StartError> {
-    let Some((_, outside)) = plan.mapping else { return Ok(Vec::new()) };
+    let Some((_, outside)) = plan.mapping else {
+        return Ok(Vec::new());
+    };
     let mut namespaces: Vec<(Ids, OwnedFd)> = Vec::new();
     for owner in plan.trees.iter().filter_map(|t| t.owner) {
         if !namespaces.iter().any(|(known, _)| *known == owner) {
-            let namespace = sys::namespace_with_mapping(mapping(owner, outside)).map_err(StartError::IdMap)?;
+            let namespace =
+                sys::namespace_with_mapping(mapping(owner, outside)).map_err(StartError::IdMap)?;
             namespaces.push((owner, namespace));
         }
     }
-    plan.trees.iter().map(|tree| prepare_one(tree, &namespaces)).collect()
+    plan.trees
+        .iter()
+        .map(|tree| prepare_one(tree, &namespaces))
+        .collect()
 }
 
 fn prepare_one(tree: &Tree, namespaces: &[(Ids, OwnedFd)]) -> Result<OwnedFd, StartError> {
-    let idmap = namespaces.iter().find(|(owner, _)| Some(*owner) == tree.owner).map(|(_, fd)| fd.as_fd());
+    let idmap = namespaces
+        .iter()
+        .find(|(owner, _)| Some(*owner) == tree.owner)
+        .map(|(_, fd)| fd.as_fd());
     sys::prepare_tree(&tree.path, tree.attributes, idmap).map_err(|(step, errno)| StartError::Tree {
         step,
         path: format!("{:?}", tree.path),

@@ -58,12 +58,19 @@ impl Message {
     pub(crate) fn decode(packet: &[u8; PACKET]) -> Option<Message> {
         let (a, b) = words(packet);
         Some(match packet[0] {
-            b'f' => Message::Failed { step: a, errno: Errno(b) },
+            b'f' => Message::Failed {
+                step: a,
+                errno: Errno(b),
+            },
             b't' => Message::Terminal,
             b'x' => Message::NotExecuted { errno: Errno(a) },
             b'e' => Message::Exited { code: a & 0xff },
-            b'k' => Message::Killed { signal: a.clamp(1, 64) },
-            b'z' => Message::Stopped { signal: a.clamp(1, 64) },
+            b'k' => Message::Killed {
+                signal: a.clamp(1, 64),
+            },
+            b'z' => Message::Stopped {
+                signal: a.clamp(1, 64),
+            },
             _ => return None,
         })
     }

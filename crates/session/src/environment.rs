@@ -7,7 +7,18 @@ use std::os::unix::ffi::OsStrExt;
 /// Variables every program gets from the caller if they are set: they say how to talk to the user,
 /// and hold no secret.
 const PASSED: [&str; 12] = [
-    "LANG", "LANGUAGE", "TERM", "COLORTERM", "TZ", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "COLUMNS", "LINES", "EDITOR", "VISUAL",
+    "LANG",
+    "LANGUAGE",
+    "TERM",
+    "COLORTERM",
+    "TZ",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "CLICOLOR",
+    "COLUMNS",
+    "LINES",
+    "EDITOR",
+    "VISUAL",
 ];
 
 /// Variables by name; setting one again replaces it.
@@ -23,9 +34,16 @@ impl std::fmt::Debug for Variables {
 
 impl Variables {
     /// What every program gets, given a look-up of the caller's variables and their names.
-    pub fn base(lookup: impl Fn(&OsStr) -> Option<OsString>, names: impl Iterator<Item = OsString>) -> Variables {
+    pub fn base(
+        lookup: impl Fn(&OsStr) -> Option<OsString>,
+        names: impl Iterator<Item = OsString>,
+    ) -> Variables {
         let mut variables = Variables::default();
-        for name in PASSED.map(OsString::from).into_iter().chain(names.filter(|n| n.as_bytes().starts_with(b"LC_"))) {
+        for name in PASSED
+            .map(OsString::from)
+            .into_iter()
+            .chain(names.filter(|n| n.as_bytes().starts_with(b"LC_")))
+        {
             if let Some(value) = lookup(&name) {
                 variables.set(name, value);
             }
@@ -48,7 +66,10 @@ impl Variables {
     /// out.
     #[must_use]
     pub fn strings(&self) -> Vec<CString> {
-        self.0.iter().filter_map(|(name, value)| joined(name, value)).collect()
+        self.0
+            .iter()
+            .filter_map(|(name, value)| joined(name, value))
+            .collect()
     }
 }
 
@@ -65,11 +86,24 @@ mod tests {
 
     #[test]
     fn secrets_do_not_pass_and_language_does() {
-        let given = [("AWS_SECRET_ACCESS_KEY", "x"), ("LC_ALL", "C"), ("TERM", "xterm"), ("LD_PRELOAD", "/evil.so")];
-        let lookup = |name: &OsStr| given.iter().find(|(n, _)| OsStr::new(n) == name).map(|(_, v)| v.into());
+        let given = [
+            ("AWS_SECRET_ACCESS_KEY", "x"),
+            ("LC_ALL", "C"),
+            ("TERM", "xterm"),
+            ("LD_PRELOAD", "/evil.so"),
+        ];
+        let lookup = |name: &OsStr| {
+            given
+                .iter()
+                .find(|(n, _)| OsStr::new(n) == name)
+                .map(|(_, v)| v.into())
+        };
         let names = given.iter().map(|(n, _)| OsString::from(n));
         let strings = Variables::base(lookup, names).strings();
-        assert_eq!(strings, [CString::from(c"LC_ALL=C"), CString::from(c"TERM=xterm")]);
+        assert_eq!(
+            strings,
+            [CString::from(c"LC_ALL=C"), CString::from(c"TERM=xterm")]
+        );
     }
 
     #[test]

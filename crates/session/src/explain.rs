@@ -31,7 +31,9 @@ impl Facts {
             apparmor_restricts: reads("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"),
             none_allowed: reads("/proc/sys/user/max_user_namespaces", "0"),
             clone_forbidden: reads("/proc/sys/kernel/unprivileged_userns_clone", "0"),
-            container: ["/.dockerenv", "/run/.containerenv"].iter().any(|p| Path::new(p).exists()),
+            container: ["/.dockerenv", "/run/.containerenv"]
+                .iter()
+                .any(|p| Path::new(p).exists()),
             own_sandbox: std::env::var_os("FUMEHOOD").is_some() && Path::new("/.fumehood").is_dir(),
         }
     }
@@ -79,17 +81,36 @@ mod tests {
 
     #[test]
     fn causes_that_look_alike_are_told_apart() {
-        let facts = Facts { none_allowed: true, ..Facts::default() };
+        let facts = Facts {
+            none_allowed: true,
+            ..Facts::default()
+        };
         assert!(remedy(&clone(libc::ENOSPC), facts).contains("max_user_namespaces"));
-        let facts = Facts { clone_forbidden: true, ..Facts::default() };
+        let facts = Facts {
+            clone_forbidden: true,
+            ..Facts::default()
+        };
         assert!(remedy(&clone(libc::EPERM), facts).contains("unprivileged_userns_clone"));
-        let facts = Facts { container: true, ..Facts::default() };
+        let facts = Facts {
+            container: true,
+            ..Facts::default()
+        };
         assert!(remedy(&clone(libc::EPERM), facts).contains("container"));
-        let step = StartError::Step { step: String::new(), stage: Stage::Identity, errno: Errno::PERM };
-        let facts = Facts { apparmor_restricts: true, ..Facts::default() };
+        let step = StartError::Step {
+            step: String::new(),
+            stage: Stage::Identity,
+            errno: Errno::PERM,
+        };
+        let facts = Facts {
+            apparmor_restricts: true,
+            ..Facts::default()
+        };
         assert!(remedy(&step, facts).contains("doctor --fix"));
         assert!(remedy(&step, Facts::default()).contains("doctor"));
-        let facts = Facts { own_sandbox: true, ..Facts::default() };
+        let facts = Facts {
+            own_sandbox: true,
+            ..Facts::default()
+        };
         assert!(remedy(&clone(libc::EPERM), facts).contains("already"));
     }
 }

@@ -9,7 +9,9 @@ const MOST: usize = 4_000_000;
 
 /// The walk came to no end.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("hide: more than {MOST} files below {0:?} would have to be looked at; name paths instead of a recursive pattern")]
+#[error(
+    "hide: more than {MOST} files below {0:?} would have to be looked at; name paths instead of a recursive pattern"
+)]
 pub struct TooMany(PathBuf);
 
 /// All paths below `top` that the patterns match, links not followed; below a match nothing more
@@ -26,8 +28,15 @@ pub fn find(top: &Path, patterns: &GlobSet) -> Result<Vec<PathBuf>, TooMany> {
 /// # Errors
 /// As [`find`].
 pub fn find_from(top: &Path, cursor: &Cursor<'_>) -> Result<Vec<PathBuf>, TooMany> {
-    let mut walk = Walk { found: Vec::new(), left: MOST };
-    if walk.folder(top, cursor) { Ok(walk.found) } else { Err(TooMany(top.to_owned())) }
+    let mut walk = Walk {
+        found: Vec::new(),
+        left: MOST,
+    };
+    if walk.folder(top, cursor) {
+        Ok(walk.found)
+    } else {
+        Err(TooMany(top.to_owned()))
+    }
 }
 
 struct Walk {
@@ -41,7 +50,9 @@ impl Walk {
             return true;
         }
         for entry in std::fs::read_dir(at).into_iter().flatten().flatten() {
-            let Some(left) = self.left.checked_sub(1) else { return false };
+            let Some(left) = self.left.checked_sub(1) else {
+                return false;
+            };
             self.left = left;
             let below = cursor.enter(entry.file_name().as_bytes());
             if below.is_match() {
@@ -68,7 +79,10 @@ mod tests {
             std::fs::write(at(file), "").unwrap();
         }
         std::os::unix::fs::symlink("/etc", at("link")).unwrap();
-        let set = GlobSet::new([Glob::parse(b"**/.env*").unwrap(), Glob::parse(b"link/passwd").unwrap()]);
+        let set = GlobSet::new([
+            Glob::parse(b"**/.env*").unwrap(),
+            Glob::parse(b"link/passwd").unwrap(),
+        ]);
         let mut found = find(dir.path(), &set).unwrap();
         found.sort();
         assert_eq!(found, [at(".env"), at("a/.env.local"), at("a/b/.env")]);

@@ -38,7 +38,10 @@ pub enum HomeError {
     },
 }
 
-const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const FOLDER: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
 
 /// A kept home, opened.
 #[derive(Debug)]
@@ -53,7 +56,10 @@ impl KeptHome {
     /// The kernel's.
     pub fn open(path: &Path) -> Result<KeptHome, HomeError> {
         use std::os::unix::fs::DirBuilderExt;
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+        let made = std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path);
         made.map_err(|e| call("make", path, Errno::from_io_error(&e).unwrap_or(Errno::IO)))?;
         let top = rustix::fs::open(path, FOLDER, Mode::empty()).map_err(|e| call("open", path, e))?;
         Ok(KeptHome { top })
@@ -75,7 +81,9 @@ impl KeptHome {
                 continue;
             }
             match open_folder(folder, OsStr::from_bytes(&name)) {
-                Ok(below) if keep.iter().any(|k| k.starts_with(&path)) => self.keep_only(&below, &path, keep)?,
+                Ok(below) if keep.iter().any(|k| k.starts_with(&path)) => {
+                    self.keep_only(&below, &path, keep)?
+                }
                 _ => remove_entry(folder, OsStr::from_bytes(&name)).map_err(|e| call("remove", &path, e))?,
             }
         }
@@ -100,7 +108,9 @@ impl KeptHome {
     /// The kernel's.
     pub fn place(&self, path: &Path, kind: Kind) -> Result<(), HomeError> {
         let failed = |e| call("make", path, e);
-        let Some((folder, name)) = self.parent(path, true).map_err(failed)? else { return Ok(()) };
+        let Some((folder, name)) = self.parent(path, true).map_err(failed)? else {
+            return Ok(());
+        };
         match kind {
             Kind::Directory => make_folder(&folder, name).map(drop),
             Kind::File => make_file(&folder, name),
@@ -114,14 +124,22 @@ impl KeptHome {
         let Some(last) = names.pop() else { return Ok(None) };
         let mut folder = self.top.try_clone().map_err(|_| Errno::MFILE)?;
         for name in names {
-            folder = if make { make_folder(&folder, name)? } else { open_folder(&folder, name)? };
+            folder = if make {
+                make_folder(&folder, name)?
+            } else {
+                open_folder(&folder, name)?
+            };
         }
         Ok(Some((folder, last)))
     }
 }
 
 fn call(what: &'static str, path: &Path, why: Errno) -> HomeError {
-    HomeError::Call { what, path: path.to_owned(), why }
+    HomeError::Call {
+        what,
+        path: path.to_owned(),
+        why,
+    }
 }
 
 fn plain<'a>(component: Component<'a>) -> Option<&'a OsStr> {
@@ -160,7 +178,8 @@ fn make_folder(folder: &OwnedFd, name: &OsStr) -> Result<OwnedFd, Errno> {
 }
 
 fn make_file(folder: &OwnedFd, name: &OsStr) -> Result<(), Errno> {
-    let there = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map(|s| rustix::fs::FileType::from_raw_mode(s.st_mode));
+    let there = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
+        .map(|s| rustix::fs::FileType::from_raw_mode(s.st_mode));
     match there {
         Ok(rustix::fs::FileType::RegularFile) => return Ok(()),
         Ok(_) => remove_entry(folder, name)?,
@@ -198,11 +217,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let top = dir.path().join("home");
         let home = KeptHome::open(&top).unwrap();
-        for file in [".bashrc", ".agent/history", ".agent/hooks/x", ".agent/settings", "bin/tool"] {
+        for file in [
+            ".bashrc",
+            ".agent/history",
+            ".agent/hooks/x",
+            ".agent/settings",
+            "bin/tool",
+        ] {
             fs::create_dir_all(top.join(file).parent().unwrap()).unwrap();
             fs::write(top.join(file), "x").unwrap();
         }
-        home.clean(&paths(&[".agent", ".agent.json"]), &paths(&[".agent/hooks", ".agent/settings", ".agent/none"])).unwrap();
+        home.clean(
+            &paths(&[".agent", ".agent.json"]),
+            &paths(&[".agent/hooks", ".agent/settings", ".agent/none"]),
+        )
+        .unwrap();
         assert!(top.join(".agent/history").exists());
         for gone in [".bashrc", "bin", ".agent/hooks", ".agent/settings"] {
             assert!(!top.join(gone).exists(), "{gone}");
@@ -217,7 +246,8 @@ mod tests {
         fs::write(outside.join("hooks/precious"), "x").unwrap();
         let home = KeptHome::open(&top).unwrap();
         std::os::unix::fs::symlink(&outside, top.join(".agent")).unwrap();
-        home.clean(&paths(&[".agent"]), &paths(&[".agent/hooks"])).unwrap();
+        home.clean(&paths(&[".agent"]), &paths(&[".agent/hooks"]))
+            .unwrap();
         home.place(Path::new(".agent/settings/file"), Kind::File).unwrap();
         assert!(outside.join("hooks/precious").exists());
         assert!(!outside.join("settings").exists());

@@ -89,14 +89,20 @@ fn user(uid: u32) -> Result<User, HostError> {
     let entry = passwd.split(|b| *b == b'\n').find_map(|line| account(line, uid));
     let listed = entry.is_some();
     let (name, home) = entry.unwrap_or_else(|| (OsString::from("user"), PathBuf::new()));
-    let home = std::env::var_os("HOME").filter(|h| !h.is_empty()).map_or(home, PathBuf::from);
+    let home = std::env::var_os("HOME")
+        .filter(|h| !h.is_empty())
+        .map_or(home, PathBuf::from);
     if home.as_os_str().is_empty() {
         return Err(HostError::NoHome(uid));
     }
     if !home.is_absolute() {
         return Err(HostError::Home(home));
     }
-    Ok(User { name, home: canonical_or_same(&home), listed })
+    Ok(User {
+        name,
+        home: canonical_or_same(&home),
+        listed,
+    })
 }
 
 /// A home that does not exist (service accounts) is still a place that can be made inside.
@@ -107,7 +113,9 @@ fn canonical_or_same(home: &Path) -> PathBuf {
 /// `name:password:uid:gid:comment:home:shell` (passwd(5)) when it is this account.
 fn account(line: &[u8], uid: u32) -> Option<(OsString, PathBuf)> {
     let fields: Vec<&[u8]> = line.split(|b| *b == b':').collect();
-    let [name, _, number, _, _, home, _] = fields.as_slice() else { return None };
+    let [name, _, number, _, _, home, _] = fields.as_slice() else {
+        return None;
+    };
     let number: u32 = std::str::from_utf8(number).ok()?.parse().ok()?;
     let os = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
     (number == uid).then(|| (os(name), PathBuf::from(os(home))))
@@ -144,9 +152,17 @@ mod tests {
 
     #[test]
     fn the_account_is_known_inside() {
-        let user = User { name: "ann".into(), home: "/home/ann".into(), listed: true };
+        let user = User {
+            name: "ann".into(),
+            home: "/home/ann".into(),
+            listed: true,
+        };
         let (passwd, group) = user.account_files(Ids { uid: 1000, gid: 100 });
-        assert!(String::from_utf8(passwd).unwrap().contains("\nann:x:1000:100::/home/ann:/bin/sh\n"));
+        assert!(
+            String::from_utf8(passwd)
+                .unwrap()
+                .contains("\nann:x:1000:100::/home/ann:/bin/sh\n")
+        );
         assert!(String::from_utf8(group).unwrap().contains("\nann:x:100:\n"));
     }
 }

@@ -34,6 +34,9 @@ pub struct Request {
     pub protected: Vec<PathBuf>,
     /// The home inside.
     pub home: Home,
+    /// At level `landlock`, which has no private filesystems: a folder of the host that is this
+    /// run's own, with `home` and `tmp` in it.
+    pub scratch: Option<PathBuf>,
     /// Variables to set, after those every program gets.
     pub variables: Vec<(OsString, OsString)>,
     /// The numeric user inside, if not the caller's.
@@ -85,12 +88,20 @@ const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// # Errors
 /// The command is not found or something asked for cannot be shown.
 pub fn prepare(host: &Host, request: &Request) -> Result<Spec, PrepareError> {
-    let search = std::env::var_os("PATH").filter(|p| !p.is_empty()).unwrap_or_else(|| DEFAULT_PATH.into());
-    let name = request.command.first().map_or(OsStr::new(""), OsString::as_os_str);
+    let search = std::env::var_os("PATH")
+        .filter(|p| !p.is_empty())
+        .unwrap_or_else(|| DEFAULT_PATH.into());
+    let name = request
+        .command
+        .first()
+        .map_or(OsStr::new(""), OsString::as_os_str);
     let program = Program::find(name, &search, &request.directory, &host.user.home)?;
     let view = view(host, request, &program)?;
     let environment = variables(host, request, &search, &view).strings();
-    let inside = request.user.map_or(host.inside, |uid| fumehood_sandbox::Ids { uid, gid: host.inside.gid });
+    let inside = request.user.map_or(host.inside, |uid| fumehood_sandbox::Ids {
+        uid,
+        gid: host.inside.gid,
+    });
     Ok(Spec {
         level: request.level,
         caller: host.caller,
@@ -112,21 +123,33 @@ pub fn prepare(host: &Host, request: &Request) -> Result<Spec, PrepareError> {
 }
 
 fn arguments(words: &[OsString]) -> Result<Vec<CString>, PrepareError> {
-    let one = |(n, word): (usize, &OsString)| CString::new(word.as_bytes()).map_err(|_| PrepareError::Argument(n));
+    let one =
+        |(n, word): (usize, &OsString)| CString::new(word.as_bytes()).map_err(|_| PrepareError::Argument(n));
     words.iter().enumerate().map(one).collect()
 }
 
 fn view<'a>(host: &'a Host, request: &Request, program: &Program) -> Result<View<'a>, PrepareError> {
-    let room = Room { bytes: request.room.unwrap_or(ROOM), inodes: INODES, mode: 0o755 };
+    let room = Room {
+        bytes: request.room.unwrap_or(ROOM),
+        inodes: INODES,
+        mode: 0o755,
+    };
     let mut view = View::system(host, room);
     view.home(&request.home, room);
     view.project(&request.project);
     for shown in &request.shown {
-        let access = if shown.writable { Access::ReadWrite } else { Access::ReadOnly };
+        let access = if shown.writable {
+            Access::ReadWrite
+        } else {
+            Access::ReadOnly
+        };
         view.show_at(&shown.from, &shown.at, access);
     }
     for cache in &request.caches {
         view.memory(cache, room);
+    }
+    if let Some(scratch) = &request.scratch {
+        view.show_at(scratch, scratch, Access::ReadWrite);
     }
     // Last, for what is not visible yet.
     for path in &program.closure {
@@ -165,7 +188,9 @@ fn exclude_hidden(view: &mut View<'_>, request: &Request) {
     }
     let mut text = std::fs::read(&list).unwrap_or_default();
     for hidden in &request.hidden {
-        let Ok(relative) = hidden.strip_prefix(project) else { continue };
+        let Ok(relative) = hidden.strip_prefix(project) else {
+            continue;
+        };
         text.extend_from_slice(b"\n/");
         for byte in relative.as_os_str().as_bytes() {
             // What is special in a pattern of gitignore(5).
@@ -182,7 +207,10 @@ fn exclude_hidden(view: &mut View<'_>, request: &Request) {
 fn variables(host: &Host, request: &Request, search: &OsStr, view: &View<'_>) -> Variables {
     let names = std::env::vars_os().map(|(name, _)| name);
     let mut variables = Variables::base(|name| std::env::var_os(name), names);
-    variables.set("HOME", &host.user.home);
+    variables.set("HOME", request.scratch.as_ref().map_or(host.user.home.clone(), |s| s.join("home")));
+    if let Some(scratch) = &request.scratch {
+        variables.set("TMPDIR", scratch.join("tmp"));
+    }
     variables.set("USER", &host.user.name);
     variables.set("LOGNAME", &host.user.name);
     variables.set("SHELL", "/bin/sh");

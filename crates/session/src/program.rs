@@ -40,8 +40,22 @@ pub struct Program {
 /// Folders of version managers: a shim in one needs the whole of it. Found anywhere in a path, as
 /// whole components.
 const MANAGERS: [&str; 16] = [
-    ".pyenv", ".rbenv", ".nodenv", ".goenv", ".jenv", ".asdf", ".nvm", ".volta", ".fnm", ".local/share/fnm",
-    ".local/share/mise", ".rustup", ".sdkman", ".bun", ".deno", ".local/share/uv",
+    ".pyenv",
+    ".rbenv",
+    ".nodenv",
+    ".goenv",
+    ".jenv",
+    ".asdf",
+    ".nvm",
+    ".volta",
+    ".fnm",
+    ".local/share/fnm",
+    ".local/share/mise",
+    ".rustup",
+    ".sdkman",
+    ".bun",
+    ".deno",
+    ".local/share/uv",
 ];
 
 /// How many interpreters may stand behind one another (`#!` in a file named by a `#!`).
@@ -52,7 +66,12 @@ impl Program {
     ///
     /// # Errors
     /// It is not there, or is there and cannot be executed.
-    pub fn find(name: &OsStr, search: &OsStr, directory: &Path, home: &Path) -> Result<Program, ProgramError> {
+    pub fn find(
+        name: &OsStr,
+        search: &OsStr,
+        directory: &Path,
+        home: &Path,
+    ) -> Result<Program, ProgramError> {
         let path = locate(name, search, directory)?;
         let mut closure = Vec::new();
         follow(&path, search, home, DEEPEST, &mut closure);
@@ -68,7 +87,10 @@ fn locate(name: &OsStr, search: &OsStr, directory: &Path) -> Result<PathBuf, Pro
         return match executable(&path) {
             Ok(()) => Ok(path),
             Err(None) => Err(ProgramError::Missing(name.into())),
-            Err(Some(why)) => Err(ProgramError::NotExecutable { path: name.into(), why }),
+            Err(Some(why)) => Err(ProgramError::NotExecutable {
+                path: name.into(),
+                why,
+            }),
         };
     }
     let mut refused = None;
@@ -106,11 +128,15 @@ fn executable(path: &Path) -> Result<(), Option<String>> {
 /// Adds what has to be visible for `path` to be executed: every link on the way, the package it
 /// lies in, and its interpreter's likewise.
 fn follow(path: &Path, search: &OsStr, home: &Path, deeper: usize, closure: &mut Vec<PathBuf>) {
-    let Ok(real) = std::fs::canonicalize(path) else { return };
+    let Ok(real) = std::fs::canonicalize(path) else {
+        return;
+    };
     let mut link = path.to_owned();
     for _ in 0..40 {
         closure.extend(package(&link, home));
-        let Ok(target) = std::fs::read_link(&link) else { break };
+        let Ok(target) = std::fs::read_link(&link) else {
+            break;
+        };
         link = link.parent().unwrap_or(Path::new("/")).join(target);
     }
     closure.extend(package(&real, home));
@@ -127,20 +153,41 @@ fn follow(path: &Path, search: &OsStr, home: &Path, deeper: usize, closure: &mut
 fn package(file: &Path, home: &Path) -> Option<PathBuf> {
     let folder = file.parent()?;
     let folder = std::fs::canonicalize(folder).ok()?;
-    if ["/usr", "/bin", "/sbin", "/lib", "/etc", "/nix/store", "/gnu/store"].iter().any(|s| folder.starts_with(s)) {
+    if [
+        "/usr",
+        "/bin",
+        "/sbin",
+        "/lib",
+        "/etc",
+        "/nix/store",
+        "/gnu/store",
+    ]
+    .iter()
+    .any(|s| folder.starts_with(s))
+    {
         return None;
     }
-    manager(&folder).or_else(|| modules(&folder)).or_else(|| prefix(&folder, home)).or(Some(file.to_owned()))
+    manager(&folder)
+        .or_else(|| modules(&folder))
+        .or_else(|| prefix(&folder, home))
+        .or(Some(file.to_owned()))
 }
 
 /// The folder of a version manager that this one lies in.
 fn manager(folder: &Path) -> Option<PathBuf> {
-    folder.ancestors().find(|a| MANAGERS.iter().any(|m| a.ends_with(m))).map(Path::to_owned)
+    folder
+        .ancestors()
+        .find(|a| MANAGERS.iter().any(|m| a.ends_with(m)))
+        .map(Path::to_owned)
 }
 
 /// The outermost `node_modules` this one lies in: packages there load each other.
 fn modules(folder: &Path) -> Option<PathBuf> {
-    folder.ancestors().filter(|a| a.file_name() == Some(OsStr::new("node_modules"))).last().map(Path::to_owned)
+    folder
+        .ancestors()
+        .filter(|a| a.file_name() == Some(OsStr::new("node_modules")))
+        .last()
+        .map(Path::to_owned)
 }
 
 /// The package a program's folder belongs to: `/opt/X`, or `X` for `X/bin` where `X` also holds
@@ -148,26 +195,38 @@ fn modules(folder: &Path) -> Option<PathBuf> {
 /// the user's to grant, with `--ro`.
 fn prefix(folder: &Path, home: &Path) -> Option<PathBuf> {
     if let Ok(rest) = folder.strip_prefix("/opt") {
-        return rest.components().next().map(|first| Path::new("/opt").join(first));
+        return rest
+            .components()
+            .next()
+            .map(|first| Path::new("/opt").join(first));
     }
     if !["bin", "sbin", "libexec"].iter().any(|b| folder.ends_with(b)) {
         return None;
     }
     let candidate = folder.parent()?;
     let shared = [".local", ".cargo", ".local/share", ".config"].map(|s| home.join(s));
-    let too_wide = home.starts_with(candidate) || shared.iter().any(|s| s == candidate) || candidate.parent().is_none();
-    let package = ["lib", "lib64", "libexec", "share"].iter().any(|l| candidate.join(l).is_dir());
+    let too_wide =
+        home.starts_with(candidate) || shared.iter().any(|s| s == candidate) || candidate.parent().is_none();
+    let package = ["lib", "lib64", "libexec", "share"]
+        .iter()
+        .any(|l| candidate.join(l).is_dir());
     (package && !too_wide).then(|| candidate.to_owned())
 }
 
 /// The programs that a script's first line names: the interpreter, and what `env` is to find.
 fn interpreters(file: &Path) -> Vec<OsString> {
     let mut line = [0u8; 256];
-    let got = std::fs::File::open(file).and_then(|mut f| f.read(&mut line)).unwrap_or(0);
-    let Some(rest) = line[..got].strip_prefix(b"#!") else { return Vec::new() };
+    let got = std::fs::File::open(file)
+        .and_then(|mut f| f.read(&mut line))
+        .unwrap_or(0);
+    let Some(rest) = line[..got].strip_prefix(b"#!") else {
+        return Vec::new();
+    };
     let rest = rest.split(|b| *b == b'\n').next().unwrap_or(rest);
     let mut words = rest.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty());
-    let Some(first) = words.next() else { return Vec::new() };
+    let Some(first) = words.next() else {
+        return Vec::new();
+    };
     let mut out = vec![OsString::from_vec(first.to_vec())];
     if first.ends_with(b"/env") {
         let named = words.find(|w| !w.starts_with(b"-") && !w.contains(&b'='));

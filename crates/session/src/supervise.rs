@@ -4,7 +4,8 @@ use crate::janitor::Janitor;
 use crate::terminal::{self, Terminal, TerminalError};
 use fumehood_limits::{Group, InForce, Limit, Limits, Struck, Watchdog, Watched, rlimits};
 use fumehood_sandbox::{
-    Errno, Event, Plan, PlanError, Sandbox, Signals, Spec, StartError, become_subreaper, kill_descendants, raise_stop,
+    Errno, Event, Plan, PlanError, Sandbox, Signals, Spec, StartError, become_subreaper, kill_descendants,
+    raise_stop,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::fd::{AsFd, OwnedFd};
@@ -80,7 +81,14 @@ pub enum RunError {
 }
 
 /// Signals that are passed on to the command.
-const FORWARDED: [i32; 6] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGUSR1, libc::SIGUSR2];
+const FORWARDED: [i32; 6] = [
+    libc::SIGINT,
+    libc::SIGTERM,
+    libc::SIGHUP,
+    libc::SIGQUIT,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+];
 
 /// Runs to the end. When this returns, nothing of the sandbox is left.
 ///
@@ -88,11 +96,19 @@ const FORWARDED: [i32; 6] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SI
 /// The run did not take place, or its end is not known.
 pub fn run(mut run: Run) -> Result<Outcome, RunError> {
     let signals = block_signals()?;
+    if run.limits.set().next().is_some() {
+        // What a supervisor and its janitor, both killed, left behind.
+        let _none_or_later = fumehood_limits::sweep_stale();
+    }
     let group = Group::create(&run.limits, "run")?;
     let in_force = group.in_force().clone();
     let paths = group.janitor_paths();
     let grouped = paths.iter().next().is_some();
-    let janitor = if grouped { Some(Janitor::start(paths).map_err(RunError::Janitor)?) } else { None };
+    let janitor = if grouped {
+        Some(Janitor::start(paths).map_err(RunError::Janitor)?)
+    } else {
+        None
+    };
     run.spec.placed = grouped;
     run.spec.limits = rlimits::rlimits(&run.limits, &in_force)
         .into_iter()
@@ -105,7 +121,11 @@ pub fn run(mut run: Run) -> Result<Outcome, RunError> {
     if let Some(janitor) = janitor {
         janitor.dismiss();
     }
-    Ok(Outcome { end: ended?, struck, in_force })
+    Ok(Outcome {
+        end: ended?,
+        struck,
+        in_force,
+    })
 }
 
 fn block_signals() -> Result<Signals, RunError> {
@@ -121,9 +141,19 @@ fn supervise(run: &Run, signals: &Signals, group: &Group, in_force: &InForce) ->
         become_subreaper().map_err(RunError::Signals)?;
     }
     let mut place = |pid| group.add(pid).map_err(std::io::Error::other);
-    let place = if run.spec.placed { Some(&mut place as fumehood_sandbox::Placement<'_>) } else { None };
+    let place = if run.spec.placed {
+        Some(&mut place as fumehood_sandbox::Placement<'_>)
+    } else {
+        None
+    };
     let sandbox = Sandbox::start(plan, group.cgroup2_fd(), place)?;
-    let mut supervisor = Supervisor { sandbox: &sandbox, signals, watchdog: None, terminal: None, title: run.title.clone() };
+    let mut supervisor = Supervisor {
+        sandbox: &sandbox,
+        signals,
+        watchdog: None,
+        terminal: None,
+        title: run.title.clone(),
+    };
     let ended = supervisor.begin(run, in_force).and_then(|()| supervisor.watch());
     match ended {
         Ok(End::Exited(_) | End::Killed(_) | End::NotExecuted(_)) => sandbox.wait(),
@@ -150,7 +180,11 @@ struct Supervisor<'a> {
 
 impl Supervisor<'_> {
     fn begin(&mut self, run: &Run, in_force: &InForce) -> Result<(), RunError> {
-        let watched = Watched { init: self.sandbox.pid(), private: Vec::new(), shared: run.written.clone() };
+        let watched = Watched {
+            init: self.sandbox.pid(),
+            private: Vec::new(),
+            shared: run.written.clone(),
+        };
         self.watchdog = Watchdog::start(&run.limits, in_force, &watched, Instant::now())?;
         if run.gives_streams && !run.spec.terminal.contains(&true) {
             terminal::let_go_of_streams();
@@ -179,16 +213,28 @@ impl Supervisor<'_> {
     }
 
     fn wait(&self) -> Ready {
-        let pause = self.watchdog.as_ref().map(|w| w.pause(Instant::now())).filter(|p| *p < Duration::MAX);
+        let pause = self
+            .watchdog
+            .as_ref()
+            .map(|w| w.pause(Instant::now()))
+            .filter(|p| *p < Duration::MAX);
         let timeout = pause.and_then(|d| Timespec::try_from(d).ok());
         let mut watched = vec![
             PollFd::from_borrowed_fd(self.sandbox.events(), PollFlags::IN),
             PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN),
         ];
-        watched.extend(self.terminal.iter().map(|t| PollFd::from_borrowed_fd(t.ended(), PollFlags::IN)));
+        watched.extend(
+            self.terminal
+                .iter()
+                .map(|t| PollFd::from_borrowed_fd(t.ended(), PollFlags::IN)),
+        );
         let _interrupted = poll(&mut watched, timeout.as_ref());
         let is = |n: usize| watched.get(n).is_some_and(|p| !p.revents().is_empty());
-        Ready { events: is(0), signals: is(1), terminal: is(2) }
+        Ready {
+            events: is(0),
+            signals: is(1),
+            terminal: is(2),
+        }
     }
 
     fn forward(&mut self) {

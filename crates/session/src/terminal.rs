@@ -69,17 +69,32 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Starts the relay for the sandbox's terminal.
     pub(crate) fn start(master: OwnedFd, title: String) -> Result<Terminal, TerminalError> {
-        let found = if isatty(stdin()) { tcgetattr(stdin()).ok() } else { None };
-        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-            .map_err(TerminalError::Socket)?;
+        let found = if isatty(stdin()) {
+            tcgetattr(stdin()).ok()
+        } else {
+            None
+        };
+        let (ours, theirs) = socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .map_err(TerminalError::Socket)?;
         let ours = RefCell::new(Some(ours));
         let process = fork_role(|| {
             drop(ours.take());
             relay::run(master, theirs, &title)
         })
         .map_err(TerminalError::Start)?;
-        let orders = ours.into_inner().ok_or(TerminalError::Start(Errno(libc::EBADF)))?;
-        Ok(Terminal { process, orders, found })
+        let orders = ours
+            .into_inner()
+            .ok_or(TerminalError::Start(Errno(libc::EBADF)))?;
+        Ok(Terminal {
+            process,
+            orders,
+            found,
+        })
     }
 
     /// Gives the terminal back until [`Terminal::resume`].

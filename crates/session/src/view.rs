@@ -46,8 +46,9 @@ pub struct Project {
 }
 
 /// Folders that are the system's: a project cannot be one of them, nor lie in the last four.
-const SYSTEM: [&str; 12] =
-    ["/", "/bin", "/boot", "/etc", "/home", "/lib", "/root", "/usr", "/var", "/opt", "/tmp", "/run"];
+const SYSTEM: [&str; 12] = [
+    "/", "/bin", "/boot", "/etc", "/home", "/lib", "/root", "/usr", "/var", "/opt", "/tmp", "/run",
+];
 const RESERVED: [&str; 3] = ["/proc", "/dev", "/sys"];
 
 impl Project {
@@ -57,7 +58,12 @@ impl Project {
     /// It does not exist, is no folder, or would show the program far more than a project.
     pub fn open(path: &Path, home: &Path) -> Result<Project, ViewError> {
         let real = real(path)?;
-        let wide = |what| Err(ViewError::TooWide { path: real.clone(), what });
+        let wide = |what| {
+            Err(ViewError::TooWide {
+                path: real.clone(),
+                what,
+            })
+        };
         let metadata = std::fs::metadata(&real).map_err(|e| failed(path, &e))?;
         if !metadata.is_dir() {
             return wide("not a directory");
@@ -71,7 +77,13 @@ impl Project {
         if let Some(place) = RESERVED.iter().find(|s| real.starts_with(s)) {
             return Err(ViewError::Reserved { path: real, place });
         }
-        Ok(Project { owner: Ids { uid: metadata.uid(), gid: metadata.gid() }, path: real })
+        Ok(Project {
+            owner: Ids {
+                uid: metadata.uid(),
+                gid: metadata.gid(),
+            },
+            path: real,
+        })
     }
 
     /// Its real path, the same inside and outside.
@@ -82,7 +94,10 @@ impl Project {
 }
 
 fn failed(path: &Path, e: &std::io::Error) -> ViewError {
-    ViewError::Path { path: path.to_owned(), why: plain(e) }
+    ViewError::Path {
+        path: path.to_owned(),
+        why: plain(e),
+    }
 }
 
 /// An error's words without the number that std appends.
@@ -106,7 +121,10 @@ impl<'a> View<'a> {
     /// The system's folders, devices, private places.
     #[must_use]
     pub fn system(host: &'a Host, room: Room) -> View<'a> {
-        let mut view = View { host, entries: Vec::new() };
+        let mut view = View {
+            host,
+            entries: Vec::new(),
+        };
         view.folders();
         view.devices(room);
         view.put("/proc", Entry::Processes);
@@ -141,7 +159,14 @@ impl<'a> View<'a> {
     }
 
     fn devices(&mut self, room: Room) {
-        for name in ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"] {
+        for name in [
+            "/dev/null",
+            "/dev/zero",
+            "/dev/full",
+            "/dev/random",
+            "/dev/urandom",
+            "/dev/tty",
+        ] {
             self.put(name, bind(name, Access::Device, Kind::File, None));
         }
         let links = [
@@ -165,10 +190,16 @@ impl<'a> View<'a> {
     /// Whether a path of the host is visible under the same name.
     #[must_use]
     pub fn shows(&self, path: &Path) -> bool {
-        let enclosing = self.entries.iter().filter(|(at, _)| path.starts_with(at)).max_by_key(|(at, _)| at.as_os_str().len());
+        let enclosing = self
+            .entries
+            .iter()
+            .filter(|(at, _)| path.starts_with(at))
+            .max_by_key(|(at, _)| at.as_os_str().len());
         match enclosing {
             Some((_, Entry::Bind { .. })) => true,
-            Some((at, Entry::Link(_))) => at == path || std::fs::canonicalize(path).is_ok_and(|real| self.shows(&real)),
+            Some((at, Entry::Link(_))) => {
+                at == path || std::fs::canonicalize(path).is_ok_and(|real| self.shows(&real))
+            }
             _ => false,
         }
     }
@@ -188,7 +219,10 @@ impl<'a> View<'a> {
     /// The project, writable.
     pub fn project(&mut self, project: &Project) {
         let owner = self.mapped(project.owner);
-        self.put(&project.path, bind(&project.path, Access::ReadWrite, Kind::Directory, owner));
+        self.put(
+            &project.path,
+            bind(&project.path, Access::ReadWrite, Kind::Directory, owner),
+        );
     }
 
     /// A path of the host under its own name. Its real path is shown; where the name is a link, the
@@ -202,9 +236,16 @@ impl<'a> View<'a> {
             return Err(ViewError::Reserved { path: real, place });
         }
         if real == Path::new("/") || self.host.user.home.starts_with(&real) {
-            return Err(ViewError::TooWide { path: real, what: "your home directory, or contains it" });
+            return Err(ViewError::TooWide {
+                path: real,
+                what: "your home directory, or contains it",
+            });
         }
-        let kind = if real.is_dir() { Kind::Directory } else { Kind::File };
+        let kind = if real.is_dir() {
+            Kind::Directory
+        } else {
+            Kind::File
+        };
         let owner = self.owner(&real);
         if !(access == Access::ReadOnly && self.shows(&real)) {
             self.put(&real, bind(&real, access, kind, owner));
@@ -217,7 +258,11 @@ impl<'a> View<'a> {
 
     /// A file or folder of the host, without links in its path, at a place.
     pub fn show_at(&mut self, from: &Path, at: &Path, access: Access) {
-        let kind = if from.is_dir() { Kind::Directory } else { Kind::File };
+        let kind = if from.is_dir() {
+            Kind::Directory
+        } else {
+            Kind::File
+        };
         let owner = self.owner(from);
         self.put(at, bind(from, access, kind, owner));
     }
@@ -246,9 +291,15 @@ impl<'a> View<'a> {
             .collect();
         places.sort_by(|a, b| a.0.cmp(&b.0));
         // What lies in another shown tree is there already.
-        let shown = |path: &Path| self.entries.iter().any(|(at, e)| {
-            matches!(e, Entry::Bind { .. } | Entry::Memory(_)) && at != home && home.join(path) != *at && home.join(path).starts_with(at) && at.starts_with(home)
-        });
+        let shown = |path: &Path| {
+            self.entries.iter().any(|(at, e)| {
+                matches!(e, Entry::Bind { .. } | Entry::Memory(_))
+                    && at != home
+                    && home.join(path) != *at
+                    && home.join(path).starts_with(at)
+                    && at.starts_with(home)
+            })
+        };
         places.retain(|(path, _)| !shown(path));
         places
     }
@@ -280,19 +331,29 @@ impl<'a> View<'a> {
 
     /// A place that is covered by an empty file or folder.
     pub fn hide(&mut self, path: &Path) {
-        let kind = if path.is_dir() { Kind::Directory } else { Kind::File };
+        let kind = if path.is_dir() {
+            Kind::Directory
+        } else {
+            Kind::File
+        };
         self.put(path, Entry::Hide(kind));
     }
 
     /// The entries for a specification.
     #[must_use]
     pub fn into_entries(self) -> Vec<(CString, Entry)> {
-        self.entries.into_iter().map(|(path, entry)| (c_string(&path), entry)).collect()
+        self.entries
+            .into_iter()
+            .map(|(path, entry)| (c_string(&path), entry))
+            .collect()
     }
 
     fn owner(&self, path: &Path) -> Option<Ids> {
         let metadata = std::fs::metadata(path).ok()?;
-        self.mapped(Ids { uid: metadata.uid(), gid: metadata.gid() })
+        self.mapped(Ids {
+            uid: metadata.uid(),
+            gid: metadata.gid(),
+        })
     }
 
     /// Only root's sandboxes map owners; a user's sandbox has the user's own id.
@@ -302,7 +363,12 @@ impl<'a> View<'a> {
 }
 
 fn bind(from: impl AsRef<Path>, access: Access, kind: Kind, owner: Option<Ids>) -> Entry {
-    Entry::Bind { from: c_string(from.as_ref()), access, kind, owner }
+    Entry::Bind {
+        from: c_string(from.as_ref()),
+        access,
+        kind,
+        owner,
+    }
 }
 
 fn link(target: impl AsRef<Path>) -> Entry {

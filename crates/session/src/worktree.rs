@@ -34,14 +34,25 @@ pub(crate) fn repository(project: &Path) -> Option<Repository> {
     if !same || worktrees.file_name()? != "worktrees" || git.starts_with(project) {
         return None;
     }
-    let protected = PROTECTED.iter().map(PathBuf::from).filter(|p| git.join(p).exists()).collect();
-    Some(Repository { git: git.to_owned(), protected })
+    let protected = PROTECTED
+        .iter()
+        .map(PathBuf::from)
+        .filter(|p| git.join(p).exists())
+        .collect();
+    Some(Repository {
+        git: git.to_owned(),
+        protected,
+    })
 }
 
 /// The path that a small file holds after `prefix`, up to the end of its line.
 fn path_in(file: &Path, prefix: &[u8]) -> Option<PathBuf> {
     let mut bytes = Vec::new();
-    std::fs::File::open(file).ok()?.take(8192).read_to_end(&mut bytes).ok()?;
+    std::fs::File::open(file)
+        .ok()?
+        .take(8192)
+        .read_to_end(&mut bytes)
+        .ok()?;
     let path = bytes.strip_prefix(prefix)?.split(|b| *b == b'\n').next()?;
     (!path.is_empty()).then(|| PathBuf::from(std::ffi::OsString::from_vec(path.to_vec())))
 }
@@ -59,11 +70,25 @@ mod tests {
         fs::create_dir_all(git.join("worktrees/tree")).unwrap();
         fs::create_dir_all(git.join("hooks")).unwrap();
         fs::create_dir_all(&tree).unwrap();
-        fs::write(tree.join(".git"), format!("gitdir: {}\n", git.join("worktrees/tree").display())).unwrap();
+        fs::write(
+            tree.join(".git"),
+            format!("gitdir: {}\n", git.join("worktrees/tree").display()),
+        )
+        .unwrap();
         fs::write(git.join("worktrees/tree/gitdir"), "/elsewhere/.git\n").unwrap();
         assert_eq!(repository(&tree), None);
-        fs::write(git.join("worktrees/tree/gitdir"), format!("{}\n", tree.join(".git").display())).unwrap();
-        assert_eq!(repository(&tree), Some(Repository { git, protected: vec!["hooks".into()] }));
+        fs::write(
+            git.join("worktrees/tree/gitdir"),
+            format!("{}\n", tree.join(".git").display()),
+        )
+        .unwrap();
+        assert_eq!(
+            repository(&tree),
+            Some(Repository {
+                git,
+                protected: vec!["hooks".into()]
+            })
+        );
     }
 
     #[test]

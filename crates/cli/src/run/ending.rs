@@ -13,11 +13,21 @@ use std::ffi::OsString;
 pub(super) fn end(command: &[OsString], limits: &Limits, outcome: &Outcome, events: &mut Events) -> u8 {
     if let Some(struck) = outcome.struck {
         let value = limits.show(struck.limit).unwrap_or_default();
-        say::line(&format!("the {struck} of {value} was reached; raise it with --{}", struck.limit));
+        say::line(&format!(
+            "the {struck} of {value} was reached; raise it with --{}",
+            struck.limit
+        ));
     }
     let (code, origin) = match outcome.end {
         End::Exited(code) => (u8::try_from(code).unwrap_or(u8::MAX), "command"),
-        End::Killed(signal) => (of_signal(signal), if outcome.struck.is_some() { "limit" } else { "signal" }),
+        End::Killed(signal) => (
+            of_signal(signal),
+            if outcome.struck.is_some() {
+                "limit"
+            } else {
+                "signal"
+            },
+        ),
         End::Limit(limit) => (limit_struck(limit, limits), "limit"),
         End::NotExecuted(errno) => (not_executed(command, errno), "fumehood"),
     };
@@ -25,12 +35,15 @@ pub(super) fn end(command: &[OsString], limits: &Limits, outcome: &Outcome, even
         End::Limit(limit) => Some(limit),
         _ => None,
     });
-    events.write("end", vec![
-        ("status", Json::Number(code.into())),
-        ("origin", Json::text(origin)),
-        ("limit", limit.map_or(Json::Null, Json::text)),
-        ("limits", Json::text(&outcome.in_force)),
-    ]);
+    events.write(
+        "end",
+        vec![
+            ("status", Json::Number(code.into())),
+            ("origin", Json::text(origin)),
+            ("limit", limit.map_or(Json::Null, Json::text)),
+            ("limits", Json::text(&outcome.in_force)),
+        ],
+    );
     code
 }
 
@@ -40,14 +53,26 @@ fn of_signal(signal: i32) -> u8 {
 
 fn limit_struck(limit: Limit, limits: &Limits) -> u8 {
     let value = limits.show(limit).unwrap_or_default();
-    say::line(&format!("ended: the {limit} limit of {value} was reached; raise it with --{limit}"));
-    if limit == Limit::Timeout { 124 } else { of_signal(9) }
+    say::line(&format!(
+        "ended: the {limit} limit of {value} was reached; raise it with --{limit}"
+    ));
+    if limit == Limit::Timeout {
+        124
+    } else {
+        of_signal(9)
+    }
 }
 
 fn not_executed(command: &[OsString], errno: Errno) -> u8 {
-    let name = command.first().map(|c| Escaped::from(c.as_os_str()).to_string()).unwrap_or_default();
+    let name = command
+        .first()
+        .map(|c| Escaped::from(c.as_os_str()).to_string())
+        .unwrap_or_default();
     let (code, hint) = match errno {
-        Errno::NOENT => (127, "it, or its interpreter, is not visible inside; show it with --ro"),
+        Errno::NOENT => (
+            127,
+            "it, or its interpreter, is not visible inside; show it with --ro",
+        ),
         Errno::NOEXEC => (126, "not a program this machine can run; start a script with #!"),
         _ => (126, "check its permissions"),
     };

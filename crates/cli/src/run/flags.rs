@@ -12,8 +12,16 @@ use std::str::FromStr;
 
 /// Parses them; the message names the flag and what it takes.
 pub(super) fn parse(arguments: &RunArguments, directory: &Path) -> Result<CommandLine, String> {
-    let presets = arguments.presets.iter().map(|name| preset(name)).collect::<Result<_, _>>()?;
-    let hide = arguments.hide.iter().map(|p| hidden(p)).collect::<Result<_, _>>()?;
+    let presets = arguments
+        .presets
+        .iter()
+        .map(|name| preset(name))
+        .collect::<Result<_, _>>()?;
+    let hide = arguments
+        .hide
+        .iter()
+        .map(|p| hidden(p))
+        .collect::<Result<_, _>>()?;
     Ok(CommandLine {
         presets,
         apply: Some(Apply::Live),
@@ -22,7 +30,11 @@ pub(super) fn parse(arguments: &RunArguments, directory: &Path) -> Result<Comman
         rw: arguments.read_write.clone(),
         cwd: directory.to_owned(),
         hide,
-        env: arguments.env.iter().map(|word| variable(word)).collect::<Result<_, _>>()?,
+        env: arguments
+            .env
+            .iter()
+            .map(|word| variable(word))
+            .collect::<Result<_, _>>()?,
         memory: number("memory", arguments.memory.as_deref())?,
         cpus: number("cpus", arguments.cpus.as_deref())?,
         pids: number("pids", arguments.pids.as_deref())?,
@@ -34,7 +46,11 @@ pub(super) fn parse(arguments: &RunArguments, directory: &Path) -> Result<Comman
 fn preset(name: &str) -> Result<&'static fumehood_policy::preset::Entry, String> {
     fumehood_policy::preset::find(name).ok_or_else(|| {
         let known: Vec<&str> = fumehood_policy::preset::names().collect();
-        format!("--preset {}: there is none of that name; there are {}", Escaped::from(name), known.join(", "))
+        format!(
+            "--preset {}: there is none of that name; there are {}",
+            Escaped::from(name),
+            known.join(", ")
+        )
     })
 }
 
@@ -50,7 +66,11 @@ fn hidden(pattern: &OsStr) -> Result<HidePattern, String> {
 }
 
 fn number<T: FromStr<Err: Display>>(flag: &str, text: Option<&str>) -> Result<Option<T>, String> {
-    text.map(|t| t.parse().map_err(|e| format!("--{flag} {}: {e}", Escaped::from(t)))).transpose()
+    text.map(|t| {
+        t.parse()
+            .map_err(|e| format!("--{flag} {}: {e}", Escaped::from(t)))
+    })
+    .transpose()
 }
 
 /// `NAME=VALUE` sets, `NAME` passes the caller's.

@@ -31,7 +31,7 @@ pub(super) fn request(
         _ => Level::Namespace,
     };
     let protected = match level {
-        Level::Namespace => protected_paths(project.path(), names)?,
+        Level::Namespace => protected_paths(project.path(), names),
         Level::Landlock => Vec::new(),
     };
     let request = Request {
@@ -40,9 +40,15 @@ pub(super) fn request(
         level,
         nested: arguments.nested || profile.nested.value,
         shown: shown(profile),
-        caches: profile.caches.iter().filter(|c| c.lower.is_none()).map(|c| c.target.clone()).collect(),
+        caches: profile
+            .caches
+            .iter()
+            .filter(|c| c.lower.is_none())
+            .map(|c| c.target.clone())
+            .collect(),
         hidden: hidden(profile, &project, &host.user.home)?,
         protected,
+        scratch: None,
         home: home(profile, &project, places, &host.user.home)?,
         variables: profile.env.build(std::env::vars_os()).into_iter().collect(),
         user: arguments.user,
@@ -62,15 +68,19 @@ fn shown(profile: &Profile) -> Vec<Shown> {
         writable: s.writable,
     });
     let caches = profile.caches.iter().filter_map(|c| {
-        Some(Shown { from: c.lower.clone()?, at: c.target.clone(), writable: false })
+        Some(Shown {
+            from: c.lower.clone()?,
+            at: c.target.clone(),
+            writable: false,
+        })
     });
     paths.chain(caches).collect()
 }
 
-fn protected_paths(project: &Path, names: &[OsString]) -> Result<Vec<PathBuf>, String> {
-    let rows = protected::rows().map_err(|e| e.to_string())?;
+fn protected_paths(project: &Path, names: &[OsString]) -> Vec<PathBuf> {
+    let rows = protected::rows();
     let found = protected::find(&rows, names, &ProjectDirectory::new(project));
-    Ok(found.read_only.into_iter().map(|item| item.path).collect())
+    found.read_only.into_iter().map(|item| item.path).collect()
 }
 
 fn hidden(profile: &Profile, project: &Project, home: &Path) -> Result<Vec<PathBuf>, String> {
@@ -80,7 +90,10 @@ fn hidden(profile: &Profile, project: &Project, home: &Path) -> Result<Vec<PathB
     };
     let mut found = hide::find(project.path(), &of(value::Root::Project)).map_err(|e| e.to_string())?;
     // Patterns from the home or the root name what is visible inside only if it lies in the project.
-    for (top, set) in [(home, of(value::Root::Home)), (Path::new("/"), of(value::Root::Filesystem))] {
+    for (top, set) in [
+        (home, of(value::Root::Home)),
+        (Path::new("/"), of(value::Root::Filesystem)),
+    ] {
         if let Ok(relative) = project.path().strip_prefix(top) {
             let mut cursor = set.root();
             for name in relative.iter() {
@@ -94,25 +107,37 @@ fn hidden(profile: &Profile, project: &Project, home: &Path) -> Result<Vec<PathB
 
 /// The home: kept for each project and agent where a preset says so.
 fn home(profile: &Profile, project: &Project, places: &Places, home: &Path) -> Result<Home, String> {
-    let Some(agent) = profile.homes.first() else { return Ok(Home::Throwaway) };
+    let Some(agent) = profile.homes.first() else {
+        return Ok(Home::Throwaway);
+    };
     let name = Digest::of(project.path().as_os_str().as_bytes()).to_string();
-    let folder = places.state().join("homes").join(format!("{}-{}", &name[..16.min(name.len())], agent.agent));
+    let folder =
+        places
+            .state()
+            .join("homes")
+            .join(format!("{}-{}", &name[..16.min(name.len())], agent.agent));
     clean(&folder, agent, home)?;
     Ok(Home::Kept(folder))
 }
 
 fn clean(folder: &Path, agent: &AgentHome, home: &Path) -> Result<(), String> {
     let relative = |paths: &[PathBuf]| -> Vec<PathBuf> {
-        paths.iter().filter_map(|p| p.strip_prefix(home).ok().map(Path::to_owned)).collect()
+        paths
+            .iter()
+            .filter_map(|p| p.strip_prefix(home).ok().map(Path::to_owned))
+            .collect()
     };
     let kept = KeptHome::open(folder).map_err(|e| e.to_string())?;
-    kept.clean(&relative(&agent.state), &relative(&agent.guarded)).map_err(|e| e.to_string())
+    kept.clean(&relative(&agent.state), &relative(&agent.guarded))
+        .map_err(|e| e.to_string())
 }
 
 fn limits(arguments: &RunArguments, profile: &Profile) -> Result<Limits, String> {
     let wanted = &profile.limits;
     let flag = arguments.open_files.as_deref().map(|text| {
-        fumehood_limits::units::count(text).map(u64::from).map_err(|e| format!("--open-files: {e}"))
+        fumehood_limits::units::count(text)
+            .map(u64::from)
+            .map_err(|e| format!("--open-files: {e}"))
     });
     let configured = wanted.open_files.as_ref().map(|n| u64::from(n.value));
     let open_files = match (flag.transpose()?, configured) {
@@ -121,7 +146,10 @@ fn limits(arguments: &RunArguments, profile: &Profile) -> Result<Limits, String>
     };
     Ok(Limits {
         memory: wanted.memory.as_ref().map(|m| m.value.bytes()),
-        cpus: wanted.cpus.as_ref().and_then(|c| Millicpus::new(c.value.millis())),
+        cpus: wanted
+            .cpus
+            .as_ref()
+            .and_then(|c| Millicpus::new(c.value.millis())),
         pids: wanted.pids.as_ref().map(|p| p.value),
         disk: wanted.disk.as_ref().map(|d| d.value.bytes()),
         timeout: wanted.timeout.as_ref().map(|t| t.value.duration()),

@@ -18,8 +18,13 @@ const PROC_HIDDEN: [(&CStr, Kind); 8] = [
     (c"proc/scsi", Kind::Directory),
     (c"proc/timer_list", Kind::File),
 ];
-const PROC_READ_ONLY: [&CStr; 5] =
-    [c"proc/bus", c"proc/fs", c"proc/irq", c"proc/sys", c"proc/sysrq-trigger"];
+const PROC_READ_ONLY: [&CStr; 5] = [
+    c"proc/bus",
+    c"proc/fs",
+    c"proc/irq",
+    c"proc/sys",
+    c"proc/sysrq-trigger",
+];
 
 /// What covers hidden places; in the top filesystem, which is sealed afterwards. Files are covered
 /// by the name of a socket that nobody may open: programs get an error rather than an empty file
@@ -30,7 +35,13 @@ const EMPTY_DIRECTORY: &CStr = c".fumehood/directory";
 /// All steps that build the tree below the new root.
 pub(super) fn steps(spec: &Spec, trees: &mut Vec<Tree>) -> Result<Vec<Step>, PlanError> {
     let view = sorted(spec)?;
-    let mut layout = Layout { spec, trees, steps: Vec::new(), made: BTreeSet::new(), view: &view };
+    let mut layout = Layout {
+        spec,
+        trees,
+        steps: Vec::new(),
+        made: BTreeSet::new(),
+        view: &view,
+    };
     layout.covers();
     for (path, entry) in &view {
         layout.entry(path, entry);
@@ -49,7 +60,11 @@ fn components(path: &CStr) -> Result<Components, PlanError> {
     }
     let parts: Components = rest.split(|b| *b == b'/').map(<[u8]>::to_vec).collect();
     let plain = |p: &Vec<u8>| !p.is_empty() && p != b"." && p != b"..";
-    if parts.iter().all(plain) { Ok(parts) } else { Err(wrong()) }
+    if parts.iter().all(plain) {
+        Ok(parts)
+    } else {
+        Err(wrong())
+    }
 }
 
 fn sorted(spec: &Spec) -> Result<BTreeMap<Components, &Entry>, PlanError> {
@@ -85,12 +100,25 @@ impl Layout<'_> {
             Entry::Link(target) => self.in_directory(path, Step::Link(to, target.clone())),
             Entry::File(content) => self.in_directory(path, file(to, content.clone(), 0o444)),
             Entry::Replace(content) => self.replace(to, content),
-            Entry::Bind { from, access, kind, owner } => self.bind(path, from, *access, *kind, *owner),
+            Entry::Bind {
+                from,
+                access,
+                kind,
+                owner,
+            } => self.bind(path, from, *access, *kind, *owner),
             Entry::Memory(room) => self.mount(path, Kind::Directory, memory(to, *room)),
             Entry::Processes => self.processes(path),
             Entry::Terminals => self.mount(path, Kind::Directory, Step::Terminals(to)),
-            Entry::Protect => self.steps.push(Step::Again { path: to, read_only: true, optional: false }),
-            Entry::Pin => self.steps.push(Step::Again { path: to, read_only: false, optional: false }),
+            Entry::Protect => self.steps.push(Step::Again {
+                path: to,
+                read_only: true,
+                optional: false,
+            }),
+            Entry::Pin => self.steps.push(Step::Again {
+                path: to,
+                read_only: false,
+                optional: false,
+            }),
             Entry::Hide(kind) => self.steps.push(cover(to, *kind, false)),
         }
     }
@@ -102,19 +130,35 @@ impl Layout<'_> {
             no_exec: false,
         };
         let from = if self.spec.caller.uid == 0 {
-            self.trees.push(Tree { path: from.to_owned(), attributes, owner });
+            self.trees.push(Tree {
+                path: from.to_owned(),
+                attributes,
+                owner,
+            });
             Source::Prepared(self.trees.len() - 1)
         } else {
             Source::Path(from.to_owned())
         };
-        self.mount(path, kind, Step::Bind { from, to: below(path), attributes });
+        self.mount(
+            path,
+            kind,
+            Step::Bind {
+                from,
+                to: below(path),
+                attributes,
+            },
+        );
     }
 
     /// A file of a host tree is covered by one of our own with this content.
     fn replace(&mut self, path: CString, content: &[u8]) {
         let with = CString::new(format!(".fumehood/{}", self.steps.len())).unwrap_or_default(); // digits
         self.steps.push(file(with.clone(), content.to_vec(), 0o444));
-        self.steps.push(Step::Cover { path, with, optional: false });
+        self.steps.push(Step::Cover {
+            path,
+            with,
+            optional: false,
+        });
     }
 
     fn processes(&mut self, path: &Components) {
@@ -123,7 +167,11 @@ impl Layout<'_> {
             self.steps.push(cover(hidden.to_owned(), kind, true));
         }
         for place in PROC_READ_ONLY {
-            self.steps.push(Step::Again { path: place.to_owned(), read_only: true, optional: true });
+            self.steps.push(Step::Again {
+                path: place.to_owned(),
+                read_only: true,
+                optional: true,
+            });
         }
     }
 
@@ -159,7 +207,10 @@ impl Layout<'_> {
     /// of the host, where nothing may be left behind.
     fn is_ours(&self, path: &Components) -> bool {
         let enclosing = (0..path.len()).rev().find_map(|n| self.view.get(&path[..n]));
-        !matches!(enclosing, Some(Entry::Bind { .. } | Entry::Processes | Entry::Terminals))
+        !matches!(
+            enclosing,
+            Some(Entry::Bind { .. } | Entry::Processes | Entry::Terminals)
+        )
     }
 }
 
@@ -183,5 +234,9 @@ fn cover(path: CString, kind: Kind, optional: bool) -> Step {
         Kind::Directory => EMPTY_DIRECTORY,
         Kind::File => EMPTY_FILE,
     };
-    Step::Cover { path, with: with.to_owned(), optional }
+    Step::Cover {
+        path,
+        with: with.to_owned(),
+        optional,
+    }
 }

@@ -23,19 +23,35 @@ impl fmt::Display for Step {
             Step::Socket(path) => write!(f, "make a closed name {path:?}"),
             Step::File { path, content, mode } => {
                 write!(f, "make file {path:?} mode {mode:o} of {} bytes", content.len())
-            },
-            Step::Bind { from: Source::Path(from), to, attributes } => {
+            }
+            Step::Bind {
+                from: Source::Path(from),
+                to,
+                attributes,
+            } => {
                 write!(f, "show {from:?} at {to:?}, {attributes}")
             }
-            Step::Bind { from: Source::Prepared(n), to, attributes } => {
+            Step::Bind {
+                from: Source::Prepared(n),
+                to,
+                attributes,
+            } => {
                 write!(f, "show tree {n} at {to:?}, {attributes}")
             }
             Step::Memory { to, room, .. } => {
-                write!(f, "mount memory at {to:?}, {} bytes, {} inodes", room.bytes, room.inodes)
+                write!(
+                    f,
+                    "mount memory at {to:?}, {} bytes, {} inodes",
+                    room.bytes, room.inodes
+                )
             }
             Step::Processes(to) => write!(f, "mount proc at {to:?}"),
             Step::Terminals(to) => write!(f, "mount devpts at {to:?}"),
-            Step::Again { path, read_only: true, .. } => write!(f, "make {path:?} read-only"),
+            Step::Again {
+                path,
+                read_only: true,
+                ..
+            } => write!(f, "make {path:?} read-only"),
             Step::Again { path, .. } => write!(f, "pin {path:?}"),
             Step::Cover { path, with, .. } => write!(f, "cover {path:?} with {with:?}"),
             Step::HostName(name) => write!(f, "name the host {name:?}"),
@@ -48,9 +64,15 @@ impl fmt::Display for Step {
             Step::DropCapabilities => f.write_str("drop all capabilities"),
             Step::NoNewPrivileges => f.write_str("forbid new privileges"),
             Step::NotDumpable => f.write_str("forbid tracing of the first process"),
-            Step::Landlock { handled, scoped, grants } => {
+            Step::Landlock {
+                handled,
+                scoped,
+                grants,
+            } => {
                 write!(f, "enforce Landlock, handled {handled:#x} scoped {scoped:#x}")?;
-                grants.iter().try_for_each(|(p, r)| write!(f, "\n      {r:#06x} {p:?}"))
+                grants
+                    .iter()
+                    .try_for_each(|(p, r)| write!(f, "\n      {r:#06x} {p:?}"))
             }
             Step::Filter => f.write_str("load the system call filter"),
         }
@@ -76,6 +98,9 @@ impl fmt::Display for Plan {
                 None => writeln!(f)?,
             }
         }
-        self.steps.iter().enumerate().try_for_each(|(n, s)| writeln!(f, "{n:3} {s}"))
+        self.steps
+            .iter()
+            .enumerate()
+            .try_for_each(|(n, s)| writeln!(f, "{n:3} {s}"))
     }
 }

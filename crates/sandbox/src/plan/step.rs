@@ -46,15 +46,37 @@ pub(crate) enum Step {
     Link(CString, CString),
     /// The name of a socket, which nobody may open.
     Socket(CString),
-    File { path: CString, content: Vec<u8>, mode: u32 },
-    Bind { from: Source, to: CString, attributes: Attributes },
-    Memory { to: CString, size: CString, inodes: CString, mode: CString, room: Room },
+    File {
+        path: CString,
+        content: Vec<u8>,
+        mode: u32,
+    },
+    Bind {
+        from: Source,
+        to: CString,
+        attributes: Attributes,
+    },
+    Memory {
+        to: CString,
+        size: CString,
+        inodes: CString,
+        mode: CString,
+        room: Room,
+    },
     Processes(CString),
     Terminals(CString),
     /// Clone a place below the new root onto itself; `optional` places may be absent.
-    Again { path: CString, read_only: bool, optional: bool },
+    Again {
+        path: CString,
+        read_only: bool,
+        optional: bool,
+    },
     /// Cover a place below the new root with an empty file or directory.
-    Cover { path: CString, with: CString, optional: bool },
+    Cover {
+        path: CString,
+        with: CString,
+        optional: bool,
+    },
     HostName(CString),
     LoopbackUp,
     EnterRoot,
@@ -65,7 +87,11 @@ pub(crate) enum Step {
     DropCapabilities,
     NoNewPrivileges,
     NotDumpable,
-    Landlock { handled: u64, scoped: u64, grants: Vec<(CString, u64)> },
+    Landlock {
+        handled: u64,
+        scoped: u64,
+        grants: Vec<(CString, u64)>,
+    },
     Filter,
 }
 
@@ -77,7 +103,9 @@ impl Step {
             Step::Processes(_) => Stage::Processes,
             Step::Terminal | Step::Terminals(_) | Step::NewSession => Stage::Terminal,
             Step::Landlock { .. } => Stage::Landlock,
-            Step::Filter | Step::NoNewPrivileges | Step::DropCapabilities | Step::NotDumpable => Stage::Filter,
+            Step::Filter | Step::NoNewPrivileges | Step::DropCapabilities | Step::NotDumpable => {
+                Stage::Filter
+            }
             Step::LoopbackUp | Step::HostName(_) | Step::Limit(..) => Stage::Other,
             _ => Stage::Mounts,
         }

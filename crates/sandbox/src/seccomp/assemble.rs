@@ -43,7 +43,12 @@ pub(crate) const NATIVE: u32 = 0xc000_00b7; // AUDIT_ARCH_AARCH64
 const UNKNOWN: Answer = Answer(libc::ENOSYS);
 
 const fn op(code: u16, k: u32) -> Instruction {
-    Instruction { code, jt: 0, jf: 0, k }
+    Instruction {
+        code,
+        jt: 0,
+        jf: 0,
+        k,
+    }
 }
 
 const fn branch(code: u16, k: u32, jt: u8, jf: u8) -> Instruction {
@@ -76,7 +81,10 @@ type Block = (Nr, Vec<Instruction>);
 fn blocks<'a>(rules: impl Iterator<Item = &'a Rule>) -> Vec<Block> {
     let mut pairs: Vec<(Nr, &Rule)> = rules.flat_map(|r| r.calls.iter().map(move |n| (*n, r))).collect();
     pairs.sort_by_key(|(nr, _)| *nr); // stable: the table's order is kept within a call
-    pairs.chunk_by(|a, b| a.0 == b.0).map(|group| (group[0].0, block(group))).collect()
+    pairs
+        .chunk_by(|a, b| a.0 == b.0)
+        .map(|group| (group[0].0, block(group)))
+        .collect()
 }
 
 fn block(rules: &[(Nr, &Rule)]) -> Vec<Instruction> {
@@ -106,7 +114,9 @@ fn condition(when: &When, rest: usize) -> Vec<Instruction> {
         When::NoneOf(arg, values) => {
             let last = values.len();
             let compare = |(i, v): (usize, &u32)| branch(JUMP_EQ, *v, rest + (last - 1 - i) as u8, 0);
-            std::iter::once(load(arg)).chain(values.iter().enumerate().map(compare)).collect()
+            std::iter::once(load(arg))
+                .chain(values.iter().enumerate().map(compare))
+                .collect()
         }
     }
 }
@@ -158,7 +168,10 @@ mod tests {
                 && r.calls.contains(&Nr::from(call.nr))
                 && r.when.iter().all(|w| holds(*w, &call.args))
         };
-        table::RULES.iter().find(holds).map_or(ALLOW, |r| ERRNO | r.answer.0 as u32)
+        table::RULES
+            .iter()
+            .find(holds)
+            .map_or(ALLOW, |r| ERRNO | r.answer.0 as u32)
     }
 
     fn holds(when: When, args: &[u64; 6]) -> bool {
@@ -176,7 +189,11 @@ mod tests {
         for s in ALL {
             let filter = Filter::new(s);
             for nr in (0..2000).chain(0x4000_0000..0x4000_0200).chain([u32::MAX]) {
-                let call = Call { arch: NATIVE, nr, args: [0; 6] };
+                let call = Call {
+                    arch: NATIVE,
+                    nr,
+                    args: [0; 6],
+                };
                 assert_eq!(run(&filter.program, &call), expected(s, &call), "{s:?} call {nr}");
             }
         }
@@ -184,8 +201,29 @@ mod tests {
 
     /// Arguments that some rule speaks of, and neighbours of them.
     fn argument() -> impl Strategy<Value = u64> {
-        let named = [0u64, 1, 2, 10, 16, 40, 0o644, 0o4755, 0o2755, 0x40, 0x41_0000, 0x5412, 0x541c, 0x5423,
-            0x1_0000_5412, 0x1000_0000, 0x0002_0000, 0x80, 0x4_0000, 0xffff_ffff, u64::MAX];
+        let named = [
+            0u64,
+            1,
+            2,
+            10,
+            16,
+            40,
+            0o644,
+            0o4755,
+            0o2755,
+            0x40,
+            0x41_0000,
+            0x5412,
+            0x541c,
+            0x5423,
+            0x1_0000_5412,
+            0x1000_0000,
+            0x0002_0000,
+            0x80,
+            0x4_0000,
+            0xffff_ffff,
+            u64::MAX,
+        ];
         prop_oneof![proptest::sample::select(named.to_vec()), any::<u64>()]
     }
 
@@ -223,13 +261,27 @@ mod tests {
 
     #[test]
     fn every_refusal_says_why() {
-        assert!(table::RULES.iter().all(|r| r.why.len() > 10 && !r.calls.is_empty()));
+        assert!(
+            table::RULES
+                .iter()
+                .all(|r| r.why.len() > 10 && !r.calls.is_empty())
+        );
     }
 
     #[test]
     fn a_nested_sandbox_still_has_no_way_around_the_filter() {
-        let flat: Vec<_> = table::RULES.iter().filter(|r| r.scope == Scope::Flat).flat_map(|r| r.calls).collect();
-        for nr in [libc::SYS_io_uring_setup, libc::SYS_clone3, libc::SYS_openat2, libc::SYS_ptrace, libc::SYS_keyctl] {
+        let flat: Vec<_> = table::RULES
+            .iter()
+            .filter(|r| r.scope == Scope::Flat)
+            .flat_map(|r| r.calls)
+            .collect();
+        for nr in [
+            libc::SYS_io_uring_setup,
+            libc::SYS_clone3,
+            libc::SYS_openat2,
+            libc::SYS_ptrace,
+            libc::SYS_keyctl,
+        ] {
             assert!(!flat.contains(&&nr));
         }
     }

@@ -16,7 +16,11 @@ impl Call {
             4 => self.arch,
             o => {
                 let arg = self.args[(o as usize - 16) / 8];
-                if (o - 16).is_multiple_of(8) { arg as u32 } else { (arg >> 32) as u32 }
+                if (o - 16).is_multiple_of(8) {
+                    arg as u32
+                } else {
+                    (arg >> 32) as u32
+                }
             }
         }
     }

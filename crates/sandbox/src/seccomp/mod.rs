@@ -44,7 +44,9 @@ impl Filter {
     #[must_use]
     pub fn new(strictness: Strictness) -> Filter {
         let rules = table::RULES.iter().filter(|r| strictness.holds(r.scope));
-        Filter { program: assemble::program(rules) }
+        Filter {
+            program: assemble::program(rules),
+        }
     }
 
     /// How many BPF instructions the filter has (the kernel's limit is 4,096).

@@ -49,7 +49,10 @@ pub(crate) struct Rule {
     pub(crate) when: &'static [When],
     pub(crate) answer: Answer,
     pub(crate) scope: Scope,
-    #[cfg_attr(not(test), expect(dead_code, reason = "the reason is for the reader of this table"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the reason is for the reader of this table")
+    )]
     pub(crate) why: &'static str,
 }
 
@@ -57,15 +60,33 @@ pub(crate) struct Rule {
 pub(crate) const NEWEST: Nr = 469;
 
 const fn refuse(calls: &'static [Nr], answer: Answer, why: &'static str) -> Rule {
-    Rule { calls, when: &[], answer, scope: Scope::All, why }
+    Rule {
+        calls,
+        when: &[],
+        answer,
+        scope: Scope::All,
+        why,
+    }
 }
 
 const fn refuse_when(calls: &'static [Nr], when: &'static [When], answer: Answer, why: &'static str) -> Rule {
-    Rule { calls, when, answer, scope: Scope::All, why }
+    Rule {
+        calls,
+        when,
+        answer,
+        scope: Scope::All,
+        why,
+    }
 }
 
 const fn flat(calls: &'static [Nr], when: &'static [When], answer: Answer, why: &'static str) -> Rule {
-    Rule { calls, when, answer, scope: Scope::Flat, why }
+    Rule {
+        calls,
+        when,
+        answer,
+        scope: Scope::Flat,
+        why,
+    }
 }
 
 /// `CLONE_NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET`.
@@ -82,88 +103,273 @@ const OPEN_TREE_ATTR: Nr = 467;
 /// The table. Order matters only within one call: the first rule that fits answers.
 pub(crate) const RULES: &[Rule] = &[
     // --- Ways around a filter ---------------------------------------------------------------
-    refuse(&[libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register], ENOSYS,
-        "operations queued on a ring are not seen by seccomp; libuv and others fall back"),
-    refuse(&[libc::SYS_clone3], ENOSYS,
-        "a filter cannot read its flags, which are in memory; the C library falls back to clone"),
-    refuse(&[libc::SYS_openat2], ENOSYS,
-        "its mode is in memory, so set-id bits could not be refused; callers fall back to openat"),
-
+    refuse(
+        &[
+            libc::SYS_io_uring_setup,
+            libc::SYS_io_uring_enter,
+            libc::SYS_io_uring_register,
+        ],
+        ENOSYS,
+        "operations queued on a ring are not seen by seccomp; libuv and others fall back",
+    ),
+    refuse(
+        &[libc::SYS_clone3],
+        ENOSYS,
+        "a filter cannot read its flags, which are in memory; the C library falls back to clone",
+    ),
+    refuse(
+        &[libc::SYS_openat2],
+        ENOSYS,
+        "its mode is in memory, so set-id bits could not be refused; callers fall back to openat",
+    ),
     // --- New namespaces: capabilities over fresh kernel surface ------------------------------
-    flat(&[libc::SYS_clone], &[When::AnyBit(0, NAMESPACES)], EPERM,
-        "a user namespace gives back capabilities (CDK abuse_unpriv_userns)"),
-    flat(&[libc::SYS_unshare], &[When::AnyBit(0, NAMESPACES | NEWTIME)], EPERM,
-        "as clone; unsharing files or the working directory stays allowed"),
-    flat(&[libc::SYS_setns], &[], EPERM, "joining a namespace leaves this one"),
-
+    flat(
+        &[libc::SYS_clone],
+        &[When::AnyBit(0, NAMESPACES)],
+        EPERM,
+        "a user namespace gives back capabilities (CDK abuse_unpriv_userns)",
+    ),
+    flat(
+        &[libc::SYS_unshare],
+        &[When::AnyBit(0, NAMESPACES | NEWTIME)],
+        EPERM,
+        "as clone; unsharing files or the working directory stays allowed",
+    ),
+    flat(
+        &[libc::SYS_setns],
+        &[],
+        EPERM,
+        "joining a namespace leaves this one",
+    ),
     // --- The mount tree is the wall -----------------------------------------------------------
-    flat(&[libc::SYS_mount, libc::SYS_umount2, libc::SYS_pivot_root, libc::SYS_chroot], &[], EPERM,
-        "the mount tree is the wall (escapes 26-29, 32)"),
-    flat(&[libc::SYS_fsopen, libc::SYS_fsconfig, libc::SYS_fsmount, libc::SYS_fspick, libc::SYS_open_tree,
-           libc::SYS_move_mount, libc::SYS_mount_setattr, OPEN_TREE_ATTR], &[], EPERM,
-        "the newer mount calls, which filters on mount(2) forget (escapes 28)"),
-
+    flat(
+        &[
+            libc::SYS_mount,
+            libc::SYS_umount2,
+            libc::SYS_pivot_root,
+            libc::SYS_chroot,
+        ],
+        &[],
+        EPERM,
+        "the mount tree is the wall (escapes 26-29, 32)",
+    ),
+    flat(
+        &[
+            libc::SYS_fsopen,
+            libc::SYS_fsconfig,
+            libc::SYS_fsmount,
+            libc::SYS_fspick,
+            libc::SYS_open_tree,
+            libc::SYS_move_mount,
+            libc::SYS_mount_setattr,
+            OPEN_TREE_ATTR,
+        ],
+        &[],
+        EPERM,
+        "the newer mount calls, which filters on mount(2) forget (escapes 28)",
+    ),
     // --- Other processes ----------------------------------------------------------------------
-    refuse(&[libc::SYS_ptrace, libc::SYS_process_vm_readv, libc::SYS_process_vm_writev, libc::SYS_process_madvise,
-             libc::SYS_pidfd_getfd, libc::SYS_kcmp], EPERM,
-        "reading or steering another process, pid 1 of the sandbox among them (escapes 38-40, 46)"),
-
+    refuse(
+        &[
+            libc::SYS_ptrace,
+            libc::SYS_process_vm_readv,
+            libc::SYS_process_vm_writev,
+            libc::SYS_process_madvise,
+            libc::SYS_pidfd_getfd,
+            libc::SYS_kcmp,
+        ],
+        EPERM,
+        "reading or steering another process, pid 1 of the sandbox among them (escapes 38-40, 46)",
+    ),
     // --- Kernel keyrings follow the user, not the namespace ------------------------------------
-    refuse(&[libc::SYS_keyctl, libc::SYS_add_key, libc::SYS_request_key], EPERM,
-        "the user's keyrings hold secrets of the host; CVE-2024-42318 dropped Landlock through keyctl"),
-
+    refuse(
+        &[libc::SYS_keyctl, libc::SYS_add_key, libc::SYS_request_key],
+        EPERM,
+        "the user's keyrings hold secrets of the host; CVE-2024-42318 dropped Landlock through keyctl",
+    ),
     // --- Doors into the kernel that no development tool needs ----------------------------------
-    refuse(&[libc::SYS_bpf, libc::SYS_perf_event_open, libc::SYS_userfaultfd], EPERM,
-        "kernel attack surface and exploit aid (escapes 91)"),
-    refuse(&[libc::SYS_memfd_secret], ENOSYS, "memory that no watchdog can account for"),
-    refuse(&[libc::SYS_open_by_handle_at, libc::SYS_name_to_handle_at], EPERM,
-        "opens any inode by number (\"shocker\", escapes 30)"),
-    refuse(&[libc::SYS_fanotify_init], EPERM, "watches whole mounts (escapes 34)"),
-    refuse(&[libc::SYS_init_module, libc::SYS_finit_module, libc::SYS_delete_module, libc::SYS_kexec_load,
-             libc::SYS_reboot, libc::SYS_swapon, libc::SYS_swapoff, libc::SYS_acct,
-             libc::SYS_quotactl, libc::SYS_quotactl_fd, libc::SYS_settimeofday, libc::SYS_clock_settime,
-             libc::SYS_adjtimex, libc::SYS_clock_adjtime, libc::SYS_syslog, libc::SYS_vhangup,
-             libc::SYS_lookup_dcookie, libc::SYS_nfsservctl, libc::SYS_sethostname, libc::SYS_setdomainname], EPERM,
-        "administration of the host (escapes 92, 93); capabilities refuse it too, this is the second lock"),
+    refuse(
+        &[libc::SYS_bpf, libc::SYS_perf_event_open, libc::SYS_userfaultfd],
+        EPERM,
+        "kernel attack surface and exploit aid (escapes 91)",
+    ),
+    refuse(
+        &[libc::SYS_memfd_secret],
+        ENOSYS,
+        "memory that no watchdog can account for",
+    ),
+    refuse(
+        &[libc::SYS_open_by_handle_at, libc::SYS_name_to_handle_at],
+        EPERM,
+        "opens any inode by number (\"shocker\", escapes 30)",
+    ),
+    refuse(
+        &[libc::SYS_fanotify_init],
+        EPERM,
+        "watches whole mounts (escapes 34)",
+    ),
+    refuse(
+        &[
+            libc::SYS_init_module,
+            libc::SYS_finit_module,
+            libc::SYS_delete_module,
+            libc::SYS_kexec_load,
+            libc::SYS_reboot,
+            libc::SYS_swapon,
+            libc::SYS_swapoff,
+            libc::SYS_acct,
+            libc::SYS_quotactl,
+            libc::SYS_quotactl_fd,
+            libc::SYS_settimeofday,
+            libc::SYS_clock_settime,
+            libc::SYS_adjtimex,
+            libc::SYS_clock_adjtime,
+            libc::SYS_syslog,
+            libc::SYS_vhangup,
+            libc::SYS_lookup_dcookie,
+            libc::SYS_nfsservctl,
+            libc::SYS_sethostname,
+            libc::SYS_setdomainname,
+        ],
+        EPERM,
+        "administration of the host (escapes 92, 93); capabilities refuse it too, this is the second lock",
+    ),
     #[cfg(target_arch = "x86_64")]
-    refuse(&[libc::SYS_kexec_file_load, libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_modify_ldt, libc::SYS_uselib,
-             libc::SYS_ustat, libc::SYS_sysfs, libc::SYS__sysctl], EPERM,
-        "administration of the host and calls kept for old programs (escapes 92)"),
-    refuse_when(&[libc::SYS_personality], &[When::NoneOf(0, &[0, 0xffff_ffff, 0x0004_0000])], EPERM,
+    refuse(
+        &[
+            libc::SYS_kexec_file_load,
+            libc::SYS_iopl,
+            libc::SYS_ioperm,
+            libc::SYS_modify_ldt,
+            libc::SYS_uselib,
+            libc::SYS_ustat,
+            libc::SYS_sysfs,
+            libc::SYS__sysctl,
+        ],
+        EPERM,
+        "administration of the host and calls kept for old programs (escapes 92)",
+    ),
+    refuse_when(
+        &[libc::SYS_personality],
+        &[When::NoneOf(0, &[0, 0xffff_ffff, 0x0004_0000])],
+        EPERM,
         "odd execution domains loosen address randomisation and executable memory; asking, the default \
-         and no-randomisation (debuggers, sanitizers) stay"),
-
+         and no-randomisation (debuggers, sanitizers) stay",
+    ),
     // --- The terminal --------------------------------------------------------------------------
-    refuse_when(&[libc::SYS_ioctl], &[When::Is(1, 0x5412)], EPERM, "TIOCSTI types for the user (CVE-2017-5226)"),
-    refuse_when(&[libc::SYS_ioctl], &[When::Is(1, 0x541c)], EPERM, "TIOCLINUX pastes for the user"),
-    refuse_when(&[libc::SYS_ioctl], &[When::Is(1, 0x5423)], EPERM, "TIOCSETD loads line disciplines"),
-    refuse_when(&[libc::SYS_ioctl], &[When::Is(1, 0x541d)], EPERM, "TIOCCONS takes the console's output"),
-
+    refuse_when(
+        &[libc::SYS_ioctl],
+        &[When::Is(1, 0x5412)],
+        EPERM,
+        "TIOCSTI types for the user (CVE-2017-5226)",
+    ),
+    refuse_when(
+        &[libc::SYS_ioctl],
+        &[When::Is(1, 0x541c)],
+        EPERM,
+        "TIOCLINUX pastes for the user",
+    ),
+    refuse_when(
+        &[libc::SYS_ioctl],
+        &[When::Is(1, 0x5423)],
+        EPERM,
+        "TIOCSETD loads line disciplines",
+    ),
+    refuse_when(
+        &[libc::SYS_ioctl],
+        &[When::Is(1, 0x541d)],
+        EPERM,
+        "TIOCCONS takes the console's output",
+    ),
     // --- Sockets that do not end at the network namespace --------------------------------------
-    Rule { calls: &[libc::SYS_socket], when: &[When::NoneOf(0, &[])], answer: EPERM, scope: Scope::LandlockOnly,
-        why: "level landlock has no network namespace: no socket at all, AF_UNIX included (F20)" },
-    refuse_when(&[libc::SYS_socket], &[When::NoneOf(0, &[1, 2, 10, 16])], EAFNOSUPPORT,
+    Rule {
+        calls: &[libc::SYS_socket],
+        when: &[When::NoneOf(0, &[])],
+        answer: EPERM,
+        scope: Scope::LandlockOnly,
+        why: "level landlock has no network namespace: no socket at all, AF_UNIX included (F20)",
+    },
+    refuse_when(
+        &[libc::SYS_socket],
+        &[When::NoneOf(0, &[1, 2, 10, 16])],
+        EAFNOSUPPORT,
         "only UNIX, INET, INET6 and NETLINK: vsock reaches the hypervisor, PACKET, ALG, XDP, TIPC, RDS and \
-         the rest are kernel surface (escapes 64, 65)"),
-    refuse_when(&[libc::SYS_socket], &[When::Is(0, 16), When::NoneOf(2, &[0])], EPROTONOSUPPORT,
-        "NETLINK_ROUTE only: nf_tables is the most used kernel hole (F8)"),
-    refuse_when(&[libc::SYS_socketpair], &[When::NoneOf(0, &[1])], EAFNOSUPPORT, "pairs are for AF_UNIX"),
-
+         the rest are kernel surface (escapes 64, 65)",
+    ),
+    refuse_when(
+        &[libc::SYS_socket],
+        &[When::Is(0, 16), When::NoneOf(2, &[0])],
+        EPROTONOSUPPORT,
+        "NETLINK_ROUTE only: nf_tables is the most used kernel hole (F8)",
+    ),
+    refuse_when(
+        &[libc::SYS_socketpair],
+        &[When::NoneOf(0, &[1])],
+        EAFNOSUPPORT,
+        "pairs are for AF_UNIX",
+    ),
     // --- Set-id files, which outlive the sandbox in the project (F16) ---------------------------
-    refuse_when(&[libc::SYS_fchmod], &[When::AnyBit(1, SET_ID)], EPERM, "no set-id bits"),
-    refuse_when(&[libc::SYS_fchmodat, libc::SYS_fchmodat2, libc::SYS_mkdirat, libc::SYS_mknodat],
-        &[When::AnyBit(2, SET_ID)], EPERM, "no set-id bits"),
-    refuse_when(&[libc::SYS_openat], &[When::AnyBit(2, CREATE), When::AnyBit(3, SET_ID)], EPERM, "no set-id bits"),
+    refuse_when(
+        &[libc::SYS_fchmod],
+        &[When::AnyBit(1, SET_ID)],
+        EPERM,
+        "no set-id bits",
+    ),
+    refuse_when(
+        &[
+            libc::SYS_fchmodat,
+            libc::SYS_fchmodat2,
+            libc::SYS_mkdirat,
+            libc::SYS_mknodat,
+        ],
+        &[When::AnyBit(2, SET_ID)],
+        EPERM,
+        "no set-id bits",
+    ),
+    refuse_when(
+        &[libc::SYS_openat],
+        &[When::AnyBit(2, CREATE), When::AnyBit(3, SET_ID)],
+        EPERM,
+        "no set-id bits",
+    ),
     #[cfg(target_arch = "x86_64")]
-    refuse_when(&[libc::SYS_chmod, libc::SYS_mkdir, libc::SYS_mknod, libc::SYS_creat], &[When::AnyBit(1, SET_ID)],
-        EPERM, "no set-id bits"),
+    refuse_when(
+        &[libc::SYS_chmod, libc::SYS_mkdir, libc::SYS_mknod, libc::SYS_creat],
+        &[When::AnyBit(1, SET_ID)],
+        EPERM,
+        "no set-id bits",
+    ),
     #[cfg(target_arch = "x86_64")]
-    refuse_when(&[libc::SYS_open], &[When::AnyBit(1, CREATE), When::AnyBit(2, SET_ID)], EPERM, "no set-id bits"),
-    refuse_when(&[libc::SYS_mknodat], &[When::MaskedIs(2, libc::S_IFMT, libc::S_IFBLK)], EPERM, "no block devices"),
-    refuse_when(&[libc::SYS_mknodat], &[When::MaskedIs(2, libc::S_IFMT, libc::S_IFCHR)], EPERM,
-        "no character devices; nor overlay whiteouts, which are device 0:0"),
+    refuse_when(
+        &[libc::SYS_open],
+        &[When::AnyBit(1, CREATE), When::AnyBit(2, SET_ID)],
+        EPERM,
+        "no set-id bits",
+    ),
+    refuse_when(
+        &[libc::SYS_mknodat],
+        &[When::MaskedIs(2, libc::S_IFMT, libc::S_IFBLK)],
+        EPERM,
+        "no block devices",
+    ),
+    refuse_when(
+        &[libc::SYS_mknodat],
+        &[When::MaskedIs(2, libc::S_IFMT, libc::S_IFCHR)],
+        EPERM,
+        "no character devices; nor overlay whiteouts, which are device 0:0",
+    ),
     #[cfg(target_arch = "x86_64")]
-    refuse_when(&[libc::SYS_mknod], &[When::MaskedIs(1, libc::S_IFMT, libc::S_IFBLK)], EPERM, "no block devices"),
+    refuse_when(
+        &[libc::SYS_mknod],
+        &[When::MaskedIs(1, libc::S_IFMT, libc::S_IFBLK)],
+        EPERM,
+        "no block devices",
+    ),
     #[cfg(target_arch = "x86_64")]
-    refuse_when(&[libc::SYS_mknod], &[When::MaskedIs(1, libc::S_IFMT, libc::S_IFCHR)], EPERM, "no character devices"),
+    refuse_when(
+        &[libc::SYS_mknod],
+        &[When::MaskedIs(1, libc::S_IFMT, libc::S_IFCHR)],
+        EPERM,
+        "no character devices",
+    ),
 ];

@@ -16,7 +16,11 @@ pub(crate) fn keep_only(control: Fd, control_at: Fd, terminal: Option<Fd>, termi
         place(terminal, terminal_at)?;
     }
     place(control, control_at)?;
-    let first = if terminal.is_some() { terminal_at.0 + 1 } else { control_at.0 + 1 };
+    let first = if terminal.is_some() {
+        terminal_at.0 + 1
+    } else {
+        control_at.0 + 1
+    };
     // SAFETY: integers only; nothing in this process uses the descriptors that are closed.
     check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) }).map(drop)
 }
@@ -88,7 +92,14 @@ pub(crate) fn execute(command: &Command) -> Errno {
     };
     // SAFETY: both lists are null-terminated arrays of NUL-terminated strings.
     unsafe {
-        libc::syscall(libc::SYS_execveat, file, c"".as_ptr(), argv.as_ptr(), envp.as_ptr(), libc::AT_EMPTY_PATH)
+        libc::syscall(
+            libc::SYS_execveat,
+            file,
+            c"".as_ptr(),
+            argv.as_ptr(),
+            envp.as_ptr(),
+            libc::AT_EMPTY_PATH,
+        )
     };
     match Errno::last() {
         // A script: its interpreter is to open it by name, and the descriptor closes on exec
@@ -114,7 +125,11 @@ fn pointers(strings: &[std::ffi::CString]) -> std::result::Result<Vec<*const lib
 
 /// Waits until the supervisor or a child has something to say: (supervisor, child).
 pub(crate) fn wait_for_two(control: Fd, children: &Signals) -> (bool, bool) {
-    let entry = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let entry = |fd| libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    };
     let mut two = [entry(control.0), entry(children.as_fd().as_raw_fd())];
     // SAFETY: the array and its length belong together.
     unsafe { libc::poll(two.as_mut_ptr(), 2, -1) };
@@ -155,7 +170,9 @@ pub fn become_subreaper() -> std::result::Result<(), Errno> {
 fn for_each_child(f: impl Fn(i32)) {
     let path = c"/proc/thread-self/children";
     // SAFETY: a constant NUL-terminated path.
-    let Ok(fd) = check_int(unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) }) else { return };
+    let Ok(fd) = check_int(unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) }) else {
+        return;
+    };
     let mut text = [0u8; 4096];
     // SAFETY: the pointer and length describe `text`.
     let got = unsafe { libc::read(fd, text.as_mut_ptr().cast(), text.len()) };
@@ -163,7 +180,10 @@ fn for_each_child(f: impl Fn(i32)) {
     unsafe { libc::close(fd) };
     let text = &text[..usize::try_from(got).unwrap_or(0)];
     // The last number may be cut; only those followed by a space are whole.
-    let whole = text.iter().rposition(|b| *b == b' ').map_or(&[][..], |end| &text[..end]);
+    let whole = text
+        .iter()
+        .rposition(|b| *b == b' ')
+        .map_or(&[][..], |end| &text[..end]);
     for word in whole.split(|b| *b == b' ') {
         if let Some(pid) = std::str::from_utf8(word).ok().and_then(|w| w.parse().ok()) {
             f(pid);

@@ -61,7 +61,10 @@ pub(crate) fn clone_sandbox(namespaces: bool, cgroup: Option<BorrowedFd<'_>>) ->
     }
     // SAFETY: the kernel opened this descriptor for us alone.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-    Ok(Cloned::Parent { pid: pid as i32, pidfd })
+    Ok(Cloned::Parent {
+        pid: pid as i32,
+        pidfd,
+    })
 }
 
 /// A bare fork inside the sandbox: 0 in the child.
@@ -69,7 +72,8 @@ pub(crate) fn fork_raw() -> Result<i32> {
     let none: c_long = 0;
     // SAFETY: as in clone_sandbox; the raw call runs no fork handlers, and the child only makes
     // system calls until it executes another program.
-    check(unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD as c_long, none, none, none, none) }).map(|p| p as i32)
+    check(unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD as c_long, none, none, none, none) })
+        .map(|p| p as i32)
 }
 
 /// Ends this process at once, running no destructor and no exit handler.
@@ -80,9 +84,18 @@ pub(crate) fn exit_now(status: i32) -> ! {
 
 /// A child of this process that changed state.
 pub(crate) enum Waited {
-    Exited { pid: i32, code: i32 },
-    Killed { pid: i32, signal: i32 },
-    Stopped { pid: i32, signal: i32 },
+    Exited {
+        pid: i32,
+        code: i32,
+    },
+    Killed {
+        pid: i32,
+        signal: i32,
+    },
+    Stopped {
+        pid: i32,
+        signal: i32,
+    },
     /// Children there are, but none has anything to say.
     Nothing,
     /// No children at all.
@@ -97,9 +110,18 @@ pub(crate) fn wait_any() -> Waited {
     match pid {
         0 => Waited::Nothing,
         p if p < 0 => Waited::NoChildren,
-        pid if libc::WIFEXITED(status) => Waited::Exited { pid, code: libc::WEXITSTATUS(status) },
-        pid if libc::WIFSIGNALED(status) => Waited::Killed { pid, signal: libc::WTERMSIG(status) },
-        pid => Waited::Stopped { pid, signal: libc::WSTOPSIG(status) },
+        pid if libc::WIFEXITED(status) => Waited::Exited {
+            pid,
+            code: libc::WEXITSTATUS(status),
+        },
+        pid if libc::WIFSIGNALED(status) => Waited::Killed {
+            pid,
+            signal: libc::WTERMSIG(status),
+        },
+        pid => Waited::Stopped {
+            pid,
+            signal: libc::WSTOPSIG(status),
+        },
     }
 }
 
@@ -130,7 +152,9 @@ pub fn wait_for(role: BorrowedFd<'_>) {
 /// How many threads this process has; the link count of its task folder less the two it has empty.
 fn threads() -> Option<u64> {
     use std::os::unix::fs::MetadataExt;
-    std::fs::metadata("/proc/self/task").ok().map(|m| m.nlink().saturating_sub(2))
+    std::fs::metadata("/proc/self/task")
+        .ok()
+        .map(|m| m.nlink().saturating_sub(2))
 }
 
 /// Names this process in `ps`, at most 15 bytes.

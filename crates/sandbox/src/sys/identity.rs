@@ -17,7 +17,10 @@ impl IdMapping {
     /// The lines for `uid_map` and `gid_map` (user_namespaces(7)).
     pub(crate) fn lines(self) -> (String, String) {
         let line = |inside, outside| format!("{inside} {outside} 1\n");
-        (line(self.inside.0, self.outside.0), line(self.inside.1, self.outside.1))
+        (
+            line(self.inside.0, self.outside.0),
+            line(self.inside.1, self.outside.1),
+        )
     }
 
     /// Writes the mapping of another process's user namespace; takes privilege over ours.
@@ -60,7 +63,10 @@ fn clone_user_namespace() -> Result<Cloned> {
             // SAFETY: integers only; the child is ours and not yet reaped.
             let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
             // SAFETY: the kernel opened this descriptor for us alone.
-            Ok(Cloned::Parent { pid, pidfd: unsafe { OwnedFd::from_raw_fd(fd as i32) } })
+            Ok(Cloned::Parent {
+                pid,
+                pidfd: unsafe { OwnedFd::from_raw_fd(fd as i32) },
+            })
         }
     }
 }
@@ -77,7 +83,12 @@ pub(crate) fn wait_pidfd(pidfd: BorrowedFd<'_>) {
     loop {
         // SAFETY: a null siginfo is allowed (nothing is reported).
         let done = unsafe {
-            libc::waitid(libc::P_PIDFD, pidfd.as_raw_fd() as u32, std::ptr::null_mut(), libc::WEXITED)
+            libc::waitid(
+                libc::P_PIDFD,
+                pidfd.as_raw_fd() as u32,
+                std::ptr::null_mut(),
+                libc::WEXITED,
+            )
         };
         if done == 0 || Errno::last() != Errno::INTR {
             return;
@@ -101,7 +112,10 @@ mod tests {
 
     #[test]
     fn a_mapping_is_one_line_a_kind() {
-        let m = IdMapping { inside: (1000, 100), outside: (5, 6) };
+        let m = IdMapping {
+            inside: (1000, 100),
+            outside: (5, 6),
+        };
         assert_eq!(m.lines(), ("1000 5 1\n".to_owned(), "100 6 1\n".to_owned()));
     }
 }

@@ -14,11 +14,19 @@ pub(crate) struct Linux {
 
 /// Turns the C convention into a result.
 pub(super) fn check(returned: c_long) -> Result<c_long> {
-    if returned < 0 { Err(Errno::last()) } else { Ok(returned) }
+    if returned < 0 {
+        Err(Errno::last())
+    } else {
+        Ok(returned)
+    }
 }
 
 pub(super) fn check_int(returned: libc::c_int) -> Result<libc::c_int> {
-    if returned < 0 { Err(Errno::last()) } else { Ok(returned) }
+    if returned < 0 {
+        Err(Errno::last())
+    } else {
+        Ok(returned)
+    }
 }
 
 /// `struct landlock_ruleset_attr` up to ABI 6; older kernels take it while what they lack is zero.
@@ -68,7 +76,11 @@ impl Kernel for Linux {
         // SAFETY: the pointer and length describe `bytes`.
         let wrote = check(unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) } as c_long);
         self.close(Fd(fd));
-        if wrote? as usize == bytes.len() { Ok(()) } else { Err(Errno(libc::EIO)) }
+        if wrote? as usize == bytes.len() {
+            Ok(())
+        } else {
+            Err(Errno(libc::EIO))
+        }
     }
 
     fn become_user(&mut self, uid: u32, gid: u32) -> Result<()> {
@@ -136,7 +148,11 @@ impl Kernel for Linux {
         // SAFETY: the pointer and length describe `content`.
         let wrote = check(unsafe { libc::write(fd, content.as_ptr().cast(), content.len()) } as c_long);
         self.close(Fd(fd));
-        if wrote? as usize == content.len() { Ok(()) } else { Err(Errno(libc::ENOSPC)) }
+        if wrote? as usize == content.len() {
+            Ok(())
+        } else {
+            Err(Errno(libc::ENOSPC))
+        }
     }
 
     fn enter_root(&mut self, root: Fd) -> Result<()> {
@@ -163,10 +179,19 @@ impl Kernel for Linux {
     }
 
     fn limit(&mut self, resource: u32, value: u64) -> Result<()> {
-        let both = libc::rlimit64 { rlim_cur: value, rlim_max: value };
+        let both = libc::rlimit64 {
+            rlim_cur: value,
+            rlim_max: value,
+        };
         // SAFETY: the structure lives until the call returns; nothing is read back.
         check(unsafe {
-            libc::syscall(libc::SYS_prlimit64, 0, resource, &raw const both, std::ptr::null_mut::<libc::rlimit64>())
+            libc::syscall(
+                libc::SYS_prlimit64,
+                0,
+                resource,
+                &raw const both,
+                std::ptr::null_mut::<libc::rlimit64>(),
+            )
         })
         .map(drop)
     }
@@ -200,8 +225,15 @@ impl Kernel for Linux {
             Err(e) => return Err(e),
         }
         prctl(libc::PR_SET_SECUREBITS, SECUREBITS, 0)?;
-        let header = CapabilityHeader { version: CAPABILITY_VERSION_3, pid: 0 };
-        let none = [CapabilityData { effective: 0, permitted: 0, inheritable: 0 }; 2];
+        let header = CapabilityHeader {
+            version: CAPABILITY_VERSION_3,
+            pid: 0,
+        };
+        let none = [CapabilityData {
+            effective: 0,
+            permitted: 0,
+            inheritable: 0,
+        }; 2];
         // SAFETY: version 3 reads two data structures; both live until the call returns.
         check(unsafe { libc::syscall(libc::SYS_capset, &raw const header, none.as_ptr()) }).map(drop)
     }
@@ -215,20 +247,34 @@ impl Kernel for Linux {
     }
 
     fn landlock_ruleset(&mut self, handled: u64, scoped: u64) -> Result<Fd> {
-        let attr = LandlockRuleset { handled_access_fs: handled, handled_access_net: 0, scoped };
+        let attr = LandlockRuleset {
+            handled_access_fs: handled,
+            handled_access_net: 0,
+            scoped,
+        };
         let size = std::mem::size_of::<LandlockRuleset>();
         // SAFETY: the structure and its size belong together and live until the call returns.
-        let fd = check(unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, &raw const attr, size, 0) })?;
+        let fd =
+            check(unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, &raw const attr, size, 0) })?;
         Ok(Fd(fd as i32))
     }
 
     fn landlock_allow(&mut self, ruleset: Fd, path: &CStr, rights: u64) -> Result<()> {
         // SAFETY: path is NUL-terminated and outlives the call.
         let place = check_int(unsafe { libc::open(path.as_ptr(), libc::O_PATH | libc::O_CLOEXEC) })?;
-        let attr = LandlockPathBeneath { allowed_access: rights, parent_fd: place };
+        let attr = LandlockPathBeneath {
+            allowed_access: rights,
+            parent_fd: place,
+        };
         // SAFETY: the structure lives until the call returns.
         let added = check(unsafe {
-            libc::syscall(libc::SYS_landlock_add_rule, ruleset.0, LANDLOCK_RULE_PATH_BENEATH, &raw const attr, 0)
+            libc::syscall(
+                libc::SYS_landlock_add_rule,
+                ruleset.0,
+                LANDLOCK_RULE_PATH_BENEATH,
+                &raw const attr,
+                0,
+            )
         });
         self.close(Fd(place));
         added.map(drop)
@@ -246,7 +292,15 @@ impl Kernel for Linux {
         };
         // SAFETY: Instruction has the layout of sock_filter; the program lives until the call
         // returns and the kernel only reads it.
-        check(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) }).map(drop)
+        check(unsafe {
+            libc::syscall(
+                libc::SYS_seccomp,
+                libc::SECCOMP_SET_MODE_FILTER,
+                0,
+                &raw const program,
+            )
+        })
+        .map(drop)
     }
 
     fn new_session(&mut self) -> Result<()> {

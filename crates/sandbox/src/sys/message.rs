@@ -54,9 +54,17 @@ fn header(iov: &mut libc::iovec, control: &mut Control) -> libc::msghdr {
 /// Sends a packet with a descriptor.
 fn send_with_fd(over: Fd, packet: &[u8; PACKET], fd: Fd) -> Result<()> {
     let mut bytes = *packet;
-    let mut iov = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: PACKET };
-    let mut control =
-        Control { length: CONTROL_WITH_FD, level: libc::SOL_SOCKET, kind: libc::SCM_RIGHTS, fd: fd.0, padding: 0 };
+    let mut iov = libc::iovec {
+        iov_base: bytes.as_mut_ptr().cast(),
+        iov_len: PACKET,
+    };
+    let mut control = Control {
+        length: CONTROL_WITH_FD,
+        level: libc::SOL_SOCKET,
+        kind: libc::SCM_RIGHTS,
+        fd: fd.0,
+        padding: 0,
+    };
     let header = header(&mut iov, &mut control);
     // SAFETY: everything the header points to lives until the call returns.
     check(unsafe { libc::sendmsg(over.0, &raw const header, libc::MSG_NOSIGNAL) } as i64).map(drop)
@@ -70,12 +78,22 @@ pub(super) fn send_terminal(over: Fd, master: Fd) -> Result<()> {
 /// Interrupted calls are made again; a packet of the wrong size is an error.
 pub(crate) fn receive(over: Fd, flags: i32) -> Result<Option<([u8; PACKET], Option<OwnedFd>)>> {
     let mut bytes = [0u8; PACKET];
-    let mut iov = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: PACKET };
-    let mut control = Control { length: 0, level: 0, kind: 0, fd: -1, padding: 0 };
+    let mut iov = libc::iovec {
+        iov_base: bytes.as_mut_ptr().cast(),
+        iov_len: PACKET,
+    };
+    let mut control = Control {
+        length: 0,
+        level: 0,
+        kind: 0,
+        fd: -1,
+        padding: 0,
+    };
     let mut header = header(&mut iov, &mut control);
     let got = loop {
         // SAFETY: everything the header points to lives until the call returns.
-        match check(unsafe { libc::recvmsg(over.0, &raw mut header, libc::MSG_CMSG_CLOEXEC | flags) } as i64) {
+        match check(unsafe { libc::recvmsg(over.0, &raw mut header, libc::MSG_CMSG_CLOEXEC | flags) } as i64)
+        {
             Err(Errno::INTR) => {}
             other => break other?,
         }

@@ -11,8 +11,8 @@ mod signals;
 
 pub use command::{become_subreaper, kill_descendants};
 pub(crate) use command::{
-    close_standard, die_with_parent, duplicate, execute, keep_only, own_process_group, signal_group, take_foreground,
-    wait_for_two,
+    close_standard, die_with_parent, duplicate, execute, keep_only, own_process_group, signal_group,
+    take_foreground, wait_for_two,
 };
 pub(crate) use fork::{Cloned, Waited, clone_sandbox, exit_now, fork_raw, wait_any, wipe_environment};
 pub use fork::{fork_role, set_process_name, wait_for};

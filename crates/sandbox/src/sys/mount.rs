@@ -67,7 +67,8 @@ pub(super) fn new_filesystem(kind: &CStr, options: Options<'_>, attributes: Attr
     // SAFETY: the create command takes no key and no value.
     check(unsafe { libc::syscall(libc::SYS_fsconfig, context, FSCONFIG_CMD_CREATE, null, null, 0) })?;
     // SAFETY: integers only.
-    let mount = check(unsafe { libc::syscall(libc::SYS_fsmount, context, FSMOUNT_CLOEXEC, bits(attributes)) });
+    let mount =
+        check(unsafe { libc::syscall(libc::SYS_fsmount, context, FSMOUNT_CLOEXEC, bits(attributes)) });
     // SAFETY: the context was opened above and is not used again.
     unsafe { libc::close(context as i32) };
     mount.map(|fd| Fd(fd as i32))
@@ -75,7 +76,11 @@ pub(super) fn new_filesystem(kind: &CStr, options: Options<'_>, attributes: Attr
 
 fn configure(context: c_long, key: &CStr, value: &CStr) -> Result<()> {
     let flag = value.is_empty();
-    let command = if flag { FSCONFIG_SET_FLAG } else { FSCONFIG_SET_STRING };
+    let command = if flag {
+        FSCONFIG_SET_FLAG
+    } else {
+        FSCONFIG_SET_STRING
+    };
     let value = if flag { std::ptr::null() } else { value.as_ptr() };
     // SAFETY: both strings are NUL-terminated and outlive the call; a flag takes no value.
     check(unsafe { libc::syscall(libc::SYS_fsconfig, context, command, key.as_ptr(), value, 0) }).map(drop)
@@ -104,7 +109,14 @@ pub(super) fn set_attributes(
     let size = std::mem::size_of::<MountAttr>();
     // SAFETY: the structure and its size belong together and live until the call returns.
     check(unsafe {
-        libc::syscall(libc::SYS_mount_setattr, tree.0, c"".as_ptr(), flags, &raw const attr, size)
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.0,
+            c"".as_ptr(),
+            flags,
+            &raw const attr,
+            size,
+        )
     })
     .map(drop)
 }
@@ -125,7 +137,8 @@ pub(super) fn attach(tree: Fd, to: Fd) -> Result<()> {
     let flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
     let to_path = c"".as_ptr();
     // SAFETY: both paths are empty, NUL-terminated constants.
-    check(unsafe { libc::syscall(libc::SYS_move_mount, tree.0, c"".as_ptr(), to.0, to_path, flags) }).map(drop)
+    check(unsafe { libc::syscall(libc::SYS_move_mount, tree.0, c"".as_ptr(), to.0, to_path, flags) })
+        .map(drop)
 }
 
 pub(super) fn enter_root(root: Fd) -> Result<()> {
@@ -154,7 +167,11 @@ pub(crate) fn prepare_tree(
     let fd = clone_tree(CWD, path).map_err(|e| ("open_tree", e))?;
     // SAFETY: open_tree gave this descriptor to us alone.
     let tree = unsafe { OwnedFd::from_raw_fd(fd.0) };
-    let step = if idmap.is_some() { "map the owners of (mount_setattr idmap)" } else { "mount_setattr" };
+    let step = if idmap.is_some() {
+        "map the owners of (mount_setattr idmap)"
+    } else {
+        "mount_setattr"
+    };
     set_attributes(fd, attributes, true, idmap).map_err(|e| (step, e))?;
     Ok(tree)
 }

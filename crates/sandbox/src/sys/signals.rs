@@ -18,7 +18,8 @@ impl Signals {
         // SAFETY: the set lives until the call returns; the old mask is not asked for.
         check_int(unsafe { libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) })?;
         // SAFETY: as above.
-        let fd = check_int(unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) })?;
+        let fd =
+            check_int(unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) })?;
         // SAFETY: the kernel opened this descriptor for us alone.
         Ok(Signals(unsafe { OwnedFd::from_raw_fd(fd) }))
     }

@@ -36,8 +36,15 @@ fn a_node_tool_brings_its_packages_and_its_node() {
     let t = Tree::new();
     let prefix = "home/.nvm/versions/node/v20";
     t.script(&format!("{prefix}/bin/node"), "\x7fELF");
-    t.script(&format!("{prefix}/lib/node_modules/tool/cli.js"), "#!/usr/bin/env node");
-    symlink("../lib/node_modules/tool/cli.js", t.at(&format!("{prefix}/bin/tool"))).unwrap();
+    t.script(
+        &format!("{prefix}/lib/node_modules/tool/cli.js"),
+        "#!/usr/bin/env node",
+    );
+    symlink(
+        "../lib/node_modules/tool/cli.js",
+        t.at(&format!("{prefix}/bin/tool")),
+    )
+    .unwrap();
     let p = t.find("tool", &[t.at(&format!("{prefix}/bin"))]).unwrap();
     assert_eq!(p.closure, [t.at("home/.nvm")]);
 }
@@ -47,9 +54,19 @@ fn a_local_install_shows_its_link_and_its_own_folder_only() {
     let t = Tree::new();
     t.script("home/.local/share/claude/versions/2.1", "\x7fELF");
     fs::create_dir_all(t.at("home/.local/bin")).unwrap();
-    symlink(t.at("home/.local/share/claude/versions/2.1"), t.at("home/.local/bin/claude")).unwrap();
+    symlink(
+        t.at("home/.local/share/claude/versions/2.1"),
+        t.at("home/.local/bin/claude"),
+    )
+    .unwrap();
     let p = t.find("claude", &[t.at("home/.local/bin")]).unwrap();
-    assert_eq!(p.closure, [t.at("home/.local/bin/claude"), t.at("home/.local/share/claude/versions/2.1")]);
+    assert_eq!(
+        p.closure,
+        [
+            t.at("home/.local/bin/claude"),
+            t.at("home/.local/share/claude/versions/2.1")
+        ]
+    );
 }
 
 #[test]
@@ -64,9 +81,15 @@ fn the_home_is_never_part_of_a_closure() {
 fn a_package_is_shown_whole_and_a_folder_of_programs_is_not() {
     let t = Tree::new();
     t.script("work/bin/tool", "\x7fELF");
-    assert_eq!(t.find("tool", &[t.at("work/bin")]).unwrap().closure, [t.at("work/bin/tool")]);
+    assert_eq!(
+        t.find("tool", &[t.at("work/bin")]).unwrap().closure,
+        [t.at("work/bin/tool")]
+    );
     fs::create_dir_all(t.at("work/lib")).unwrap();
-    assert_eq!(t.find("tool", &[t.at("work/bin")]).unwrap().closure, [t.at("work")]);
+    assert_eq!(
+        t.find("tool", &[t.at("work/bin")]).unwrap().closure,
+        [t.at("work")]
+    );
     t.script("data/run.sh", "#!/bin/sh");
     assert_eq!(t.find("data/run.sh", &[]).unwrap().closure, [t.at("data/run.sh")]);
 }
@@ -77,10 +100,22 @@ fn what_is_wrong_is_told_apart() {
     fs::create_dir_all(t.at("bin/dir")).unwrap();
     fs::write(t.at("bin/plain"), "x").unwrap();
     let search = [t.at("bin")];
-    assert!(matches!(t.find("nothing", &search), Err(ProgramError::NotOnPath(_))));
-    assert!(matches!(t.find("./nothing", &search), Err(ProgramError::Missing(_))));
-    assert!(matches!(t.find("plain", &search), Err(ProgramError::NotExecutable { .. })));
-    assert!(matches!(t.find("dir", &search), Err(ProgramError::NotExecutable { .. })));
+    assert!(matches!(
+        t.find("nothing", &search),
+        Err(ProgramError::NotOnPath(_))
+    ));
+    assert!(matches!(
+        t.find("./nothing", &search),
+        Err(ProgramError::Missing(_))
+    ));
+    assert!(matches!(
+        t.find("plain", &search),
+        Err(ProgramError::NotExecutable { .. })
+    ));
+    assert!(matches!(
+        t.find("dir", &search),
+        Err(ProgramError::NotExecutable { .. })
+    ));
 }
 
 #[test]
@@ -88,7 +123,10 @@ fn first_lines_name_interpreters() {
     let t = Tree::new();
     let names = |line: &str| interpreters(&t.script("s", line));
     assert_eq!(names("#!/bin/sh -e"), ["/bin/sh"]);
-    assert_eq!(names("#!/usr/bin/env -S A=1 python3 -u"), ["/usr/bin/env", "python3"]);
+    assert_eq!(
+        names("#!/usr/bin/env -S A=1 python3 -u"),
+        ["/usr/bin/env", "python3"]
+    );
     assert_eq!(names("no script"), Vec::<OsString>::new());
     assert_eq!(names("#!"), Vec::<OsString>::new());
 }

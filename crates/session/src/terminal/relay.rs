@@ -6,7 +6,9 @@ use fumehood_terminal::{Probe, Relay, Size, Status, Stream};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{read, write};
 use rustix::stdio::{stderr, stdin, stdout};
-use rustix::termios::{LocalModes, OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
+use rustix::termios::{
+    LocalModes, OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize,
+};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -20,7 +22,13 @@ const PIECE: usize = 64 * 1024;
 /// Runs the relay until the sandbox's terminal has ended or the supervisor is gone.
 pub(super) fn run(master: OwnedFd, orders: OwnedFd, title: &str) -> i32 {
     set_process_name(c"fumehood-tty");
-    let Ok(signals) = Signals::block(&[libc::SIGWINCH, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP]) else {
+    let Ok(signals) = Signals::block(&[
+        libc::SIGWINCH,
+        libc::SIGINT,
+        libc::SIGQUIT,
+        libc::SIGTERM,
+        libc::SIGHUP,
+    ]) else {
         return 1;
     };
     let mut connection = Connection {
@@ -53,7 +61,10 @@ impl Screen {
     fn choose(title: &str) -> Screen {
         let plain = std::env::var_os("TERM").is_none_or(|t| t.is_empty() || t == "dumb");
         if isatty(stdin()) && isatty(stdout()) && !plain {
-            return Screen::Whole(Box::new(Relay::new(Size::new(24, 80), Default::default())), Status::new(title));
+            return Screen::Whole(
+                Box::new(Relay::new(Size::new(24, 80), Default::default())),
+                Status::new(title),
+            );
         }
         // Where standard output goes to another program, that program has the keyboard.
         let reads = isatty(stdin()) && (isatty(stdout()) || !is_pipe(stdout()));
@@ -62,7 +73,8 @@ impl Screen {
 }
 
 fn is_pipe(fd: BorrowedFd<'_>) -> bool {
-    rustix::fs::fstat(fd).is_ok_and(|s| rustix::fs::FileType::from_raw_mode(s.st_mode) == rustix::fs::FileType::Fifo)
+    rustix::fs::fstat(fd)
+        .is_ok_and(|s| rustix::fs::FileType::from_raw_mode(s.st_mode) == rustix::fs::FileType::Fifo)
 }
 
 /// The user's terminal for output: the first of the three that is one.
@@ -110,7 +122,9 @@ impl Connection {
     /// Takes it again after [`Connection::give_back`].
     fn take_again(&mut self) {
         self.go_raw();
-        let Screen::Whole(relay, _) = &mut self.screen else { return };
+        let Screen::Whole(relay, _) = &mut self.screen else {
+            return;
+        };
         let mut out = relay.start();
         out.extend(relay.resize(size_of_terminal()));
         show(&out);
@@ -139,9 +153,16 @@ impl Connection {
     }
 
     fn tell_size(&self) {
-        let Screen::Whole(relay, _) = &self.screen else { return };
+        let Screen::Whole(relay, _) = &self.screen else {
+            return;
+        };
         let inner = relay.inner_size();
-        let size = Winsize { ws_row: inner.rows(), ws_col: inner.cols(), ws_xpixel: 0, ws_ypixel: 0 };
+        let size = Winsize {
+            ws_row: inner.rows(),
+            ws_col: inner.cols(),
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
         let _gone = tcsetwinsize(&self.master, size);
     }
 
@@ -158,8 +179,14 @@ impl Connection {
 
     /// Waits for something and deals with it; false when it is over.
     fn step(&mut self) -> bool {
-        let reads = self.keyboard && !self.finishing && (self.found.is_some() || matches!(self.screen, Screen::Shared(_, true)));
-        let writes = if self.pending.is_empty() { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT };
+        let reads = self.keyboard
+            && !self.finishing
+            && (self.found.is_some() || matches!(self.screen, Screen::Shared(_, true)));
+        let writes = if self.pending.is_empty() {
+            PollFlags::IN
+        } else {
+            PollFlags::IN | PollFlags::OUT
+        };
         let mut watched = vec![
             PollFd::from_borrowed_fd(self.master.as_fd(), writes),
             PollFd::from_borrowed_fd(self.orders.as_fd(), PollFlags::IN),
@@ -185,7 +212,9 @@ impl Connection {
     }
 
     fn wait(&self) -> Option<Duration> {
-        let escape = self.escape_since.map(|since| ESCAPE.saturating_sub(since.elapsed()));
+        let escape = self
+            .escape_since
+            .map(|since| ESCAPE.saturating_sub(since.elapsed()));
         let relay = match &self.screen {
             Screen::Whole(relay, _) => relay.deadline().map(|d| d.saturating_sub(self.began.elapsed())),
             Screen::Shared(..) => None,
@@ -195,7 +224,9 @@ impl Connection {
 
     fn on_time(&mut self) {
         let now = self.began.elapsed();
-        let Screen::Whole(relay, _) = &mut self.screen else { return };
+        let Screen::Whole(relay, _) = &mut self.screen else {
+            return;
+        };
         if relay.deadline().is_some_and(|d| d <= now) {
             show(&relay.tick(now));
         }
@@ -296,7 +327,12 @@ impl Connection {
     }
 }
 
-const DEFAULT_SIZE: Winsize = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+const DEFAULT_SIZE: Winsize = Winsize {
+    ws_row: 24,
+    ws_col: 80,
+    ws_xpixel: 0,
+    ws_ypixel: 0,
+};
 
 fn size_of_terminal() -> Size {
     let size = tcgetwinsize(stdout()).unwrap_or(DEFAULT_SIZE);

@@ -1,0 +1,82 @@
+//! A run's own folder on the host, for level `landlock`, which cannot mount anything private.
+
+use rustix::process::{Pid, test_kill_process};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// The folder could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("make a private folder {path:?}: {why}")]
+pub struct ScratchError {
+    path: PathBuf,
+    #[source]
+    why: std::io::Error,
+}
+
+/// The folder; removed when dropped. What a killed run left is removed by the next one.
+#[derive(Debug)]
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// Makes it below the state directory, with `home` and `tmp` in it.
+    ///
+    /// # Errors
+    /// It cannot be made for this user alone.
+    pub fn make(state: &Path) -> Result<Scratch, ScratchError> {
+        let runs = state.join("runs");
+        sweep(&runs);
+        let path = runs.join(std::process::id().to_string());
+        let failed = |why| ScratchError { path: path.clone(), why };
+        let mut private = DirBuilder::new();
+        private.mode(0o700);
+        private.recursive(true).create(&runs).map_err(failed)?;
+        private.recursive(false).create(&path).map_err(failed)?;
+        for name in ["home", "tmp"] {
+            private.create(path.join(name)).map_err(failed)?;
+        }
+        Ok(Scratch(path))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // std walks by descriptor and follows no links, which the program may have put there.
+        let _later = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Removes the folders of runs whose process is gone.
+fn sweep(runs: &Path) {
+    for entry in std::fs::read_dir(runs).into_iter().flatten().flatten() {
+        let pid = entry.file_name().to_str().and_then(|n| n.parse().ok()).and_then(Pid::from_raw);
+        if pid.is_some_and(|p| test_kill_process(p) == Err(rustix::io::Errno::SRCH)) {
+            let _later = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_private_and_goes_and_takes_dead_ones_along() {
+        let state = tempfile::tempdir().unwrap();
+        let dead = state.path().join("runs/4194303");
+        std::fs::create_dir_all(dead.join("tmp")).unwrap();
+        let scratch = Scratch::make(state.path()).unwrap();
+        let path = scratch.path().to_owned();
+        let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&path).unwrap());
+        assert_eq!(mode & 0o777, 0o700);
+        assert!(path.join("tmp").is_dir() && !dead.exists());
+        drop(scratch);
+        assert!(!path.exists());
+    }
+}
