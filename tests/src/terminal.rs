@@ -115,6 +115,18 @@ impl OuterTerminal {
         self.child.id()
     }
 
+    /// Closes the terminal, as an emulator that is closed does.
+    pub fn hang_up(mut self) {
+        // The reading thread holds the last copy of the master, and leaves when told so by a signal
+        // from the line: closing ours and the held slave is all that can be done from here.
+        rustix::process::kill_process(
+            rustix::process::Pid::from_child(&self.child),
+            rustix::process::Signal::HUP,
+        )
+        .unwrap();
+        let _status = self.wait();
+    }
+
     /// All bytes that reached the user's terminal so far.
     #[must_use]
     pub fn seen(&self) -> Vec<u8> {

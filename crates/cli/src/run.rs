@@ -59,7 +59,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     let names = places.root_names();
     let command = arguments.command.first().cloned().unwrap_or_default();
     let profile = profile(&places, &flags, &command, &names)?;
-    let (request, limits) =
+    let (mut request, limits) =
         request::request(arguments, &host, project, directory, &places, &profile, &names)?;
     let scratch = match request.level {
         Level::Landlock => Some(Scratch::make(&places.state())?),

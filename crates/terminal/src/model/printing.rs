@@ -66,6 +66,8 @@ impl Model {
     /// Prints one character that is not ASCII.
     pub(super) fn print_char(&mut self, c: char) {
         match classify(c) {
+            // glibc counts a soft hyphen as a column and xterm shows it; others do neither.
+            Glyph::Dropped if c == '\u{ad}' => self.print_glyph('-', false),
             Glyph::Dropped => return,
             Glyph::Mark => return self.print_mark(c),
             Glyph::Narrow => self.print_glyph(c, false),
