@@ -2,8 +2,9 @@
 
 use crate::programs::{host_program, probe};
 use crate::sandboxed::Sandboxed;
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{Termios, Winsize, tcgetattr, tcgetwinsize, tcsetwinsize};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -109,6 +110,35 @@ impl OuterTerminal {
         .unwrap();
     }
 
+    /// Rows and columns of the user's terminal.
+    #[must_use]
+    pub fn size(&self) -> (u16, u16) {
+        let size = tcgetwinsize(&self.held).unwrap();
+        (size.ws_row, size.ws_col)
+    }
+
+    /// Whether the run was stopped by a signal within this time.
+    #[must_use]
+    pub fn await_stop(&self, patience: Duration) -> bool {
+        let begun = Instant::now();
+        let stat = format!("/proc/{}/stat", self.child.id());
+        while begun.elapsed() < patience {
+            if std::fs::read_to_string(&stat)
+                .unwrap_or_default()
+                .contains(") T ")
+            {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        false
+    }
+
+    /// Continues a stopped run, as `fg` does.
+    pub fn continue_it(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::CONT).unwrap();
+    }
+
     /// The run's pid.
     #[must_use]
     pub fn pid(&self) -> u32 {
@@ -117,13 +147,8 @@ impl OuterTerminal {
 
     /// Closes the terminal, as an emulator that is closed does.
     pub fn hang_up(mut self) {
-        // The reading thread holds the last copy of the master, and leaves when told so by a signal
-        // from the line: closing ours and the held slave is all that can be done from here.
-        rustix::process::kill_process(
-            rustix::process::Pid::from_child(&self.child),
-            rustix::process::Signal::HUP,
-        )
-        .unwrap();
+        // The kernel's part of it: the session's leader is told, as when the line is dropped.
+        kill_process(Pid::from_child(&self.child), Signal::HUP).unwrap();
         let _status = self.wait();
     }
 

@@ -63,10 +63,8 @@ fn clone_user_namespace() -> Result<Cloned> {
             // SAFETY: integers only; the child is ours and not yet reaped.
             let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
             // SAFETY: the kernel opened this descriptor for us alone.
-            Ok(Cloned::Parent {
-                pid,
-                pidfd: unsafe { OwnedFd::from_raw_fd(fd as i32) },
-            })
+            let pidfd = unsafe { OwnedFd::from_raw_fd(fd as i32) };
+            Ok(Cloned::Parent { pid, pidfd })
         }
     }
 }

@@ -17,9 +17,11 @@ pub(crate) fn packet_pair() -> Result<(OwnedFd, OwnedFd)> {
     let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
     // SAFETY: the array has room for two descriptors.
     check_int(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, pair.as_mut_ptr()) })?;
-    // SAFETY: the kernel opened both for us alone.
-    let (a, b) = unsafe { (OwnedFd::from_raw_fd(pair[0]), OwnedFd::from_raw_fd(pair[1])) };
-    Ok((a, b))
+    // SAFETY: the kernel opened it for us alone.
+    let first = unsafe { OwnedFd::from_raw_fd(pair[0]) };
+    // SAFETY: as above.
+    let second = unsafe { OwnedFd::from_raw_fd(pair[1]) };
+    Ok((first, second))
 }
 
 /// Sends one packet. A closed far end is an error, never a signal.
