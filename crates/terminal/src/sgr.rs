@@ -33,13 +33,13 @@ fn apply_code(style: &mut Style, code: u16, sub: Option<u16>) {
         28 => style.set(Attribute::Hidden, false),
         29 => style.set(Attribute::Strike, false),
         55 => style.set(Attribute::Overline, false),
-        30..=37 => style.fg = Color::indexed((code - 30) as u8),
+        30..=37 => style.fg = Color::basic((code - 30) as u8),
         39 => style.fg = Color::DEFAULT,
-        40..=47 => style.bg = Color::indexed((code - 40) as u8),
+        40..=47 => style.bg = Color::basic((code - 40) as u8),
         49 => style.bg = Color::DEFAULT,
         59 => style.line = Color::DEFAULT,
-        90..=97 => style.fg = Color::indexed((code - 90 + 8) as u8),
-        100..=107 => style.bg = Color::indexed((code - 100 + 8) as u8),
+        90..=97 => style.fg = Color::basic((code - 90 + 8) as u8),
+        100..=107 => style.bg = Color::basic((code - 100 + 8) as u8),
         _ => {
             let known = ATTRIBUTES.iter().find(|(_, number)| u16::from(*number) == code);
             known.inspect(|(attribute, _)| style.set(*attribute, true));
@@ -147,8 +147,8 @@ fn write_underline(kind: u8, out: &mut Vec<u8>) {
 fn write_color(color: Color, base: u8, out: &mut Vec<u8>) {
     match color.kind() {
         ColorKind::Default => write_number(base + 9, out),
-        ColorKind::Indexed(i @ 0..=7) => write_number(base + i, out),
-        ColorKind::Indexed(i @ 8..=15) => write_number(base + 60 + i - 8, out),
+        ColorKind::Basic(i @ 0..=7) => write_number(base + i, out),
+        ColorKind::Basic(i) => write_number(base + 60 + i - 8, out),
         ColorKind::Indexed(i) => {
             write_number(base + 8, out);
             out.extend_from_slice(b";5;");
@@ -171,7 +171,7 @@ fn write_color(color: Color, base: u8, out: &mut Vec<u8>) {
 fn write_line_color(color: Color, out: &mut Vec<u8>) {
     match color.kind() {
         ColorKind::Default => out.extend_from_slice(b"59"),
-        ColorKind::Indexed(i) => {
+        ColorKind::Basic(i) | ColorKind::Indexed(i) => {
             out.extend_from_slice(b"58:5:");
             write_number(i, out);
         }
@@ -222,6 +222,7 @@ mod tests {
             "97;101;21",
             "38:2:1:2:3",
             "58:5:9;4",
+            "38;5;1;48;5;9",
         ] {
             let text = change("0", sgr);
             let numbers = text.trim_start_matches("ESC[").trim_end_matches('m');

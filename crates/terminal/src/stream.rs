@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn colours_end_with_the_stream() {
         let mut stream = Stream::default();
-        assert_eq!(stream.output(b"\x1b[7;38;5;9mx"), b"\x1b[7;91mx");
+        assert_eq!(stream.output(b"\x1b[7;38;5;9mx"), b"\x1b[7;38;5;9mx");
         assert_eq!(stream.finish(), b"\x1b[m");
     }
 

@@ -4,18 +4,26 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Color(u32);
 
-/// The three ways to name a colour.
+/// The ways to name a colour. The first sixteen have two that are not the
+/// same everywhere: `31` may become brighter with bold where `38;5;1` does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ColorKind {
     Default,
+    Basic(u8),
     Indexed(u8),
     Rgb(u8, u8, u8),
 }
 
 impl Color {
     pub(crate) const DEFAULT: Self = Self(0);
-    const INDEXED: u32 = 1 << 24;
-    const RGB: u32 = 2 << 24;
+    const BASIC: u32 = 1 << 24;
+    const INDEXED: u32 = 2 << 24;
+    const RGB: u32 = 3 << 24;
+
+    /// One of the sixteen that have SGR numbers of their own.
+    pub(crate) const fn basic(index: u8) -> Self {
+        Self(Self::BASIC | index as u32)
+    }
 
     pub(crate) const fn indexed(index: u8) -> Self {
         Self(Self::INDEXED | index as u32)
@@ -29,7 +37,8 @@ impl Color {
         let [tag, r, g, b] = self.0.to_be_bytes();
         match tag {
             0 => ColorKind::Default,
-            1 => ColorKind::Indexed(b),
+            1 => ColorKind::Basic(b),
+            2 => ColorKind::Indexed(b),
             _ => ColorKind::Rgb(r, g, b),
         }
     }
