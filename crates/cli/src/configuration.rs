@@ -165,7 +165,13 @@ pub(crate) fn assembled(
         now: now(),
         last_serial: last_serial.map_err(|e| e.to_string())?.flatten(),
     };
-    Ok(assemble(&inputs, &Host::new(Some(places.home.clone()))))
+    let assembled = assemble(&inputs, &Host::new(Some(places.home.clone())));
+    if let (true, Some(serial)) = (assembled.is_ok(), of(Layer::Machine).and_then(|m| m.serial.as_ref())) {
+        // So that an older policy put in its place is noticed.
+        let store = Store::create(&places.state()).map_err(|e| e.to_string())?;
+        store.raise_serial(serial.value).map_err(|e| e.to_string())?;
+    }
+    Ok(assembled)
 }
 
 /// The first finding, and how many more there are: a failing run says one line.

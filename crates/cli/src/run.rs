@@ -10,6 +10,7 @@ use crate::arguments::RunArguments;
 use crate::configuration::{Places, profile};
 use crate::events::Events;
 use crate::say;
+use request::Wanted;
 use fumehood_policy::Escaped;
 use fumehood_policy::json::Json;
 use fumehood_policy::profile::Profile;
@@ -59,7 +60,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     let names = places.root_names();
     let command = arguments.command.first().cloned().unwrap_or_default();
     let profile = profile(&places, &flags, &command, &names)?;
-    let (mut request, limits) =
+    let Wanted { mut request, limits, unheld } =
         request::request(arguments, &host, project, directory, &places, &profile, &names)?;
     let scratch = match request.level {
         Level::Landlock => Some(Scratch::make(&places.state())?),
@@ -68,6 +69,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     request.scratch = scratch.as_ref().map(|s| s.path().to_owned());
     let mut events = Events::open(arguments.events.as_deref())?;
     let spec = prepare(&host, &request).map_err(not_found)?;
+    unheld.iter().for_each(|path| say::line(&format!("not held: {path}")));
     begin(arguments, &request, &profile, &mut events);
     let run = Run {
         spec,

@@ -11,7 +11,6 @@
 
 mod environment;
 mod explain;
-pub mod hide;
 mod home;
 mod host;
 mod janitor;

@@ -82,6 +82,10 @@ impl Program {
 }
 
 fn locate(name: &OsStr, search: &OsStr, directory: &Path) -> Result<PathBuf, ProgramError> {
+    if name.is_empty() {
+        // Joined to a folder of the path it would be that folder.
+        return Err(ProgramError::NotOnPath(name.to_owned()));
+    }
     if name.as_bytes().contains(&b'/') {
         let path = directory.join(name);
         return match executable(&path) {

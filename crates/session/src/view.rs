@@ -210,7 +210,8 @@ impl<'a> View<'a> {
         match home {
             Home::Throwaway => self.put(at, Entry::Memory(Room { mode: 0o700, ..room })),
             Home::Kept(dir) => {
-                let owner = self.owner(dir);
+                let dir = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.clone());
+                let owner = self.owner(&dir);
                 self.put(at, bind(dir, Access::ReadWrite, Kind::Directory, owner));
             }
         }

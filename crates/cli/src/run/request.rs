@@ -4,18 +4,26 @@ use crate::arguments::RunArguments;
 use crate::configuration::Places;
 use fumehood_limits::Limits;
 use fumehood_limits::units::Millicpus;
-use fumehood_policy::glob::GlobSet;
+use fumehood_policy::hidden::{Visible, find as find_hidden};
 use fumehood_policy::host::ProjectDirectory;
 use fumehood_policy::profile::{AgentHome, Profile};
 use fumehood_policy::trust::Digest;
-use fumehood_policy::{protected, value};
+use fumehood_policy::{Escaped, protected, value};
 use fumehood_sandbox::Level;
-use fumehood_session::{Home, Host, KeptHome, Project, Request, Shown, hide, terminals};
+use fumehood_session::{Home, Host, KeptHome, Project, Request, Shown, terminals};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The request and the limits.
+/// What a run is to be.
+pub(super) struct Wanted {
+    pub(super) request: Request,
+    pub(super) limits: Limits,
+    /// Protected paths that cannot be held, in words.
+    pub(super) unheld: Vec<String>,
+}
+
+/// From the profile, the command line and the host.
 pub(super) fn request(
     arguments: &RunArguments,
     host: &Host,
@@ -24,15 +32,15 @@ pub(super) fn request(
     places: &Places,
     profile: &Profile,
     names: &[OsString],
-) -> Result<(Request, Limits), String> {
+) -> Result<Wanted, String> {
     let limits = limits(arguments, profile)?;
     let level = match profile.isolation.value {
         value::Isolation::Landlock => Level::Landlock,
         _ => Level::Namespace,
     };
-    let protected = match level {
+    let (protected, unheld) = match level {
         Level::Namespace => protected_paths(project.path(), names),
-        Level::Landlock => Vec::new(),
+        Level::Landlock => Default::default(),
     };
     let request = Request {
         directory,
@@ -43,7 +51,7 @@ pub(super) fn request(
         caches: profile
             .caches
             .iter()
-            .filter(|c| c.lower.is_none())
+            .filter(|c| c.lower.is_none() || must_be_written(&c.target))
             .map(|c| c.target.clone())
             .collect(),
         hidden: hidden(profile, &project, &host.user.home)?,
@@ -56,7 +64,7 @@ pub(super) fn request(
         terminal: terminals(),
         project,
     };
-    Ok((request, limits))
+    Ok(Wanted { request, limits, unheld })
 }
 
 /// What presets, configuration and flags show. A cache with the host's content below is shown
@@ -67,7 +75,8 @@ fn shown(profile: &Profile) -> Vec<Shown> {
         at: s.target.clone(),
         writable: s.writable,
     });
-    let caches = profile.caches.iter().filter_map(|c| {
+    let caches = profile.caches.iter().filter(|c| !must_be_written(&c.target));
+    let caches = caches.filter_map(|c| {
         Some(Shown {
             from: c.lower.clone()?,
             at: c.target.clone(),
@@ -77,32 +86,30 @@ fn shown(profile: &Profile) -> Vec<Shown> {
     paths.chain(caches).collect()
 }
 
-fn protected_paths(project: &Path, names: &[OsString]) -> Vec<PathBuf> {
-    let rows = protected::rows();
-    let found = protected::find(&rows, names, &ProjectDirectory::new(project));
-    found.read_only.into_iter().map(|item| item.path).collect()
+/// Caches whose tools fail where they cannot write (Go even takes its own standard library for
+/// missing): empty and private until there are layers, instead of the host's read-only.
+fn must_be_written(cache: &Path) -> bool {
+    ["go-build", "golangci-lint"].iter().any(|name| cache.ends_with(name))
 }
 
+/// What is read-only in the project, and, in words, what should be and cannot.
+fn protected_paths(project: &Path, names: &[OsString]) -> (Vec<PathBuf>, Vec<String>) {
+    let found = protected::find(&protected::rows(), names, &ProjectDirectory::new(project));
+    let unheld = found.unheld.iter().map(|u| format!("{}: {}", Escaped::from(u.path.as_path()), u.why));
+    let unheld = unheld.collect();
+    (found.read_only.into_iter().map(|item| item.path).collect(), unheld)
+}
+
+/// What exists and is to be hidden, in the project and in what is shown besides.
 fn hidden(profile: &Profile, project: &Project, home: &Path) -> Result<Vec<PathBuf>, String> {
-    let of = |root| {
-        let patterns = profile.hide.iter().filter(move |p| p.value.root == root);
-        GlobSet::new(patterns.map(|p| p.value.glob.clone()))
-    };
-    let mut found = hide::find(project.path(), &of(value::Root::Project)).map_err(|e| e.to_string())?;
-    // Patterns from the home or the root name what is visible inside only if it lies in the project.
-    for (top, set) in [
-        (home, of(value::Root::Home)),
-        (Path::new("/"), of(value::Root::Filesystem)),
-    ] {
-        if let Ok(relative) = project.path().strip_prefix(top) {
-            let mut cursor = set.root();
-            for name in relative.iter() {
-                cursor = cursor.enter(name.as_bytes());
-            }
-            found.extend(hide::find_from(project.path(), &cursor).map_err(|e| e.to_string())?);
-        }
+    if profile.hide.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(found)
+    let mut visible = vec![Visible { target: project.path(), source: project.path() }];
+    visible.extend(profile.shown.iter().map(|s| Visible { target: &s.target, source: &s.source }));
+    let machine = fumehood_policy::host::Host::new(Some(home.to_owned()));
+    let hits = find_hidden(&profile.hide, project.path(), Some(home), &visible, &machine);
+    Ok(hits.map_err(|e| e.to_string())?.into_iter().map(|hit| hit.target).collect())
 }
 
 /// The home: kept for each project and agent where a preset says so.
