@@ -87,10 +87,21 @@ fn configure(context: c_long, key: &CStr, value: &CStr) -> Result<()> {
 }
 
 pub(super) fn clone_tree(from: Fd, path: &CStr) -> Result<Fd> {
+    // Paths were resolved before: a link in one now was put there since then, by whoever may write
+    // the folder it lies in (CVE-2021-30465).
+    let place = if path.is_empty() {
+        from
+    } else {
+        open_without_links(from, path, 0, 0)?
+    };
     let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH;
-    // SAFETY: path is NUL-terminated and outlives the call.
-    let fd = check(unsafe { libc::syscall(libc::SYS_open_tree, from.0, path.as_ptr(), flags) })?;
-    Ok(Fd(fd as i32))
+    // SAFETY: an empty, NUL-terminated constant.
+    let tree = check(unsafe { libc::syscall(libc::SYS_open_tree, place.0, c"".as_ptr(), flags) });
+    if place != from {
+        // SAFETY: opened above, and nobody else has it.
+        unsafe { libc::close(place.0) };
+    }
+    tree.map(|fd| Fd(fd as i32))
 }
 
 pub(super) fn set_attributes(
@@ -122,14 +133,20 @@ pub(super) fn set_attributes(
 }
 
 pub(super) fn open_beneath(root: Fd, path: &CStr) -> Result<Fd> {
+    open_without_links(root, path, libc::O_NOFOLLOW, RESOLVE_BENEATH)
+}
+
+/// A link as the last name is refused too, unless the flags hold `O_NOFOLLOW`: then it is the link
+/// itself that is opened (openat2(2), `RESOLVE_NO_SYMLINKS`).
+fn open_without_links(from: Fd, path: &CStr, flags: i32, resolve: u64) -> Result<Fd> {
     let how = OpenHow {
-        flags: (libc::O_PATH | libc::O_CLOEXEC | libc::O_NOFOLLOW) as u64,
+        flags: (libc::O_PATH | libc::O_CLOEXEC | flags) as u64,
         mode: 0,
-        resolve: RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+        resolve: resolve | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
     };
     let size = std::mem::size_of::<OpenHow>();
     // SAFETY: path is NUL-terminated; the structure and its size belong together.
-    let fd = check(unsafe { libc::syscall(libc::SYS_openat2, root.0, path.as_ptr(), &raw const how, size) })?;
+    let fd = check(unsafe { libc::syscall(libc::SYS_openat2, from.0, path.as_ptr(), &raw const how, size) })?;
     Ok(Fd(fd as i32))
 }
 
