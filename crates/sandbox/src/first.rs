@@ -50,13 +50,16 @@ fn after_building(plan: &Plan, built: Built, control: Fd) -> i32 {
     match sys::fork_raw() {
         Err(errno) => failed(errno),
         Ok(0) => command(plan, built.terminal.is_some()),
-        Ok(pid) => watch(pid, plan.namespaces, &children),
+        Ok(pid) => {
+            sys::own_process_group(pid);
+            watch(pid, plan.namespaces, &children)
+        }
     }
 }
 
 /// The command's process: its own process group, the terminal's foreground, and the program.
 fn command(plan: &Plan, terminal: bool) -> i32 {
-    sys::own_process_group();
+    sys::own_process_group(0);
     if terminal {
         sys::take_foreground(TERMINAL);
         for (n, own) in plan.terminal.iter().enumerate() {

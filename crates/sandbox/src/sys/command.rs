@@ -9,13 +9,19 @@ use std::os::fd::{AsFd, AsRawFd};
 
 /// Moves the two descriptors that are kept to their places and closes all others above 2.
 pub(crate) fn keep_only(control: Fd, control_at: Fd, terminal: Option<Fd>, terminal_at: Fd) -> Result<()> {
-    // Above every number that is to be filled, so that neither overwrites the other.
-    let control = duplicate_above(control, 64)?;
+    // To numbers that neither has nor is to get, so that neither overwrites the other; and low ones,
+    // because the limit of open files is in force already.
+    let spare = |n: i32| Some(n) != terminal.map(|t| t.0) && n != control.0;
+    let mut spares = (control_at.0.max(terminal_at.0) + 1..).filter(|n| spare(*n)).map(Fd);
+    let (Some(one), Some(two)) = (spares.next(), spares.next()) else {
+        return Err(Errno(libc::EMFILE));
+    };
+    place(control, one)?;
     if let Some(terminal) = terminal {
-        let terminal = duplicate_above(terminal, 64)?;
-        place(terminal, terminal_at)?;
+        place(terminal, two)?;
+        place(two, terminal_at)?;
     }
-    place(control, control_at)?;
+    place(one, control_at)?;
     let first = if terminal.is_some() {
         terminal_at.0 + 1
     } else {
@@ -23,11 +29,6 @@ pub(crate) fn keep_only(control: Fd, control_at: Fd, terminal: Option<Fd>, termi
     };
     // SAFETY: integers only; nothing in this process uses the descriptors that are closed.
     check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) }).map(drop)
-}
-
-fn duplicate_above(fd: Fd, least: i32) -> Result<Fd> {
-    // SAFETY: integers only.
-    check_int(unsafe { libc::fcntl(fd.0, libc::F_DUPFD_CLOEXEC, least) }).map(Fd)
 }
 
 fn place(fd: Fd, at: Fd) -> Result<()> {
@@ -54,10 +55,12 @@ pub(crate) fn die_with_parent() {
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
 }
 
-/// A process group of the command's own, so that the session can control it as a job.
-pub(crate) fn own_process_group() {
+/// A process group of the command's own, so that the session can control it as a job. Both the
+/// command (`0`) and its parent do this, so that it is done whoever comes first: a signal to a group
+/// that is not there yet would be lost.
+pub(crate) fn own_process_group(command: i32) {
     // SAFETY: integers only.
-    unsafe { libc::setpgid(0, 0) };
+    unsafe { libc::setpgid(command, command) };
 }
 
 /// Makes the calling process's group the foreground of its terminal.
