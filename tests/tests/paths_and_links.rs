@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use fumehood_tests::{SECRETS, World, host_program};
+use fumehood_tests::{SECRETS, World, host_program, probe};
 use rustix::fs::{CWD, Mode, OFlags, RenameFlags, open, renameat_with};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -74,7 +74,8 @@ fn e005_dotenv_in_the_project() {
     );
     assert_eq!(out.ended(0), "", "hidden content was read");
     assert!(out.errors().contains("Permission denied"), "{}", out.errors());
-    for file in [".env", "n/.env"] {
+    // The folder around one may be renamed; what is hidden moves with it and stays hidden.
+    for file in [".env", "m/.env"] {
         assert_eq!(
             fs::read_to_string(world.project().join(file)).unwrap(),
             "TOKEN=canary\n"
@@ -227,11 +228,11 @@ fn e015_mount_source_swapped_while_starting() {
     fs::write(shown.join("file"), "mine\n").unwrap();
     symlink(world.outside(), &spare).unwrap();
     let swapping = Swapping::start(shown.clone(), spare);
-    let granting = world.sandbox().flags(["--ro", path(&shown)]);
-    // Where it is a link when it is looked at, what it leads to is granted, and inside it is a link
-    // too: that is the user's word. What must not be is a look at one thing and a mount of another.
-    let script = format!("test -L {0} || cat {0}/file", path(&shown));
-    let seen: Vec<String> = (0..60).map(|_| granting.sh(&script).text()).collect();
+    let run = world.sandbox().directory("/").flags(["-C", path(&shown)]);
+    // Where it is a link when it is looked at, the project is what it leads to, under its real name:
+    // that is the user's word. What must not be is another folder under the name of this one.
+    let script = format!("test \"$(pwd -P)\" != {0} || cat {0}/file", path(&shown));
+    let seen: Vec<String> = (0..60).map(|_| run.run(&["sh", "-c", &script]).text()).collect();
     drop(swapping);
     assert!(
         seen.iter().any(|s| s.contains("mine")),
@@ -239,7 +240,7 @@ fn e015_mount_source_swapped_while_starting() {
     );
     assert!(
         !seen.iter().any(|s| s.contains("canary")),
-        "another folder was mounted over the one granted"
+        "another folder was mounted in its place"
     );
     world.remember();
 }
@@ -276,7 +277,9 @@ fn e016_covers_are_the_sandboxes_own() {
         world.sh("stat -c '%F %a %s' /proc/keys /proc/timer_list; findmnt -n -o FSTYPE /proc/keys || true");
     let text = out.ended(0);
     assert!(
-        text.starts_with("regular empty file 0 0\nregular empty file 0 0\n"),
+        text.lines()
+            .take(2)
+            .all(|l| l == "socket 0 0" || l == "regular empty file 0 0"),
         "{text}"
     );
     assert!(!text.contains("devtmpfs"), "{text}");
@@ -380,7 +383,10 @@ fn e025_old_root() {
     ];
     for name in top.split_whitespace() {
         assert!(
-            ours.contains(&name) || world.root().starts_with(format!("/{name}")),
+            ours.contains(&name)
+                || [world.root(), &probe()]
+                    .iter()
+                    .any(|p| p.starts_with(format!("/{name}"))),
             "/{name} is visible"
         );
     }

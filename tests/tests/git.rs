@@ -1,0 +1,310 @@
+//! Git and the files the host runs later: codex 15–21, srt 19–36, 76–78, the live half of escapes
+//! 103–106. Names that do not exist yet come with the overlay workspace.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use fumehood_tests::World;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+/// Codex 15, srt 35: the everyday commands work.
+#[test]
+fn codex15_commit_works() {
+    let world = World::with_repository();
+    let out = world.sh(
+        "echo more >> README && echo new > file && git add -A && git commit -q -m second && git switch -q -c topic \
+         && git mv file moved && git commit -qam third && git switch -q main && git merge -q topic && git stash list && git log --oneline | wc -l",
+    );
+    assert_eq!(out.ended(0), "3");
+    assert_eq!(
+        world.git(&world.project(), &["log", "--format=%s"]),
+        "third\nsecond\nfirst\n"
+    );
+    assert_eq!(world.git(&world.project(), &["status", "--porcelain"]), "");
+    world.git(&world.project(), &["fsck", "--strict"]);
+}
+
+/// srt 36: a new repository inside the project.
+#[test]
+fn srt36_init_works() {
+    let world = World::with_repository();
+    let out = world.sh("git init -q sub && cd sub && git config user.name T && git config user.email t@example.invalid && echo x > y && git add -A && git commit -q -m one && git log --oneline | wc -l");
+    assert_eq!(out.ended(0), "1");
+}
+
+/// What git runs on the host later, and other files of the kind, present at start.
+const LATER: [&str; 22] = [
+    ".git/config",
+    ".git/hooks/pre-commit",
+    ".git/hooks/post-checkout.sample",
+    ".git/info/attributes",
+    ".claude/settings.json",
+    ".claude/commands/x.md",
+    ".mcp.json",
+    ".cursor/mcp.json",
+    ".codex/config.toml",
+    ".gemini/settings.json",
+    ".vscode/tasks.json",
+    ".vscode/settings.json",
+    ".idea/workspace.xml",
+    ".devcontainer/devcontainer.json",
+    ".envrc",
+    ".husky/pre-commit",
+    ".pre-commit-config.yaml",
+    ".github/workflows/ci.yml",
+    ".gitlab-ci.yml",
+    ".gitmodules",
+    ".mise.toml",
+    "fumehood.toml",
+];
+
+fn with_files_run_later() -> World {
+    let world = World::with_repository();
+    for file in LATER {
+        let path = world.project().join(file);
+        if !path.exists() {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(
+                &path,
+                if file == "fumehood.toml" {
+                    "version = 1\n"
+                } else {
+                    "before\n"
+                },
+            )
+            .unwrap();
+        }
+    }
+    // git itself reads this one, and must go on to.
+    fs::write(world.project().join(".git/info/attributes"), "").unwrap();
+    fs::write(world.project().join(".gitmodules"), "").unwrap();
+    fs::write(world.project().join(".git/hooks/pre-commit"), "#!/bin/sh\n").unwrap();
+    world
+}
+
+/// Escapes 103–105, codex 15, 20, srt 20–32: what is there at start cannot be written, replaced,
+/// moved away with its folder, or removed.
+#[test]
+fn e103_files_run_later_are_read_only() {
+    let world = with_files_run_later();
+    let before: Vec<String> = LATER
+        .iter()
+        .map(|f| fs::read_to_string(world.project().join(f)).unwrap())
+        .collect();
+    let mut script = String::new();
+    for file in LATER {
+        let top = file.split('/').next().unwrap_or_default();
+        script += &format!(
+            "echo evil >> {file}; echo evil > new && mv new {file}; rm -f {file}; ln -sf /tmp/evil {file}; chmod 777 {file}; \
+             cp README {file}; mv {top} moved && mkdir -p $(dirname {file}) && echo evil > {file}\n"
+        );
+    }
+    world.sh(script + "true").ended(0);
+    let changed: Vec<&str> = (LATER.iter().zip(before))
+        .filter(|(file, text)| fs::read_to_string(world.project().join(file)).ok().as_ref() != Some(text))
+        .map(|(file, _)| *file)
+        .collect();
+    assert_eq!(changed, [""; 0], "what the host runs later was changed");
+}
+
+/// Codex 15, srt 34: git's own way to write its configuration; hooks by a redirected folder.
+#[test]
+fn e103_git_config_by_git() {
+    let world = with_files_run_later();
+    let before = fs::read_to_string(world.project().join(".git/config")).unwrap();
+    let keys = [
+        "core.fsmonitor",
+        "core.hooksPath",
+        "core.sshCommand",
+        "core.pager",
+        "alias.x",
+        "diff.external",
+        "filter.a.clean",
+    ];
+    for key in keys {
+        let out = world.sh(format!("git config {key} '!evil'"));
+        assert_ne!(out.code, 0, "{key} was set");
+        assert!(
+            out.errors().contains("Read-only")
+                || out.errors().contains("Permission")
+                || out.errors().contains("busy"),
+            "{}",
+            out.errors()
+        );
+    }
+    assert_eq!(
+        fs::read_to_string(world.project().join(".git/config")).unwrap(),
+        before
+    );
+    assert!(
+        !world.project().join(".git/config.lock").exists(),
+        "a lock is left"
+    );
+}
+
+/// Codex 16: the repository is moved away and rebuilt.
+#[test]
+fn codex16_git_folder_swapped() {
+    let world = World::with_repository();
+    world
+        .sh("mv .git .g; rm -rf .git/hooks .git/config; cp -r .git other; rm -rf .git; mv other .git; true")
+        .ended(0);
+    let hook = world.project().join(".git/config");
+    assert!(fs::read_to_string(hook).unwrap().contains("test@example.invalid"));
+    assert!(world.project().join(".git/hooks").is_dir());
+}
+
+/// Codex 17: a linked worktree: `.git` is a file, the repository lies elsewhere.
+#[test]
+fn codex17_linked_worktree() {
+    let mut world = World::with_repository();
+    world.git(
+        &world.project(),
+        &["worktree", "add", "-q", "../tree", "-b", "tree"],
+    );
+    let tree = world.home().join("work/tree");
+    let before = fs::read_to_string(tree.join(".git")).unwrap();
+    world.remember();
+    let run = world.sandbox().directory(&tree);
+    run.sh("echo x > y && git add -A && git commit -q -m in-the-tree && git status --porcelain")
+        .ended(0);
+    assert!(
+        world
+            .git(&world.project(), &["log", "-1", "--format=%s", "tree"])
+            .contains("in-the-tree")
+    );
+    run.sh("echo 'gitdir: /tmp/evil' > .git; echo x > new; mv new .git; rm .git; echo evil > $(git rev-parse --git-common-dir)/hooks/pre-commit; git config core.pager evil; true");
+    assert_eq!(fs::read_to_string(tree.join(".git")).unwrap(), before);
+    assert!(!world.project().join(".git/hooks/pre-commit").exists());
+    assert!(
+        !fs::read_to_string(world.project().join(".git/config"))
+            .unwrap()
+            .contains("evil")
+    );
+    world.remember();
+}
+
+/// Codex 17: a `.git` file that points anywhere it likes grants nothing.
+#[test]
+fn codex17_hostile_gitfile() {
+    let world = World::new();
+    fs::write(
+        world.project().join(".git"),
+        format!("gitdir: {}\n", world.sibling().display()),
+    )
+    .unwrap();
+    world.assert_refused(&["list", "../sibling"], &["ENOENT"]);
+}
+
+/// Codex 18, srt 24: a repository within the project.
+#[test]
+fn codex18_nested_repository() {
+    let world = World::with_repository();
+    let sub = world.project().join("sub");
+    fs::create_dir(&sub).unwrap();
+    world.git(&sub, &["init", "-q"]);
+    fs::create_dir_all(sub.join(".git/hooks")).unwrap();
+    let before = fs::read_to_string(sub.join(".git/config")).unwrap();
+    world
+        .sh("echo evil > sub/.git/hooks/pre-commit; echo evil >> sub/.git/config; true")
+        .ended(0);
+    assert!(
+        !sub.join(".git/hooks/pre-commit").exists(),
+        "a hook was planted in the nested repository"
+    );
+    assert_eq!(fs::read_to_string(sub.join(".git/config")).unwrap(), before);
+    world
+        .sh("mv sub/.git sub/g; mv sub s; mkdir -p sub/.git/hooks; echo evil > sub/.git/config; true")
+        .ended(0);
+    assert_eq!(
+        fs::read_to_string(sub.join(".git/config")).unwrap(),
+        before,
+        "the nested repository was replaced"
+    );
+}
+
+/// Codex 20, srt “symlinked protected path”: an agent's folder that is a link does not abort the
+/// run, and does not open what it leads to.
+#[test]
+fn codex20_agent_folder_is_a_link() {
+    let world = World::with_repository();
+    fs::create_dir(world.project().join("shared")).unwrap();
+    fs::write(world.project().join("shared/settings.json"), "before\n").unwrap();
+    symlink("shared", world.project().join(".claude")).unwrap();
+    symlink(world.home().join(".codex"), world.project().join(".codex")).unwrap();
+    symlink("/nonexistent", world.project().join(".vscode")).unwrap();
+    let out = world
+        .sh("cat .codex/auth.json; rm .claude; mkdir .claude; echo evil > .claude/settings.json; echo ran");
+    assert_eq!(out.ended(0), "ran");
+    assert_eq!(
+        fs::read_to_string(world.project().join("shared/settings.json")).unwrap(),
+        "before\n"
+    );
+    assert!(
+        fs::symlink_metadata(world.project().join(".claude"))
+            .unwrap()
+            .is_symlink(),
+        ".claude was replaced"
+    );
+}
+
+/// Codex 21, srt 77, 78: git inside sees no files that are not there, and outside none are.
+#[test]
+fn srt78_no_stub_files() {
+    let world = World::with_repository();
+    assert_eq!(
+        world.sh("git status --porcelain --ignored; ls -A").ended(0),
+        ".git\nREADME"
+    );
+    assert_eq!(world.project_files(), ["README"]);
+}
+
+/// Escapes 106: the host's login files.
+#[test]
+fn e106_login_files() {
+    let world = World::with_repository();
+    let files = [
+        ".bashrc",
+        ".profile",
+        ".zshrc",
+        ".gitconfig",
+        ".ssh/config",
+        ".config/systemd/user/x.service",
+        ".config/autostart/x.desktop",
+        ".local/bin/git",
+        ".local/share/applications/x.desktop",
+    ];
+    let script: String = files
+        .iter()
+        .map(|f| format!("mkdir -p $(dirname ~/{f}); echo evil >> ~/{f}\n"))
+        .collect();
+    world.sh(script + "crontab -l; true").ended(0);
+    for file in files {
+        assert!(!world.home().join(file).exists(), "{file}");
+    }
+}
+
+/// srt 35 with `add -A`: nothing of the sandbox's gets into a commit.
+#[test]
+fn srt35_add_all() {
+    let world = World::with_repository();
+    world.sh("echo x > y; git add -A; git commit -q -m all").ended(0);
+    assert_eq!(world.git(&world.project(), &["ls-files"]), "README\ny\n");
+}
+
+/// Editors save by rename and by truncation; package managers make deep trees and links.
+#[test]
+fn editors_and_package_managers_work() {
+    let world = World::with_repository();
+    world.sh(
+        "echo a > f; cp f .f.swp; mv .f.swp f; : > f; sed -i s/hello/bye/ README; mkdir -p node_modules/.bin node_modules/a/b; \
+         ln -s ../a/b node_modules/.bin/b; cp -al node_modules copy; rm -rf node_modules; touch -d @1 f; chmod 700 f; mkfifo p",
+    )
+    .ended(0);
+    assert_eq!(
+        fs::read_to_string(world.project().join("README")).unwrap(),
+        "bye\n"
+    );
+    assert!(Path::new(&world.project().join("copy/.bin/b")).is_symlink());
+}
