@@ -69,6 +69,7 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Starts the relay for the sandbox's terminal.
     pub(crate) fn start(master: OwnedFd, title: String) -> Result<Terminal, TerminalError> {
+        relay::give_size(&master);
         let found = if isatty(stdin()) {
             tcgetattr(stdin()).ok()
         } else {

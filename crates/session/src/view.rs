@@ -340,13 +340,15 @@ impl<'a> View<'a> {
         self.put(path, Entry::Hide(kind));
     }
 
-    /// The entries for a specification.
+    /// The entries for a specification. A link gives way to what is shown below its name (a project
+    /// in /var/tmp, which otherwise leads to /tmp).
     #[must_use]
     pub fn into_entries(self) -> Vec<(CString, Entry)> {
-        self.entries
-            .into_iter()
-            .map(|(path, entry)| (c_string(&path), entry))
-            .collect()
+        let covers = |link: &Path| self.entries.iter().any(|(at, _)| at != link && at.starts_with(link));
+        let stays = |at: &Path, entry: &Entry| !matches!(entry, Entry::Link(_)) || !covers(at);
+        let kept: Vec<bool> = self.entries.iter().map(|(at, entry)| stays(at, entry)).collect();
+        let entries = self.entries.into_iter().zip(kept).filter(|(_, keep)| *keep);
+        entries.map(|((path, entry), _)| (c_string(&path), entry)).collect()
     }
 
     fn owner(&self, path: &Path) -> Option<Ids> {

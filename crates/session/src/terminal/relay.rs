@@ -49,6 +49,26 @@ pub(super) fn run(master: OwnedFd, orders: OwnedFd, title: &str) -> i32 {
     0
 }
 
+/// Gives the sandbox's terminal its size before its program can ask for it: a program that is told
+/// of a new size right after its start paints its first screen twice, and loses what it said there.
+pub(super) fn give_size(master: &OwnedFd) {
+    let size = if Screen::is_whole() {
+        winsize(size_of_terminal().inner())
+    } else {
+        tcgetwinsize(shown()).unwrap_or(DEFAULT_SIZE)
+    };
+    let _no_terminal = tcsetwinsize(master, size);
+}
+
+fn winsize(size: Size) -> Winsize {
+    Winsize {
+        ws_row: size.rows(),
+        ws_col: size.cols(),
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    }
+}
+
 /// What the user's terminal shows.
 enum Screen {
     /// All of it is the sandbox's, but the last row.
@@ -58,9 +78,13 @@ enum Screen {
 }
 
 impl Screen {
-    fn choose(title: &str) -> Screen {
+    fn is_whole() -> bool {
         let plain = std::env::var_os("TERM").is_none_or(|t| t.is_empty() || t == "dumb");
-        if isatty(stdin()) && isatty(stdout()) && !plain {
+        isatty(stdin()) && isatty(stdout()) && !plain
+    }
+
+    fn choose(title: &str) -> Screen {
+        if Screen::is_whole() {
             return Screen::Whole(
                 Box::new(Relay::new(Size::new(24, 80), Default::default())),
                 Status::new(title),
@@ -156,14 +180,7 @@ impl Connection {
         let Screen::Whole(relay, _) = &self.screen else {
             return;
         };
-        let inner = relay.inner_size();
-        let size = Winsize {
-            ws_row: inner.rows(),
-            ws_col: inner.cols(),
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        let _gone = tcsetwinsize(&self.master, size);
+        let _gone = tcsetwinsize(&self.master, winsize(relay.inner_size()));
     }
 
     fn give_back(&mut self) {
