@@ -48,8 +48,24 @@ pub struct Relay {
     model: Model,
     renderer: Renderer,
     input: InputFilter,
-    started: bool,
+    phase: Phase,
     frame: Frame,
+}
+
+/// Whether the terminal is ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Fresh,
+    Running,
+    Finished,
+}
+
+/// What happened while a piece of output was read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Work {
+    frame_ended: bool,
+    /// Rows went to the scrollback; the screen below them is to be painted.
+    rows_sent: bool,
 }
 
 /// Whether the program is in the middle of a synchronized update.
@@ -73,7 +89,7 @@ impl Relay {
             model: Model::new(size.inner(), options, options.origin_row.unwrap_or(0)),
             renderer: Renderer::new(size),
             input: InputFilter::new(size.inner().rows()),
-            started: false,
+            phase: Phase::Fresh,
             frame: Frame::Closed,
         }
     }
@@ -85,42 +101,50 @@ impl Relay {
         self.size.inner()
     }
 
-    /// Takes the terminal over; what to write to it. To be called before
-    /// anything else, and again to go on after [`Relay::finish`].
+    /// Takes the terminal over; what to write to it. The first output does so
+    /// too. Called after [`Relay::finish`], it goes on where that left off.
     pub fn start(&mut self) -> Vec<u8> {
-        if !self.started {
-            self.started = true;
-            self.renderer.start(self.options.origin_row.take());
-            self.renderer.render(&mut self.model);
-        }
+        self.ensure_started();
         self.renderer.take()
+    }
+
+    fn ensure_started(&mut self) {
+        if self.phase == Phase::Running {
+            return;
+        }
+        if self.phase == Phase::Finished {
+            // The shell has used the screen meanwhile.
+            self.model.drop_foreign();
+            self.renderer.forget();
+        }
+        self.phase = Phase::Running;
+        self.renderer.start(self.options.origin_row.take());
+        self.renderer.render(&mut self.model);
     }
 
     /// Takes what the program wrote to its pty.
     ///
     /// Work and result are bounded by a multiple of `bytes` and of the screen;
-    /// pieces of up to 64 KiB are a good size.
+    /// pieces of up to 64 KiB are a good size. After [`Relay::finish`] nothing
+    /// is written to the terminal any more.
     pub fn output(&mut self, bytes: &[u8], now: Duration) -> Output {
-        let mut rest = bytes;
-        let mut frame_ended = false;
-        loop {
-            rest = &rest[self.parser.advance(&mut self.model, rest)..];
-            let first_frame = self.model.frame_done && !frame_ended;
-            frame_ended |= std::mem::take(&mut self.model.frame_done);
-            if first_frame || self.model.departed.is_full() {
+        if self.phase == Phase::Fresh {
+            self.ensure_started();
+        }
+        let work = self.digest(bytes);
+        if let Some(title) = self.model.title.take() {
+            self.renderer.set_title(title);
+        }
+        self.update_frame(work.frame_ended, now);
+        let waits = matches!(self.frame, Frame::Until(_)) && !work.rows_sent;
+        let bell = std::mem::take(&mut self.model.bell);
+        if self.phase == Phase::Running {
+            if !waits {
                 self.renderer.render(&mut self.model);
             }
-            if rest.is_empty() {
-                break;
+            if bell {
+                self.renderer.ring(now);
             }
-        }
-        self.take_title();
-        self.update_frame(frame_ended, now);
-        if !matches!(self.frame, Frame::Until(_)) {
-            self.renderer.render(&mut self.model);
-        }
-        if std::mem::take(&mut self.model.bell) {
-            self.renderer.ring(now);
         }
         Output {
             to_terminal: self.renderer.take(),
@@ -128,19 +152,45 @@ impl Relay {
         }
     }
 
+    /// Lets the model read all of `bytes`; what cannot wait is sent meanwhile.
+    fn digest(&mut self, mut bytes: &[u8]) -> Work {
+        let mut work = Work::default();
+        loop {
+            bytes = &bytes[self.parser.advance(&mut self.model, bytes)..];
+            if std::mem::take(&mut self.model.frame_done) && !work.frame_ended {
+                work.frame_ended = true;
+                self.show_frame();
+            }
+            if self.model.departed.is_full() {
+                work.rows_sent = true;
+                self.send_rows();
+            }
+            if bytes.is_empty() {
+                return work;
+            }
+        }
+    }
+
+    /// One completed frame a call is enough: whoever draws faster is not watched.
+    fn show_frame(&mut self) {
+        if self.phase == Phase::Running {
+            self.renderer.render(&mut self.model);
+        }
+    }
+
+    fn send_rows(&mut self) {
+        match self.phase {
+            Phase::Running => self.renderer.send_departed(&mut self.model),
+            Phase::Fresh | Phase::Finished => self.model.departed.sent(),
+        }
+    }
+
     fn update_frame(&mut self, ended: bool, now: Duration) {
         self.frame = match self.frame {
             _ if !self.model.frame_open => Frame::Closed,
             Frame::Until(due) if !ended && now >= due => Frame::Overdue,
-            Frame::Closed => Frame::Until(now + LONGEST_FRAME),
-            _ if ended => Frame::Until(now + LONGEST_FRAME),
-            unchanged => unchanged,
-        }
-    }
-
-    fn take_title(&mut self) {
-        if let Some(title) = self.model.title.take() {
-            self.renderer.set_title(title);
+            unchanged @ (Frame::Until(_) | Frame::Overdue) if !ended => unchanged,
+            _ => Frame::Until(now.saturating_add(LONGEST_FRAME)),
         }
     }
 
@@ -157,7 +207,7 @@ impl Relay {
     pub fn tick(&mut self, now: Duration) -> Vec<u8> {
         if self.deadline().is_some_and(|due| now >= due) {
             self.frame = Frame::Overdue;
-            self.renderer.render(&mut self.model);
+            self.show_frame();
         }
         self.renderer.take()
     }
@@ -195,12 +245,12 @@ impl Relay {
     pub fn resize(&mut self, size: Size) -> Vec<u8> {
         self.size = size;
         self.input.set_rows(size.inner().rows());
-        if !self.started {
+        self.renderer.resize(size);
+        if self.phase != Phase::Running {
             self.model.resize(size.inner());
-            self.renderer = Renderer::new(size);
             return Vec::new();
         }
-        self.renderer.resize(size);
+        self.renderer.set_region();
         self.model.departed.fit(size.inner());
         self.renderer.send_departed(&mut self.model);
         self.scroll_for_resize(size.inner());
@@ -222,7 +272,7 @@ impl Relay {
     /// Changes the status row; what to write to the terminal.
     pub fn set_status(&mut self, status: Status) -> Vec<u8> {
         self.renderer.set_status(status);
-        if self.started {
+        if self.phase == Phase::Running {
             self.renderer.render_status(&self.model);
         }
         self.renderer.take()
@@ -231,15 +281,15 @@ impl Relay {
     /// Paints everything again, for when something else has written to the terminal.
     pub fn repaint(&mut self) -> Vec<u8> {
         self.renderer.forget();
-        self.renderer.render(&mut self.model);
+        self.show_frame();
         self.renderer.take()
     }
 
     /// Gives the terminal back as it was found: its modes, the normal screen,
     /// no scroll region, an empty last row, the cursor where the program left it.
     pub fn finish(&mut self) -> Vec<u8> {
-        if self.started {
-            self.started = false;
+        if self.phase == Phase::Running {
+            self.phase = Phase::Finished;
             self.renderer.render(&mut self.model);
             self.renderer.finish(&self.model);
         }

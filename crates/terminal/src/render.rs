@@ -75,7 +75,8 @@ impl Renderer {
         self.status_shown = false;
     }
 
-    fn set_region(&mut self) {
+    /// Keeps the terminal's scrolling away from the status row.
+    pub(crate) fn set_region(&mut self) {
         let bottom = usize::from(self.size.inner().rows()) - 1;
         self.painter.set_region(bottom);
         self.shown.full_bottom = bottom;
@@ -85,7 +86,6 @@ impl Renderer {
         self.size = size;
         self.shown = Shown::new(size.inner());
         self.painter.lose_place();
-        self.set_region();
         self.status_shown = false;
     }
 
@@ -173,7 +173,7 @@ impl Renderer {
     pub(crate) fn ring(&mut self, now: Duration) {
         if now >= self.next_bell {
             self.painter.buffer().push(0x07);
-            self.next_bell = now + BELL_PAUSE;
+            self.next_bell = now.saturating_add(BELL_PAUSE);
         }
     }
 

@@ -177,3 +177,43 @@ fn all_attributes_come_through() {
         printed(&mut relay, "\x1b[1;3;4:3;9;53;38;2;1;2;3;48;5;200;58:2::7:8:9mx\x1b[0;2;5;7;8;21my"), @"^[1;3;9;53;4:3;38;2;1;2;3;48;5;200;58:2::7:8:9mx^[0;2;5;7;8;4:2my"
     );
 }
+
+#[test]
+fn the_terminal_can_be_given_back_for_a_while() {
+    let mut bench = Bench::new(
+        Size::new(6, 20),
+        Options {
+            origin_row: Some(1),
+            ..Options::default()
+        },
+    );
+    bench.print(b"one\r\n\x1b[31mtwo");
+    let before = bench.relay.finish();
+    bench.terminal.show(&before);
+    assert_eq!(bench.relay.output(b"\r\nthree", bench.now).to_terminal, b"");
+    bench.terminal.show(b"\x1b[1;1H$ fg\x1b[K\r\n");
+    let again = bench.relay.start();
+    bench.terminal.show(&again);
+    bench.print(b"\r\nfour");
+    let rows: Vec<_> = (0..5).map(|row| bench.terminal.row(row)).collect();
+    assert_eq!(rows, ["one", "two", "three", "four", ""]);
+    assert!(bench.terminal.history().contains(&"$ fg".to_owned()));
+    bench.assert_repaint_changes_nothing();
+}
+
+#[test]
+fn a_status_set_and_a_size_learnt_before_the_start_are_kept() {
+    let mut relay = Relay::new(Size::new(24, 80), Options::default());
+    assert_eq!(relay.set_status(Status::new("otter")), b"");
+    assert_eq!(relay.resize(Size::new(5, 20)), b"");
+    let mut terminal = crate::oracle::Terminal::new(Size::new(5, 20));
+    terminal.show(&relay.start());
+    assert_eq!(terminal.row(4).trim_end(), " fumehood otter");
+}
+
+#[test]
+fn the_end_of_time_is_no_trouble() {
+    let mut relay = relay(6, 30);
+    relay.output(b"\x1b[?2026h\x07", Duration::MAX);
+    assert_eq!(relay.output(b"\x07x", Duration::MAX).to_terminal, b"x\x07");
+}
