@@ -8,12 +8,16 @@ use rustix::termios::{Termios, Winsize, tcgetattr, tcgetwinsize, tcsetwinsize};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::num::NonZeroU16;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+const ROWS: NonZeroU16 = NonZeroU16::new(24).unwrap();
+const COLUMNS: NonZeroU16 = NonZeroU16::new(80).unwrap();
 
 /// A terminal with a run on it.
 #[derive(Debug)]
@@ -158,20 +162,25 @@ impl OuterTerminal {
         self.seen.lock().unwrap().clone()
     }
 
-    /// Waits until this text has reached the terminal.
+    /// What the user reads: the bytes so far as an emulator of 24 rows and 80 columns shows them.
+    #[must_use]
+    pub fn screen(&self) -> String {
+        let mut emulator = vt100::Parser::new(ROWS, COLUMNS, 0);
+        emulator.process(&self.seen());
+        emulator.screen().contents()
+    }
+
+    /// Waits until the user can read this text.
     #[track_caller]
     pub fn await_text(&self, text: &str) {
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(10) {
-            if self.seen().windows(text.len()).any(|w| w == text.as_bytes()) {
+            if self.screen().contains(text) {
                 return;
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        panic!(
-            "{text:?} did not appear: {:?}",
-            String::from_utf8_lossy(&self.seen())
-        );
+        panic!("{text:?} did not appear:\n{}", self.screen());
     }
 
     /// Whether the modes of the user's terminal are what they were before the run.

@@ -13,7 +13,13 @@ fn run(world: &World, script: &str) -> OuterTerminal {
     )
 }
 
+/// What the user reads.
 fn seen(terminal: &OuterTerminal) -> String {
+    terminal.screen()
+}
+
+/// What the user's terminal obeys.
+fn raw(terminal: &OuterTerminal) -> String {
     String::from_utf8_lossy(&terminal.seen()).into_owned()
 }
 
@@ -128,7 +134,7 @@ fn e_terminal_hostile_sequences() {
     let world = World::new();
     let hostile = [
         ("clipboard", "\\033]52;c;ZXZpbA==\\007", "ZXZpbA=="),
-        ("clipboard, C1", "\\302\\23552;c;ZXZpbA==\\302\\234", "ZXZpbA=="),
+        ("clipboard, C1", "\\302\\23552;c;ZXZpbA==\\302\\234", "\u{9d}"),
         ("clipboard, ST", "\\033]52;c;ZXZpbA==\\033\\\\", "ZXZpbA=="),
         ("device control", "\\033P+q544e\\033\\\\", "+q544e"),
         ("application program command", "\\033_evilapc\\033\\\\", "evilapc"),
@@ -146,10 +152,10 @@ fn e_terminal_hostile_sequences() {
     for (what, sequence, must_not) in hostile {
         let mut terminal = run(&world, &format!("printf 'before {sequence} after\\n'"));
         assert_eq!(terminal.wait(), 0, "{what}");
-        let text = seen(&terminal);
+        let (text, screen) = (raw(&terminal), seen(&terminal));
         assert!(
-            text.contains("before") && text.contains("after"),
-            "{what}: {text:?}"
+            screen.contains("before") && screen.contains("after"),
+            "{what}: {screen:?}"
         );
         assert!(
             !text.contains(must_not),
@@ -163,16 +169,31 @@ fn e_terminal_hostile_sequences() {
 #[test]
 fn e_terminal_queries_are_answered_inside() {
     let world = World::new();
-    let script = "stty raw -echo min 1 time 20; printf '\\033[6n'; dd bs=1 count=6 2>/dev/null | od -An -tx1; stty sane; echo done";
-    let mut terminal = run(&world, script);
+    // Position, status, secondary attributes, a mode, a setting.
+    let queries = "\\033[6n\\033[5n\\033[>c\\033[?2027$p\\033P$qm\\033\\\\";
+    let script = format!(
+        "stty raw -echo min 1 time 10; printf '{queries}'; dd bs=1 count=6 2>/dev/null | od -An -tx1; stty sane; echo done"
+    );
+    let mut terminal = run(&world, &script);
     terminal.await_text("done");
     terminal.wait();
-    let text = seen(&terminal);
-    assert!(text.contains("1b 5b"), "no answer came: {text:?}");
     assert!(
-        !text.contains("\u{1b}[6n"),
-        "the user's terminal was asked: {text:?}"
+        seen(&terminal).contains("1b 5b"),
+        "no answer came: {:?}",
+        seen(&terminal)
     );
+    let raw = raw(&terminal);
+    // The relay itself asks for the position, once, before the program starts.
+    assert!(
+        raw.matches("\u{1b}[6n").count() <= 1,
+        "the user's terminal was asked: {raw:?}"
+    );
+    for query in ["\u{1b}[5n", "\u{1b}[>c", "\u{1b}[?2027$p", "$qm"] {
+        assert!(
+            !raw.contains(query),
+            "the user's terminal was asked {query:?}: {raw:?}"
+        );
+    }
 }
 
 /// Escapes §2.8: text that turns around or hides does not reach a person unmarked in fumehood's own
