@@ -56,6 +56,8 @@ fn null() -> std::io::Result<std::fs::File> {
 const SUSPEND: u8 = b's';
 const RESUME: u8 = b'r';
 const FINISH: u8 = b'f';
+/// The relay's last word: the terminal is as it was found.
+const GIVEN_BACK: u8 = b'g';
 
 /// The relay, running.
 #[derive(Debug)]
@@ -70,7 +72,8 @@ impl Terminal {
     /// Starts the relay for the sandbox's terminal.
     pub(crate) fn start(master: OwnedFd, title: String) -> Result<Terminal, TerminalError> {
         relay::give_size(&master);
-        let found = if isatty(stdin()) {
+        // A shared terminal is not ours to change: `less` at the end of a pipe may be doing just that.
+        let found = if relay::takes_terminal() {
             tcgetattr(stdin()).ok()
         } else {
             None
@@ -122,6 +125,10 @@ impl Terminal {
     pub(crate) fn finish(self) {
         self.order(FINISH);
         fumehood_sandbox::wait_for(self.process.as_fd());
+        let mut word = [0u8];
+        if rustix::io::read(&self.orders, &mut word) != Ok(1) || word[0] != GIVEN_BACK {
+            relay::restore_for_the_dead();
+        }
         if let Some(found) = &self.found {
             let _gone = tcsetattr(stdin(), rustix::termios::OptionalActions::Drain, found);
         }

@@ -1,6 +1,6 @@
 //! The relay process: `poll` between the user's terminal and the sandbox's.
 
-use super::{FINISH, RESUME, SUSPEND};
+use super::{FINISH, GIVEN_BACK, RESUME, SUSPEND};
 use fumehood_sandbox::{Signals, set_process_name};
 use fumehood_terminal::{Probe, Relay, Size, Status, Stream};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -42,17 +42,38 @@ pub(super) fn run(master: OwnedFd, orders: OwnedFd, title: &str) -> i32 {
         escape_since: None,
         finishing: false,
         keyboard: true,
+        hung_up: false,
     };
     connection.take();
     while connection.step() {}
     connection.give_back();
+    let _supervisor_gone = write(&connection.orders, &[GIVEN_BACK]);
+    if connection.hung_up {
+        connection.hang_up();
+    }
     0
+}
+
+/// Puts the user's terminal in order for a relay that died: what a program may have switched on goes
+/// off, and the cursor to the last row, which holds nothing of the user's. A terminal that is already
+/// on its normal screen takes `1049l` as a cursor movement at most.
+pub(super) fn restore_for_the_dead() {
+    if takes_terminal() {
+        show(b"\x1b[?1049l\x1b[m\x1b[?25h\x1b[?1l\x1b>\x1b[?7h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l");
+        show(b"\x1b[?1004l\x1b[?2004l\x1b[?2026l\x1b[>4;0m\x1b[<u\x1b[0 q\x1b[r\x1b[9999;1H\x1b[K");
+    }
+}
+
+/// Whether all of the user's terminal is the sandbox's, in raw mode, from now on.
+pub(super) fn takes_terminal() -> bool {
+    let plain = std::env::var_os("TERM").is_none_or(|t| t.is_empty() || t == "dumb");
+    isatty(stdin()) && isatty(stdout()) && !plain
 }
 
 /// Gives the sandbox's terminal its size before its program can ask for it: a program that is told
 /// of a new size right after its start paints its first screen twice, and loses what it said there.
 pub(super) fn give_size(master: &OwnedFd) {
-    let size = if Screen::is_whole() {
+    let size = if takes_terminal() {
         winsize(size_of_terminal().inner())
     } else {
         tcgetwinsize(shown()).unwrap_or(DEFAULT_SIZE)
@@ -78,13 +99,8 @@ enum Screen {
 }
 
 impl Screen {
-    fn is_whole() -> bool {
-        let plain = std::env::var_os("TERM").is_none_or(|t| t.is_empty() || t == "dumb");
-        isatty(stdin()) && isatty(stdout()) && !plain
-    }
-
     fn choose(title: &str) -> Screen {
-        if Screen::is_whole() {
+        if takes_terminal() {
             return Screen::Whole(
                 Box::new(Relay::new(Size::new(24, 80), Default::default())),
                 Status::new(title),
@@ -124,6 +140,8 @@ struct Connection {
     finishing: bool,
     /// Whether there is a keyboard to read from.
     keyboard: bool,
+    /// Whether the user's terminal is gone.
+    hung_up: bool,
 }
 
 impl Connection {
@@ -225,7 +243,21 @@ impl Connection {
         if got.get(3).is_some_and(|g| !g.is_empty()) {
             self.on_keys();
         }
-        open && (got[1].is_empty() || self.on_order())
+        open && !self.hung_up && (got[1].is_empty() || self.on_order())
+    }
+
+    /// The user's terminal is gone, so the sandbox's goes too: its programs are told by the kernel,
+    /// as on any terminal. Who goes on without one is waited for.
+    fn hang_up(self) {
+        drop(self.master);
+        let mut order = [0u8];
+        while let Ok(1) = read(&self.orders, &mut order) {
+            match order[0] {
+                SUSPEND => drop(write(&self.orders, &[SUSPEND])),
+                FINISH => return,
+                _ => {}
+            }
+        }
     }
 
     fn wait(&self) -> Option<Duration> {
@@ -290,6 +322,7 @@ impl Connection {
         let n = match read(stdin(), &mut bytes) {
             Ok(0) | Err(rustix::io::Errno::IO) => {
                 // The terminal is gone, or (shared) the user ended the input: Ctrl-D.
+                self.hung_up = matches!(self.screen, Screen::Whole(..)) || !isatty(stdin());
                 self.keyboard = matches!(self.screen, Screen::Shared(..)) && self.pending.len() < PIECE;
                 self.pending.push(4);
                 return;
