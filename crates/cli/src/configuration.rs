@@ -166,7 +166,10 @@ pub(crate) fn assembled(
         last_serial: last_serial.map_err(|e| e.to_string())?.flatten(),
     };
     let assembled = assemble(&inputs, &Host::new(Some(places.home.clone())));
-    if let (true, Some(serial)) = (assembled.is_ok(), of(Layer::Machine).and_then(|m| m.serial.as_ref())) {
+    if let (true, Some(serial)) = (
+        assembled.is_ok(),
+        of(Layer::Machine).and_then(|m| m.serial.as_ref()),
+    ) {
         // So that an older policy put in its place is noticed.
         let store = Store::create(&places.state()).map_err(|e| e.to_string())?;
         store.raise_serial(serial.value).map_err(|e| e.to_string())?;

@@ -10,14 +10,15 @@ use crate::arguments::RunArguments;
 use crate::configuration::{Places, profile};
 use crate::events::Events;
 use crate::say;
-use request::Wanted;
 use fumehood_policy::Escaped;
 use fumehood_policy::json::Json;
 use fumehood_policy::profile::Profile;
 use fumehood_sandbox::Level;
 use fumehood_session::{
-    Facts, Host, PrepareError, ProgramError, Project, Request, Run, RunError, Scratch, prepare, project_of, remedy,
+    Facts, Host, PrepareError, ProgramError, Project, Request, Run, RunError, Scratch, prepare, project_of,
+    remedy,
 };
+use request::Wanted;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -60,8 +61,11 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     let names = places.root_names();
     let command = arguments.command.first().cloned().unwrap_or_default();
     let profile = profile(&places, &flags, &command, &names)?;
-    let Wanted { mut request, limits, unheld } =
-        request::request(arguments, &host, project, directory, &places, &profile, &names)?;
+    let Wanted {
+        mut request,
+        limits,
+        unheld,
+    } = request::request(arguments, &host, project, directory, &places, &profile, &names)?;
     let scratch = match request.level {
         Level::Landlock => Some(Scratch::make(&places.state())?),
         Level::Namespace => None,
@@ -69,7 +73,9 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     request.scratch = scratch.as_ref().map(|s| s.path().to_owned());
     let mut events = Events::open(arguments.events.as_deref())?;
     let spec = prepare(&host, &request).map_err(not_found)?;
-    unheld.iter().for_each(|path| say::line(&format!("not held: {path}")));
+    unheld
+        .iter()
+        .for_each(|path| say::line(&format!("not held: {path}")));
     begin(arguments, &request, &profile, &mut events);
     let run = Run {
         spec,
@@ -93,7 +99,10 @@ pub(crate) fn with_remedy(error: RunError) -> String {
 fn directory(given: Option<&Path>) -> Result<PathBuf, String> {
     let here = given.unwrap_or(Path::new("."));
     let shown = Escaped::from(here);
-    std::fs::canonicalize(here).map_err(|e| format!("{shown}: {e}; name a directory that exists with -C"))
+    std::fs::canonicalize(here).map_err(|e| {
+        let why = e.to_string().to_lowercase();
+        format!("{shown}: {}; name a directory that you can enter with -C", why.split(" (os").next().unwrap_or(&why))
+    })
 }
 
 fn not_found(error: PrepareError) -> Failure {
@@ -156,9 +165,7 @@ fn more(count: usize) -> String {
 
 fn summary(request: &Request, presets: &[String]) -> String {
     let level = match (request.level, request.nested) {
-        (Level::Landlock, _) => {
-            "isolation landlock (weaker: names visible, no pid namespace)"
-        }
+        (Level::Landlock, _) => "isolation landlock (weaker: names visible, no pid namespace)",
         (_, true) => "nested (weaker: namespaces and mounts stay possible inside)",
         _ => "isolation namespace",
     };

@@ -77,7 +77,13 @@ fn command(plan: &Plan, terminal: bool) -> i32 {
 /// Reaps and forwards until the command has ended or the supervisor is gone.
 fn watch(command: i32, namespaces: bool, children: &sys::Signals) -> i32 {
     sys::close_standard();
-    sys::die_with_parent();
+    if namespaces {
+        sys::die_with_parent();
+    } else {
+        // There is no namespace whose end would end the rest: this process has to live on and do
+        // it, and adopts what its children leave.
+        let _without_orphans = sys::become_subreaper();
+    }
     let ended = loop {
         let (from_supervisor, from_children) = sys::wait_for_two(CONTROL, children);
         if from_children && children.next().is_some() && reap(command) {

@@ -51,7 +51,7 @@ impl Plan {
     /// # Errors
     /// The specification contradicts itself.
     pub fn new(spec: &Spec) -> Result<Plan, PlanError> {
-        if spec.caller.uid == 0 && spec.private.is_none() && spec.level == Level::Namespace {
+        if spec.root && spec.private.is_none() && spec.level == Level::Namespace {
             return Err(PlanError::PrivateIds);
         }
         match spec.level {
@@ -94,7 +94,7 @@ fn namespace_plan(spec: &Spec) -> Result<Plan, PlanError> {
         command: spec.command.clone(),
         namespaces: true,
         terminal: spec.terminal,
-        mapping: (spec.caller.uid == 0).then_some((spec.inside, outside)),
+        mapping: (spec.root).then_some((spec.inside, outside)),
     })
 }
 
@@ -103,7 +103,7 @@ fn landlock_plan(spec: &Spec) -> Result<Plan, PlanError> {
     if spec.landlock == 0 {
         return Err(PlanError::NoLandlock);
     }
-    if spec.caller.uid == 0 {
+    if spec.root {
         return Err(PlanError::Weaker(
             "be used by root: the command would be user 0 of the host; run as an ordinary user",
         ));
@@ -134,7 +134,7 @@ fn landlock_plan(spec: &Spec) -> Result<Plan, PlanError> {
 
 /// Who the first process is: a user maps itself, root's supervisor maps a private id.
 fn identity(spec: &Spec) -> Vec<Step> {
-    if spec.caller.uid == 0 {
+    if spec.root {
         return vec![Step::AwaitRelease, Step::BecomeUser(spec.inside)];
     }
     let line = |inside: u32, outside: u32| format!("{inside} {outside} 1\n").into_bytes();

@@ -124,6 +124,9 @@ pub struct Spec {
     pub level: Level,
     /// Who starts it, as the kernel of the host sees it.
     pub caller: Ids,
+    /// Whether the caller is root of the machine, not only of a user namespace: then it needs a
+    /// private id, and can map owners.
+    pub root: bool,
     /// Who the program is inside.
     pub inside: Ids,
     /// The private host id it gets when the caller is root; see [`crate::private_ids`].

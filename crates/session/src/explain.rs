@@ -47,7 +47,9 @@ pub fn remedy(error: &StartError, facts: Facts) -> &'static str {
         return "this already is a sandbox of fumehood: run the command without it, or start the outer one with --nested";
     }
     match (stage, errno) {
-        (Stage::Namespaces | Stage::Identity, Some(Errno(libc::ENOSPC | libc::EUSERS))) if facts.none_allowed => {
+        (Stage::Namespaces | Stage::Identity, Some(Errno(libc::ENOSPC | libc::EUSERS)))
+            if facts.none_allowed =>
+        {
             "user namespaces are switched off: set user.max_user_namespaces above 0, or name --isolation landlock"
         }
         (Stage::Namespaces, Some(Errno::PERM)) if facts.clone_forbidden => {

@@ -56,20 +56,27 @@ impl Host {
             uid: rustix::process::geteuid().as_raw(),
             gid: rustix::process::getegid().as_raw(),
         };
-        let root = caller.uid == 0;
+        let root = caller.uid == 0 && owns_all_ids();
         let mut user = user(caller.uid)?;
-        if root {
+        if caller.uid == 0 {
             // Inside, root's sandbox is an ordinary account that no file of the host names.
             (user.name, user.listed) = (OsString::from("sandbox"), false);
         }
         Ok(Host {
             caller,
-            inside: if root { ORDINARY } else { caller },
+            inside: if caller.uid == 0 { ORDINARY } else { caller },
             private: root.then(|| private_ids(std::process::id())),
             user,
             landlock: landlock_version(),
         })
     }
+}
+
+/// Whether this user namespace is the machine's own: it maps every id to itself. Root of another
+/// one is an ordinary user of the machine.
+fn owns_all_ids() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
 /// The caller's effective user.

@@ -105,6 +105,7 @@ pub fn prepare(host: &Host, request: &Request) -> Result<Spec, PrepareError> {
     Ok(Spec {
         level: request.level,
         caller: host.caller,
+        root: host.private.is_some(),
         inside,
         private: host.private,
         view: view.into_entries(),
@@ -167,6 +168,11 @@ fn view<'a>(host: &'a Host, request: &Request, program: &Program) -> Result<View
     for path in &request.hidden {
         view.hide(path);
     }
+    if request.level == Level::Namespace {
+        view.cover_doors(request.project.path());
+        // Below the place they are shown at, which for folders of flags is their own.
+        request.shown.iter().filter(|s| s.from == s.at).for_each(|s| view.cover_doors(&s.from));
+    }
     exclude_hidden(&mut view, request);
     if let Home::Kept(path) = &request.home {
         let home = KeptHome::open(path)?;
@@ -207,7 +213,13 @@ fn exclude_hidden(view: &mut View<'_>, request: &Request) {
 fn variables(host: &Host, request: &Request, search: &OsStr, view: &View<'_>) -> Variables {
     let names = std::env::vars_os().map(|(name, _)| name);
     let mut variables = Variables::base(|name| std::env::var_os(name), names);
-    variables.set("HOME", request.scratch.as_ref().map_or(host.user.home.clone(), |s| s.join("home")));
+    variables.set(
+        "HOME",
+        request
+            .scratch
+            .as_ref()
+            .map_or(host.user.home.clone(), |s| s.join("home")),
+    );
     if let Some(scratch) = &request.scratch {
         variables.set("TMPDIR", scratch.join("tmp"));
     }

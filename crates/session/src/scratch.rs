@@ -27,7 +27,10 @@ impl Scratch {
         let runs = state.join("runs");
         sweep(&runs);
         let path = runs.join(std::process::id().to_string());
-        let failed = |why| ScratchError { path: path.clone(), why };
+        let failed = |why| ScratchError {
+            path: path.clone(),
+            why,
+        };
         let mut private = DirBuilder::new();
         private.mode(0o700);
         private.recursive(true).create(&runs).map_err(failed)?;
@@ -55,7 +58,11 @@ impl Drop for Scratch {
 /// Removes the folders of runs whose process is gone.
 fn sweep(runs: &Path) {
     for entry in std::fs::read_dir(runs).into_iter().flatten().flatten() {
-        let pid = entry.file_name().to_str().and_then(|n| n.parse().ok()).and_then(Pid::from_raw);
+        let pid = entry
+            .file_name()
+            .to_str()
+            .and_then(|n| n.parse().ok())
+            .and_then(Pid::from_raw);
         if pid.is_some_and(|p| test_kill_process(p) == Err(rustix::io::Errno::SRCH)) {
             let _later = std::fs::remove_dir_all(entry.path());
         }

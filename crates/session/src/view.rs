@@ -49,6 +49,8 @@ pub struct Project {
 const SYSTEM: [&str; 12] = [
     "/", "/bin", "/boot", "/etc", "/home", "/lib", "/root", "/usr", "/var", "/opt", "/tmp", "/run",
 ];
+/// Entries of one folder that are looked at for sockets and pipes.
+const MOST_DOORS: usize = 4096;
 const RESERVED: [&str; 3] = ["/proc", "/dev", "/sys"];
 
 impl Project {
@@ -325,6 +327,19 @@ impl<'a> View<'a> {
         self.put(folder.join(relative), Entry::Protect);
     }
 
+    /// Covers the sockets and pipes that lie directly in a shown folder: a read-only mount does not
+    /// stop a program from talking to whoever is behind them (research/escapes.md §3.4). Deeper ones
+    /// are not looked for, since starting must not depend on the size of a tree.
+    pub fn cover_doors(&mut self, folder: &Path) {
+        use std::os::unix::fs::FileTypeExt;
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten().take(MOST_DOORS) {
+            let is_door = entry.file_type().is_ok_and(|t| t.is_socket() || t.is_fifo());
+            if is_door {
+                self.put(entry.path(), Entry::Hide(Kind::File));
+            }
+        }
+    }
+
     /// A file that is covered by one with this content.
     pub fn replace(&mut self, path: &Path, content: Vec<u8>) {
         self.put(path, Entry::Replace(content));
@@ -344,11 +359,17 @@ impl<'a> View<'a> {
     /// in /var/tmp, which otherwise leads to /tmp).
     #[must_use]
     pub fn into_entries(self) -> Vec<(CString, Entry)> {
-        let covers = |link: &Path| self.entries.iter().any(|(at, _)| at != link && at.starts_with(link));
+        let covers = |link: &Path| {
+            self.entries
+                .iter()
+                .any(|(at, _)| at != link && at.starts_with(link))
+        };
         let stays = |at: &Path, entry: &Entry| !matches!(entry, Entry::Link(_)) || !covers(at);
         let kept: Vec<bool> = self.entries.iter().map(|(at, entry)| stays(at, entry)).collect();
         let entries = self.entries.into_iter().zip(kept).filter(|(_, keep)| *keep);
-        entries.map(|((path, entry), _)| (c_string(&path), entry)).collect()
+        entries
+            .map(|((path, entry), _)| (c_string(&path), entry))
+            .collect()
     }
 
     fn owner(&self, path: &Path) -> Option<Ids> {

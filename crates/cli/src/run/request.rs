@@ -60,11 +60,16 @@ pub(super) fn request(
         home: home(profile, &project, places, &host.user.home)?,
         variables: profile.env.build(std::env::vars_os()).into_iter().collect(),
         user: arguments.user,
-        room: limits.disk,
+        // What lies in memory is memory, also where no control group counts it as such.
+        room: [limits.disk, limits.memory].into_iter().flatten().min(),
         terminal: terminals(),
         project,
     };
-    Ok(Wanted { request, limits, unheld })
+    Ok(Wanted {
+        request,
+        limits,
+        unheld,
+    })
 }
 
 /// What presets, configuration and flags show. A cache with the host's content below is shown
@@ -89,15 +94,23 @@ fn shown(profile: &Profile) -> Vec<Shown> {
 /// Caches whose tools fail where they cannot write (Go even takes its own standard library for
 /// missing): empty and private until there are layers, instead of the host's read-only.
 fn must_be_written(cache: &Path) -> bool {
-    ["go-build", "golangci-lint"].iter().any(|name| cache.ends_with(name))
+    ["go-build", "golangci-lint"]
+        .iter()
+        .any(|name| cache.ends_with(name))
 }
 
 /// What is read-only in the project, and, in words, what should be and cannot.
 fn protected_paths(project: &Path, names: &[OsString]) -> (Vec<PathBuf>, Vec<String>) {
     let found = protected::find(&protected::rows(), names, &ProjectDirectory::new(project));
-    let unheld = found.unheld.iter().map(|u| format!("{}: {}", Escaped::from(u.path.as_path()), u.why));
+    let unheld = found
+        .unheld
+        .iter()
+        .map(|u| format!("{}: {}", Escaped::from(u.path.as_path()), u.why));
     let unheld = unheld.collect();
-    (found.read_only.into_iter().map(|item| item.path).collect(), unheld)
+    (
+        found.read_only.into_iter().map(|item| item.path).collect(),
+        unheld,
+    )
 }
 
 /// What exists and is to be hidden, in the project and in what is shown besides.
@@ -105,11 +118,21 @@ fn hidden(profile: &Profile, project: &Project, home: &Path) -> Result<Vec<PathB
     if profile.hide.is_empty() {
         return Ok(Vec::new());
     }
-    let mut visible = vec![Visible { target: project.path(), source: project.path() }];
-    visible.extend(profile.shown.iter().map(|s| Visible { target: &s.target, source: &s.source }));
+    let mut visible = vec![Visible {
+        target: project.path(),
+        source: project.path(),
+    }];
+    visible.extend(profile.shown.iter().map(|s| Visible {
+        target: &s.target,
+        source: &s.source,
+    }));
     let machine = fumehood_policy::host::Host::new(Some(home.to_owned()));
     let hits = find_hidden(&profile.hide, project.path(), Some(home), &visible, &machine);
-    Ok(hits.map_err(|e| e.to_string())?.into_iter().map(|hit| hit.target).collect())
+    Ok(hits
+        .map_err(|e| e.to_string())?
+        .into_iter()
+        .map(|hit| hit.target)
+        .collect())
 }
 
 /// The home: kept for each project and agent where a preset says so.
@@ -151,6 +174,9 @@ fn limits(arguments: &RunArguments, profile: &Profile) -> Result<Limits, String>
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     };
+    if wanted.pids.as_ref().is_some_and(|p| p.value < 2) {
+        return Err("--pids: at least 2, the sandbox's first process and the command".to_owned());
+    }
     Ok(Limits {
         memory: wanted.memory.as_ref().map(|m| m.value.bytes()),
         cpus: wanted

@@ -129,7 +129,7 @@ impl Layout<'_> {
             devices: access == Access::Device,
             no_exec: false,
         };
-        let from = if self.spec.caller.uid == 0 {
+        let from = if self.spec.root {
             self.trees.push(Tree {
                 path: from.to_owned(),
                 attributes,
@@ -163,6 +163,11 @@ impl Layout<'_> {
 
     fn processes(&mut self, path: &Components) {
         self.mount(path, Kind::Directory, Step::Processes(below(path)));
+        if self.spec.nested {
+            // The kernel lets nobody mount a fresh procfs below a masked one, and that is what a
+            // sandbox inside needs. The files' own permissions remain.
+            return;
+        }
         for (hidden, kind) in PROC_HIDDEN {
             self.steps.push(cover(hidden.to_owned(), kind, true));
         }

@@ -27,6 +27,7 @@ fn spec() -> Spec {
     Spec {
         level: Level::Namespace,
         caller: ids,
+        root: false,
         inside: ids,
         private: None,
         view: vec![
@@ -140,6 +141,7 @@ fn the_calls_for_a_user_with_a_terminal() {
 fn root_maps_owners_before_and_never_becomes_root() {
     let mut spec = spec();
     spec.caller = Ids { uid: 0, gid: 0 };
+    spec.root = true;
     assert_eq!(Plan::new(&spec).unwrap_err(), PlanError::PrivateIds);
     spec.private = Some(Ids {
         uid: 0x7000_0001,

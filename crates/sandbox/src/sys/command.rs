@@ -12,7 +12,9 @@ pub(crate) fn keep_only(control: Fd, control_at: Fd, terminal: Option<Fd>, termi
     // To numbers that neither has nor is to get, so that neither overwrites the other; and low ones,
     // because the limit of open files is in force already.
     let spare = |n: i32| Some(n) != terminal.map(|t| t.0) && n != control.0;
-    let mut spares = (control_at.0.max(terminal_at.0) + 1..).filter(|n| spare(*n)).map(Fd);
+    let mut spares = (control_at.0.max(terminal_at.0) + 1..)
+        .filter(|n| spare(*n))
+        .map(Fd);
     let (Some(one), Some(two)) = (spares.next(), spares.next()) else {
         return Err(Errno(libc::EMFILE));
     };

@@ -7,6 +7,7 @@
 
 mod filtered;
 mod oracle;
+mod programs;
 mod properties;
 mod queries;
 mod rendering;

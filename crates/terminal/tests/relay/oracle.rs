@@ -285,6 +285,22 @@ pub(crate) fn assert_same_picture(one: &[Vec<String>], other: &[Vec<String>]) {
     }
 }
 
+/// The picture with all blank cells alike.
+pub(crate) fn visible(terminal: &Terminal) -> Vec<Vec<String>> {
+    let plain = |cell: String| {
+        if cell.starts_with(' ') {
+            String::new()
+        } else {
+            cell
+        }
+    };
+    terminal
+        .picture()
+        .into_iter()
+        .map(|row| row.into_iter().map(plain).collect())
+        .collect()
+}
+
 /// A relay between a program and a terminal, judged at every step.
 pub(crate) struct Bench {
     pub(crate) relay: Relay,

@@ -1,6 +1,6 @@
 //! What holds for every stream of bytes.
 
-use crate::oracle::{Bench, Terminal, assert_same_picture};
+use crate::oracle::{Bench, Terminal, assert_same_picture, visible};
 use crate::streams::{common_stream, stream};
 use fumehood_terminal::{Options, Size};
 use proptest::prelude::*;
@@ -87,20 +87,4 @@ proptest! {
 
 fn bench() -> Bench {
     Bench::new(Size::new(7, 12), Options::default())
-}
-
-/// The picture with all blank cells alike.
-fn visible(terminal: &Terminal) -> Vec<Vec<String>> {
-    let plain = |cell: String| {
-        if cell.starts_with(' ') {
-            String::new()
-        } else {
-            cell
-        }
-    };
-    terminal
-        .picture()
-        .into_iter()
-        .map(|row| row.into_iter().map(plain).collect())
-        .collect()
 }
