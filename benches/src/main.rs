@@ -196,7 +196,10 @@ fn pair(fumehood: &Path, project: &Path, name: &str, runs: usize, command: &[&st
     let each = runs.div_ceil(ROUNDS).to_string();
     let timed = [&[timer.to_str().unwrap(), "--time", &each][..], command].concat();
     let boxed = [&[fumehood.to_str().unwrap(), "run", "--"][..], &timed].concat();
-    let mut rows = [("inside".to_string(), Vec::new()), ("outside".to_string(), Vec::new())];
+    let mut rows = [
+        ("inside".to_string(), Vec::new()),
+        ("outside".to_string(), Vec::new()),
+    ];
     for _ in 0..ROUNDS {
         rows[0].1.extend(measure::timed(&boxed, project));
         rows[1].1.extend(measure::timed(&timed, project));

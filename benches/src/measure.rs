@@ -84,9 +84,15 @@ impl Table {
 
     /// A table of times measured elsewhere.
     pub(crate) fn of(title: &str, rows: [(String, Vec<Duration>); 2]) -> Table {
-        let mut rows: Vec<_> = rows.into_iter().map(|(name, times)| (name, times, Duration::ZERO)).collect();
+        let mut rows: Vec<_> = rows
+            .into_iter()
+            .map(|(name, times)| (name, times, Duration::ZERO))
+            .collect();
         rows.iter_mut().for_each(|r| r.1.sort());
-        Table { title: title.into(), rows }
+        Table {
+            title: title.into(),
+            rows,
+        }
     }
 
     pub(crate) fn print(&self) {
@@ -184,10 +190,16 @@ pub(crate) fn overhead_kib(children: &[Child]) -> u64 {
 
 /// Runs a command `runs` times and prints each time in microseconds on a line.
 pub(crate) fn time(words: &[String]) -> i32 {
-    let [runs, program, rest @ ..] = words else { return 2 };
+    let [runs, program, rest @ ..] = words else {
+        return 2;
+    };
     for _ in 0..runs.parse::<usize>().unwrap_or(1) {
         let began = Instant::now();
-        let status = Command::new(program).args(rest).stdin(Stdio::null()).stdout(Stdio::null()).status();
+        let status = Command::new(program)
+            .args(rest)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .status();
         let took = began.elapsed().as_micros();
         if !status.is_ok_and(|s| s.success()) {
             return 1;
@@ -199,8 +211,19 @@ pub(crate) fn time(words: &[String]) -> i32 {
 
 /// The times that [`time`] printed, started by this command.
 pub(crate) fn timed(words: &[&str], directory: &Path) -> Vec<Duration> {
-    let out = Command::new(words[0]).args(&words[1..]).current_dir(directory).stdin(Stdio::null()).output().unwrap();
-    assert!(out.status.success(), "{words:?}: {}", String::from_utf8_lossy(&out.stderr));
+    let out = Command::new(words[0])
+        .args(&words[1..])
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(
+        out.status.success(),
+        "{words:?}: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     let text = String::from_utf8(out.stdout).unwrap();
-    text.lines().map(|l| Duration::from_micros(l.parse().unwrap())).collect()
+    text.lines()
+        .map(|l| Duration::from_micros(l.parse().unwrap()))
+        .collect()
 }
