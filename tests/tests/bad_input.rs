@@ -1,8 +1,6 @@
 //! Anything wrong: one line that says what, where and what to do; 125, 126 or 127; nothing started,
 //! nothing written, never a panic. Codex 45, srt 12, 44, 79, 80.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
 use fumehood_tests::{World, fumehood, host_program, is_root};
 use std::ffi::{OsStr, OsString};
 use std::fs;

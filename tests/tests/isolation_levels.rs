@@ -1,8 +1,6 @@
 //! The weaker level, programs that bring a sandbox of their own, and machines that allow less: each
 //! is named, none is taken silently.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
 use fumehood_tests::{SECRETS, World, is_root, probe, processes_named, settle};
 use std::fs;
 

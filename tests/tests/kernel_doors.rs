@@ -1,7 +1,5 @@
 //! Doors into the kernel: escapes 87–98, codex 26–28, srt 70–75.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
 use fumehood_tests::World;
 use std::fs;
 use std::os::unix::fs::MetadataExt;

@@ -1,7 +1,5 @@
 //! A run's life and end: codex 21–24, 54, srt 78, escapes 47–50 from outside.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
 use fumehood_tests::{OuterTerminal, World, groups_of, is_root, processes_named, settle};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};

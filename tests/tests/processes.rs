@@ -1,5 +1,7 @@
 //! Other processes and their memory: escapes 24, 38–54, codex 22, 23, 25, 32, srt 65–67.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use fumehood_tests::{World, host_program, is_root, probe, processes_named, settle};
 use std::time::Duration;
 

@@ -2,8 +2,6 @@
 //!
 //! The network is off; by-name access (escapes 68–77) comes with the gateway.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
 use fumehood_tests::{World, probe};
 use std::net::TcpStream;
 use std::os::linux::net::SocketAddrExt;

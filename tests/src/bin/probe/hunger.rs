@@ -83,7 +83,8 @@ fn threads(arguments: &[OsString]) -> Reached {
     Ok(told(count, refused))
 }
 
-/// `memory MIB`: touches every page of it.
+/// `memory MIB`: touches every page of it, and holds it for a second: who watches by looking looks
+/// several times in that.
 fn memory(arguments: &[OsString]) -> Reached {
     let bytes = usize::try_from(MOST_BYTES.min(number(arguments, 0) << 20)).unwrap_or(0);
     let mut held = Vec::new();
@@ -91,6 +92,7 @@ fn memory(arguments: &[OsString]) -> Reached {
     while held.len() < bytes {
         held.extend_from_slice(&[1u8; 4096]);
     }
+    std::thread::sleep(std::time::Duration::from_secs(1));
     Ok(format!("{} MiB", held.len() >> 20))
 }
 
