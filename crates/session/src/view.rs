@@ -198,7 +198,10 @@ impl<'a> View<'a> {
             .filter(|(at, _)| path.starts_with(at))
             .max_by_key(|(at, _)| at.as_os_str().len());
         match enclosing {
-            Some((_, Entry::Bind { .. })) => true,
+            // A kept home lies over the host's, and shows nothing of it.
+            Some((at, Entry::Bind { from, .. })) => {
+                *from == c_string(at) || std::fs::canonicalize(at).is_ok_and(|real| *from == c_string(&real))
+            }
             Some((at, Entry::Link(_))) => {
                 at == path || std::fs::canonicalize(path).is_ok_and(|real| self.shows(&real))
             }
@@ -332,7 +335,12 @@ impl<'a> View<'a> {
     /// are not looked for, since starting must not depend on the size of a tree.
     pub fn cover_doors(&mut self, folder: &Path) {
         use std::os::unix::fs::FileTypeExt;
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten().take(MOST_DOORS) {
+        for entry in std::fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .take(MOST_DOORS)
+        {
             let is_door = entry.file_type().is_ok_and(|t| t.is_socket() || t.is_fifo());
             if is_door {
                 self.put(entry.path(), Entry::Hide(Kind::File));
@@ -403,4 +411,42 @@ fn link(target: impl AsRef<Path>) -> Entry {
 /// the plan refuses.
 pub(crate) fn c_string(path: &Path) -> CString {
     CString::new(path.as_os_str().as_bytes()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::User;
+
+    #[test]
+    fn what_lies_below_a_kept_home_is_the_hosts_only_if_shown_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let top = std::fs::canonicalize(dir.path()).unwrap();
+        let (home, kept) = (top.join("home"), top.join("kept"));
+        std::fs::create_dir_all(home.join("tools")).unwrap();
+        std::fs::create_dir_all(&kept).unwrap();
+        let ids = Ids { uid: 1000, gid: 1000 };
+        let user = User {
+            name: "ann".into(),
+            home: home.clone(),
+            listed: true,
+        };
+        let host = Host {
+            caller: ids,
+            inside: ids,
+            private: None,
+            user,
+            landlock: 0,
+        };
+        let room = Room {
+            bytes: 0,
+            inodes: 0,
+            mode: 0,
+        };
+        let mut view = View::system(&host, room);
+        view.home(&Home::Kept(kept), room);
+        assert!(!view.shows(&home.join("tools")));
+        view.show(&home.join("tools"), Access::ReadOnly).unwrap();
+        assert!(view.shows(&home.join("tools/claude")));
+    }
 }
