@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Rust: fumehood itself, offline, in its own sandbox; a crate by others.
+# REAL_SOURCE is a copy of fumehood's source; REAL_FULL=1 takes the whole workspace.
+# shellcheck source=tests/real/checks.bash
+source "$(dirname "$0")/checks.bash"
+
+if [[ ${REAL_FULL:-0} == 1 ]]; then
+    part=(--workspace)
+    tests=(--workspace --lib --bins)
+else
+    part=(-p fumehood-limits)
+    tests=(-p fumehood-limits --lib)
+fi
+export REAL_SECONDS=1500
+
+fumehood_itself() {
+    project fumehood
+    cp -a "$REAL_SOURCE/." .
+    commit_all
+    inside -- cargo build --offline -j2 "${part[@]}"
+    inside -- cargo test --offline -j2 "${tests[@]}"
+    same "status" "" "$(git status --porcelain)"
+    test -d target/debug
+    rm -rf target
+}
+
+# A crate of the kind everything depends on, taken out of the registry's sources as downloaded.
+a_crate_by_others() {
+    local source
+    source=$(find "$HOME/.cargo/registry/src" -maxdepth 2 -name 'itoa-1*' | sort | tail -n 1)
+    test -n "$source"
+    project itoa
+    cp -a "$source/." .
+    rm -rf benches tests/no_panic.rs
+    # Its tests use crates that nobody here has downloaded.
+    sed -i '/^\[dev-dependencies/,/^$/d; /^\[\[bench\]\]/,/^$/d; /^\[dependencies/,/^$/d; /^\[features\]/,/^$/d' Cargo.toml
+    rm -f tests/*.rs Cargo.lock
+    mkdir -p tests
+    printf '#[test]\nfn prints() { assert_eq!(itoa::Buffer::new().format(-42i64), "-42"); }\n' >tests/prints.rs
+    said=$(inside -- cargo test --offline 2>&1) || { echo "$said" && return 1; }
+    has "$said" "test prints ... ok"
+}
+
+the_compiler_alone() {
+    project alone
+    printf 'fn main() { println!("hello from {}", std::env::consts::ARCH); }\n' >main.rs
+    inside -- rustc -O main.rs
+    has "$(inside -- ./main)" "hello from"
+    inside -- cargo new --vcs none made
+    inside -- sh -euc 'cd made && cargo run --offline --quiet && cargo fmt && cargo metadata --offline --format-version 1 >/dev/null'
+}
+
+# The host's registry and toolchain are the host's: nothing inside changes them.
+the_host_keeps_its_registry() {
+    project registry
+    echo 'registry-token-canary' >"$HOME/.cargo/credentials.toml"
+    inside -- sh -xc '
+        ! (echo >"$HOME"/.cargo/bin/cargo) || exit 1
+        ! test -e "$HOME"/.cargo/credentials.toml || exit 1
+        for f in "$HOME"/.cargo/registry/src/*; do ! touch "$f/planted" || exit 1; done'
+    rm "$HOME/.cargo/credentials.toml"
+}
+
+check 1600 "fumehood builds and tests itself offline (${part[*]})" fumehood_itself
+check 120 "a crate by others: cargo test" a_crate_by_others
+check 60 "rustc, cargo new, run, fmt" the_compiler_alone
+check 20 "the host's registry stays as it is" the_host_keeps_its_registry
+finish
