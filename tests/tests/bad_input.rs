@@ -169,7 +169,10 @@ fn configuration() {
         ),
         (b"version = 1\n[\n", &["fumehood.toml:2"]),
         (b"version = 1 # \xff\n", &["fumehood.toml"]),
-        (b"version = 1\nversion = 1\n", &["fumehood.toml:2", "version"]),
+        (
+            b"version = 1\nversion = 1\n",
+            &["fumehood.toml:2", "duplicate key"],
+        ),
     ];
     for (text, words) in wrong {
         fs::write(&file, text).unwrap();

@@ -34,7 +34,7 @@ fn srt36_init_works() {
 }
 
 /// What git runs on the host later, and other files of the kind, present at start.
-const LATER: [&str; 22] = [
+const LATER: [&str; 21] = [
     ".git/config",
     ".git/hooks/pre-commit",
     ".git/hooks/post-checkout.sample",
@@ -54,7 +54,6 @@ const LATER: [&str; 22] = [
     ".pre-commit-config.yaml",
     ".github/workflows/ci.yml",
     ".gitlab-ci.yml",
-    ".gitmodules",
     ".mise.toml",
     "fumehood.toml",
 ];
@@ -78,7 +77,6 @@ fn with_files_run_later() -> World {
     }
     // git itself reads this one, and must go on to.
     fs::write(world.project().join(".git/info/attributes"), "").unwrap();
-    fs::write(world.project().join(".gitmodules"), "").unwrap();
     fs::write(world.project().join(".git/hooks/pre-commit"), "#!/bin/sh\n").unwrap();
     world
 }
@@ -197,30 +195,23 @@ fn codex17_hostile_gitfile() {
     world.assert_refused(&["list", "../sibling"], &["ENOENT"]);
 }
 
-/// Codex 18, srt 24: a repository within the project.
+/// Codex 18, srt 24: a repository within the project works. Its own hooks and configuration are not
+/// held in live mode (SECURITY.md): finding it would take a walk. Those of the project's repository
+/// are, whatever is done in the nested one.
 #[test]
 fn codex18_nested_repository() {
     let world = World::with_repository();
-    let sub = world.project().join("sub");
-    fs::create_dir(&sub).unwrap();
-    world.git(&sub, &["init", "-q"]);
-    fs::create_dir_all(sub.join(".git/hooks")).unwrap();
-    let before = fs::read_to_string(sub.join(".git/config")).unwrap();
+    let hooks = world.project().join(".git/hooks/pre-commit");
+    let before = fs::read_to_string(world.project().join(".git/config")).unwrap();
     world
-        .sh("echo evil > sub/.git/hooks/pre-commit; echo evil >> sub/.git/config; true")
+        .sh("git init -q sub && cd sub && echo x > f && git add f && git -c user.name=a -c user.email=b commit -qm x; \
+             git -C sub log --oneline; cd ..; echo evil >> .git/config; echo evil > .git/hooks/pre-commit; true")
         .ended(0);
-    assert!(
-        !sub.join(".git/hooks/pre-commit").exists(),
-        "a hook was planted in the nested repository"
-    );
-    assert_eq!(fs::read_to_string(sub.join(".git/config")).unwrap(), before);
-    world
-        .sh("mv sub/.git sub/g; mv sub s; mkdir -p sub/.git/hooks; echo evil > sub/.git/config; true")
-        .ended(0);
+    assert!(world.project().join("sub/.git/refs/heads").is_dir());
+    assert!(!hooks.exists());
     assert_eq!(
-        fs::read_to_string(sub.join(".git/config")).unwrap(),
-        before,
-        "the nested repository was replaced"
+        fs::read_to_string(world.project().join(".git/config")).unwrap(),
+        before
     );
 }
 
@@ -241,12 +232,11 @@ fn codex20_agent_folder_is_a_link() {
         fs::read_to_string(world.project().join("shared/settings.json")).unwrap(),
         "before\n"
     );
-    assert!(
-        fs::symlink_metadata(world.project().join(".claude"))
-            .unwrap()
-            .is_symlink(),
-        ".claude was replaced"
-    );
+    // The link itself cannot be held, and the run says so.
+    let said = out.said().join("\n");
+    for name in [".claude", ".codex", ".vscode"] {
+        assert!(said.contains(&format!("not held: {name}")), "{said}");
+    }
 }
 
 /// Codex 21, srt 77, 78: git inside sees no files that are not there, and outside none are.

@@ -67,7 +67,8 @@ fn no_group_is_left() {
         .sandbox()
         .flags(flags)
         .run(&[probe().to_str().unwrap_or_default(), "memory", "300"]);
-    assert_eq!(out.code, 137);
+    // Without a control group the greedy process is refused memory and lives.
+    assert_eq!(out.code, if fumehood_tests::is_root() { 137 } else { 0 });
     assert_eq!(
         settle(|| groups_of(out.pid)),
         [""; 0].map(std::path::PathBuf::from)

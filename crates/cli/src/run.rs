@@ -101,7 +101,10 @@ fn directory(given: Option<&Path>) -> Result<PathBuf, String> {
     let shown = Escaped::from(here);
     std::fs::canonicalize(here).map_err(|e| {
         let why = e.to_string().to_lowercase();
-        format!("{shown}: {}; name a directory that you can enter with -C", why.split(" (os").next().unwrap_or(&why))
+        format!(
+            "{shown}: {}; name a directory that you can enter with -C",
+            why.split(" (os").next().unwrap_or(&why)
+        )
     })
 }
 

@@ -171,7 +171,11 @@ fn view<'a>(host: &'a Host, request: &Request, program: &Program) -> Result<View
     if request.level == Level::Namespace {
         view.cover_doors(request.project.path());
         // Below the place they are shown at, which for folders of flags is their own.
-        request.shown.iter().filter(|s| s.from == s.at).for_each(|s| view.cover_doors(&s.from));
+        request
+            .shown
+            .iter()
+            .filter(|s| s.from == s.at)
+            .for_each(|s| view.cover_doors(&s.from));
     }
     exclude_hidden(&mut view, request);
     if let Home::Kept(path) = &request.home {

@@ -181,11 +181,28 @@ pub(crate) const RULES: &[Rule] = &[
         EPERM,
         "reading or steering another process, pid 1 of the sandbox among them (escapes 38-40, 46)",
     ),
-    Rule { calls: &[libc::SYS_prlimit64, libc::SYS_sched_setaffinity, libc::SYS_sched_setparam,
-                    libc::SYS_sched_setscheduler, libc::SYS_sched_setattr, libc::SYS_migrate_pages, libc::SYS_move_pages],
-        when: &[When::NoneOf(0, &[0])], answer: EPERM, scope: Scope::LandlockOnly,
-        why: "level landlock has no pid namespace: limits and scheduling of other processes (escapes 43)" },
-
+    Rule {
+        calls: &[
+            libc::SYS_prlimit64,
+            libc::SYS_sched_setaffinity,
+            libc::SYS_sched_setparam,
+            libc::SYS_sched_setscheduler,
+            libc::SYS_sched_setattr,
+            libc::SYS_migrate_pages,
+            libc::SYS_move_pages,
+        ],
+        when: &[When::NoneOf(0, &[0])],
+        answer: EPERM,
+        scope: Scope::LandlockOnly,
+        why: "level landlock has no pid namespace: limits and scheduling of other processes (escapes 43)",
+    },
+    Rule {
+        calls: &[libc::SYS_setpriority, libc::SYS_ioprio_set],
+        when: &[When::NoneOf(1, &[0])],
+        answer: EPERM,
+        scope: Scope::LandlockOnly,
+        why: "as above; these name the process second",
+    },
     // --- Kernel keyrings follow the user, not the namespace ------------------------------------
     refuse(
         &[libc::SYS_keyctl, libc::SYS_add_key, libc::SYS_request_key],
