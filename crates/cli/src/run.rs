@@ -70,6 +70,9 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
         Level::Landlock => Some(Scratch::make(&places.state())?),
         Level::Namespace => None,
     };
+    if let Some(scratch) = &scratch {
+        scratch.lead_to(&host.user.home, request.shown.iter().map(|s| s.at.as_path()))?;
+    }
     request.scratch = scratch.as_ref().map(|s| s.path().to_owned());
     let mut events = Events::open(arguments.events.as_deref())?;
     let spec = prepare(&host, &request).map_err(not_found)?;

@@ -41,6 +41,25 @@ impl Scratch {
         Ok(Scratch(path))
     }
 
+    /// Links in its home, under the same names, to what is shown of the user's: programs look for
+    /// their settings and toolchains below `HOME`.
+    ///
+    /// # Errors
+    /// A link cannot be made.
+    pub fn lead_to<'a>(&self, home: &Path, shown: impl Iterator<Item = &'a Path>) -> Result<(), ScratchError> {
+        let mut names: Vec<&Path> = shown.filter_map(|path| path.strip_prefix(home).ok()).collect();
+        names.sort();
+        // What lies below another is reached through it; nothing may be made beyond a link.
+        names.dedup_by(|below, above| below.starts_with(above));
+        for name in names.into_iter().filter(|n| !n.as_os_str().is_empty()) {
+            let path = self.0.join("home").join(name);
+            let made = std::fs::create_dir_all(path.parent().unwrap_or(&self.0));
+            let linked = made.and_then(|()| std::os::unix::fs::symlink(home.join(name), &path));
+            linked.map_err(|why| ScratchError { path, why })?;
+        }
+        Ok(())
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -72,6 +91,19 @@ fn sweep(runs: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn its_home_leads_to_what_is_shown_and_makes_nothing_there() {
+        let (state, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::create_dir(home.path().join(".tool")).unwrap();
+        let scratch = Scratch::make(state.path()).unwrap();
+        let shown = [".tool/below/more", ".tool", ".config/git/ignore"].map(|name| home.path().join(name));
+        scratch.lead_to(home.path(), shown.iter().map(PathBuf::as_path)).unwrap();
+        let inside = scratch.path().join("home");
+        assert_eq!(std::fs::read_link(inside.join(".tool")).unwrap(), home.path().join(".tool"));
+        assert!(inside.join(".config/git/ignore").is_symlink());
+        assert!(!home.path().join(".tool/below").exists());
+    }
 
     #[test]
     fn it_is_private_and_goes_and_takes_dead_ones_along() {
