@@ -167,8 +167,8 @@ impl Connection {
         let Screen::Whole(relay, _) = &mut self.screen else {
             return;
         };
-        let mut out = relay.start();
-        out.extend(relay.resize(size_of_terminal()));
+        let mut out = relay.resize(size_of_terminal());
+        out.extend(relay.start());
         show(&out);
         self.tell_size();
     }
@@ -294,7 +294,8 @@ impl Connection {
         if !got.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
             return true;
         }
-        let mut bytes = vec![0u8; PIECE];
+        // Small pieces: what the relay writes for one can be many times as much.
+        let mut bytes = [0u8; 4096];
         match read(&self.master, &mut bytes) {
             Ok(0) => false,
             Ok(n) => {
@@ -311,7 +312,10 @@ impl Connection {
             Screen::Whole(relay, _) => {
                 let out = relay.output(bytes, self.began.elapsed());
                 show(&out.to_terminal);
-                self.pending.extend(out.to_pty);
+                // A program that asks for ever and never reads gets no more answers.
+                if self.pending.len() < PIECE {
+                    self.pending.extend(out.to_pty);
+                }
             }
             Screen::Shared(stream, _) => show(&stream.output(bytes)),
         }
