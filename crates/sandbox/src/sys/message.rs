@@ -96,7 +96,9 @@ pub(crate) fn receive(over: Fd, flags: i32) -> Result<Option<([u8; PACKET], Opti
         // SAFETY: everything the header points to lives until the call returns.
         match check(unsafe { libc::recvmsg(over.0, &raw mut header, libc::MSG_CMSG_CLOEXEC | flags) } as i64)
         {
-            Err(Errno::INTR) => {}
+            // A far end that was closed with a packet of ours unread: this error comes once, before
+            // the packets it had sent, its last word among them (unix(7); af_unix.c).
+            Err(Errno::INTR | Errno(libc::ECONNRESET)) => {}
             other => break other?,
         }
     };
