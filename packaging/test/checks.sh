@@ -3,6 +3,7 @@
 
 passed=0
 failed=0
+failures=()
 
 # check WHAT COMMAND…: one check; what the command wrote is shown when it fails.
 check() {
@@ -13,6 +14,7 @@ check() {
         printf '  ok    %s\n' "$what"
     else
         failed=$((failed + 1))
+        failures+=("$what")
         printf '  FAIL  %s\n' "$what"
         printf '%s\n' "$log" | sed -n '1,40s/^/        /p'
     fi
@@ -47,6 +49,7 @@ need() {
 
 # The last line of a step and its status.
 finish() {
+    [ "$failed" -eq 0 ] || printf 'FAILED: %s\n' "${failures[@]}"
     printf '%s passed, %s failed\n' "$passed" "$failed"
     [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
 }

@@ -280,8 +280,12 @@ rm -rf "$kept"
 echo 1 >/proc/sys/kernel/apparmor_restrict_unprivileged_userns
 exec "$@"
 SH
-on_ubuntu() { unshare --mount sh "$scratch/ubuntu" "$@"; }
+export -f as_user
+export user home scratch
 restricted_user() { as_user /usr/bin/python3 "$scratch/restricted.py" "$@"; }
+export -f restricted_user
+# The mount namespace is made by root; the functions go on as the user.
+on_ubuntu() { unshare --mount bash "$scratch/ubuntu" bash -c '"$@"' bash "$@"; }
 without_namespaces() {
     as_user unshare --user --map-current-user --keep-caps \
         sh -c 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"' sh "$@"
@@ -312,15 +316,16 @@ doctor_says_why() {
     cat "$scratch/doctor"
     grep -qE '^isolation namespace +no .*AppArmor.*doctor --fix' "$scratch/doctor"
 }
-export -f as_user restricted_user
-export user home scratch
-on_ubuntu() { unshare --mount bash "$scratch/ubuntu" bash -c '"$@"' bash "$@"; }
 fix='AppArmor restricts user namespaces.*sudo fumehood doctor --fix'
 check "Ubuntu: no mount in the namespace: cause and fix in a line, nothing left" cannot "Operation not permitted; $fix" on_ubuntu restricted_user mounts
 check "Ubuntu: no id mapping: likewise" cannot "Permission denied; $fix" on_ubuntu restricted_user writes
 check "Ubuntu: doctor says the same" doctor_says_why
 check "namespaces switched off (the kernel's own limit): likewise" cannot 'user.max_user_namespaces' without_namespaces
 check "a container's filter: likewise" cannot 'container|doctor' restricted_user container
+landlock_in_container() {
+    (cd "$home/project" && restricted_user container "$fumehood" run --isolation landlock -- true)
+}
+check "but level landlock, which that line names, works there" landlock_in_container
 
 # --- The running binary cannot be swapped under a run. ---
 mkdir "$scratch/swap"
