@@ -192,11 +192,12 @@ fn view<'a>(host: &'a Host, request: &Request, program: &Program) -> Result<View
 fn exclude_hidden(view: &mut View<'_>, request: &Request) {
     let project = request.project.path();
     let list = project.join(".git/info/exclude");
-    let is_file = std::fs::symlink_metadata(&list).is_ok_and(|m| m.is_file() && m.len() < 1 << 20);
-    if request.hidden.is_empty() || !is_file {
+    if request.hidden.is_empty() {
         return;
     }
-    let mut text = std::fs::read(&list).unwrap_or_default();
+    let Some(mut text) = read_beneath(project, Path::new(".git/info/exclude")) else {
+        return;
+    };
     for hidden in &request.hidden {
         let Ok(relative) = hidden.strip_prefix(project) else {
             continue;
@@ -212,6 +213,32 @@ fn exclude_hidden(view: &mut View<'_>, request: &Request) {
     }
     text.push(b'\n');
     view.replace(&list, text);
+}
+
+/// A small file of the project, read without following any link in its path: another sandbox may be
+/// changing this project at this very moment, and what is read here is shown inside.
+fn read_beneath(project: &Path, relative: &Path) -> Option<Vec<u8>> {
+    use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
+    use std::io::Read;
+    let folder = rustix::fs::open(
+        project,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .ok()?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let file = rustix::fs::openat2(&folder, relative, flags, Mode::empty(), resolve).ok()?;
+    let stat = rustix::fs::fstat(&file).ok()?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::from(file)
+        .take(1 << 20)
+        .read_to_end(&mut bytes)
+        .ok()?;
+    Some(bytes)
 }
 
 fn variables(host: &Host, request: &Request, search: &OsStr, view: &View<'_>) -> Variables {

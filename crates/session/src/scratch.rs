@@ -46,7 +46,11 @@ impl Scratch {
     ///
     /// # Errors
     /// A link cannot be made.
-    pub fn lead_to<'a>(&self, home: &Path, shown: impl Iterator<Item = &'a Path>) -> Result<(), ScratchError> {
+    pub fn lead_to<'a>(
+        &self,
+        home: &Path,
+        shown: impl Iterator<Item = &'a Path>,
+    ) -> Result<(), ScratchError> {
         let mut names: Vec<&Path> = shown.filter_map(|path| path.strip_prefix(home).ok()).collect();
         names.sort();
         // What lies below another is reached through it; nothing may be made beyond a link.
@@ -98,9 +102,14 @@ mod tests {
         std::fs::create_dir(home.path().join(".tool")).unwrap();
         let scratch = Scratch::make(state.path()).unwrap();
         let shown = [".tool/below/more", ".tool", ".config/git/ignore"].map(|name| home.path().join(name));
-        scratch.lead_to(home.path(), shown.iter().map(PathBuf::as_path)).unwrap();
+        scratch
+            .lead_to(home.path(), shown.iter().map(PathBuf::as_path))
+            .unwrap();
         let inside = scratch.path().join("home");
-        assert_eq!(std::fs::read_link(inside.join(".tool")).unwrap(), home.path().join(".tool"));
+        assert_eq!(
+            std::fs::read_link(inside.join(".tool")).unwrap(),
+            home.path().join(".tool")
+        );
         assert!(inside.join(".config/git/ignore").is_symlink());
         assert!(!home.path().join(".tool/below").exists());
     }

@@ -121,8 +121,13 @@ pub fn run(mut run: Run) -> Result<Outcome, RunError> {
     if let Some(janitor) = janitor {
         janitor.dismiss();
     }
+    let end = match (ended, struck) {
+        // A limit too low for the first process itself.
+        (Err(RunError::Lost), Some(struck)) => End::Limit(struck.limit),
+        (ended, _) => ended?,
+    };
     Ok(Outcome {
-        end: ended?,
+        end,
         struck,
         in_force,
     })

@@ -11,7 +11,7 @@ use std::ffi::OsString;
 
 /// Says how it ended, where that needs saying, and gives the exit status.
 pub(super) fn end(command: &[OsString], limits: &Limits, outcome: &Outcome, events: &mut Events) -> u8 {
-    if let Some(struck) = outcome.struck {
+    if let (Some(struck), false) = (outcome.struck, matches!(outcome.end, End::Limit(_))) {
         let value = limits.show(struck.limit).unwrap_or_default();
         say::line(&format!(
             "the {struck} of {value} was reached; raise it with --{}",
