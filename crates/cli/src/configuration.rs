@@ -58,6 +58,8 @@ impl Places {
 
     /// The files that exist: machine, user, project.
     pub(crate) fn files(&self) -> Result<Vec<Loaded>, String> {
+        // Every verb that uses state reads the files first.
+        fumehood_session::check_state(&self.state()).map_err(|e| e.to_string())?;
         let uid = fumehood_session::user_id();
         let candidates = [
             (PathBuf::from(MACHINE), Layer::Machine, Owner::Only(0)),

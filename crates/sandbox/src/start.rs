@@ -204,6 +204,12 @@ impl Sandbox {
         }
     }
 
+    /// After [`Event::Terminal`]: the terminal has its size, and the command may be started. A sandbox
+    /// that is gone is no error.
+    pub fn terminal_taken(&self) {
+        let _gone = self.order(Order::Release);
+    }
+
     /// Sends a signal to the command's process group. A sandbox that is gone is no error.
     pub fn signal(&self, signal: i32) {
         let _gone = self.order(Order::Signal(signal));

@@ -285,6 +285,7 @@ impl Supervisor<'_> {
 
     fn connect(&mut self, master: OwnedFd) -> Result<Option<End>, RunError> {
         self.terminal = Some(Terminal::start(master, self.title.clone())?);
+        self.sandbox.terminal_taken();
         Ok(None)
     }
 }

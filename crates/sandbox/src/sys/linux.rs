@@ -209,7 +209,12 @@ impl Kernel for Linux {
     }
 
     fn send_terminal(&mut self, master: Fd) -> Result<()> {
-        super::message::send_terminal(self.control, master)
+        super::message::send_terminal(self.control, master)?;
+        // Its size is set outside, before any program can ask for it.
+        match super::receive(self.control, 0)? {
+            Some((packet, _)) if Order::decode(&packet) == Some(Order::Release) => Ok(()),
+            _ => Err(Errno(libc::ECANCELED)),
+        }
     }
 
     fn drop_capabilities(&mut self) -> Result<()> {
