@@ -4,6 +4,7 @@ use super::mount;
 use crate::errno::Errno;
 use crate::kernel::{CWD, Fd, Kernel, Options, Result};
 use crate::plan::Attributes;
+use crate::wire::Order;
 use std::ffi::{CStr, c_long};
 
 /// The kernel this process runs on. `control` is the socket to the supervisor.
