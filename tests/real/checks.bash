@@ -142,13 +142,16 @@ residue() {
     find /sys/fs/cgroup -type d -name '*fumehood*' -user "$(id -u)" 2>/dev/null | sort || true
 }
 
-clean() { gone && residue | diff -q "$scratch/before" - >/dev/null; }
+# What is there now and was not before; what others have taken away meanwhile is not of interest.
+added() { residue | diff "$scratch/before" - | grep '^>' || true; }
+
+clean() { gone && [[ -z $(added) ]]; }
 
 nothing_left() {
     cd /
     await 8 clean && return
     same "processes" "" "$(survivors)"
-    residue | diff "$scratch/before" -
+    same "files, mounts, control groups" "" "$(added)"
 }
 
 # The last check of every family.

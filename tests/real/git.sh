@@ -63,7 +63,7 @@ a_repository_made_inside() {
 with_submodule() {
     local mine=(-c user.name=T -c user.email=t@example.invalid)
     project "$1/${2//\//-}"
-    git config advice.addEmbeddedRepo false
+    echo /library >>.git/info/exclude
     git init -q library
     git -C library "${mine[@]}" commit -q --allow-empty -m one
     git -c protocol.file.allow=always submodule --quiet add ./library "$2"

@@ -32,7 +32,7 @@ JAVA
     same "main" 3 "$(inside -- java -cp build adding.Adding)"
     has "$(inside -- java -ea -cp build adding.AddingTest)" "tests passed"
     inside -- jar --create --file build/adding.jar --main-class adding.Adding -C build adding
-    same "jar outside" 3 "$(java -jar build/adding.jar)"
+    same "jar outside" 3 "$(java -XX:-UsePerfData -jar build/adding.jar)"
     same "single file" 3 "$(inside -- java src/adding/Adding.java)"
     same "status" "" "$(git status --porcelain)"
 }

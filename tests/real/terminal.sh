@@ -88,6 +88,17 @@ monitors_look_the_same() {
     close outside
 }
 
+# A program may ask at once and only once.
+the_size_is_there_at_the_start() {
+    project first-size
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+        screen one 91 24 "$run stty size"
+        awaits one ended
+        has "$(shown one)" '23 91'
+        close one
+    done
+}
+
 resizing() {
     project resizing
     screen one 80 24 "$run bash --norc --noprofile -c 'trap \"stty size\" WINCH; stty size; while :; do sleep 0.05; done'"
@@ -271,6 +282,7 @@ hangup() {
 check 120 "vim looks the same" vim_looks_the_same
 check 90 "less looks the same" less_looks_the_same
 check 60 "htop and top look the same" monitors_look_the_same
+check 60 "the size is there at the start" the_size_is_there_at_the_start
 check 60 "the size follows" resizing
 check 40 "Ctrl-C and Ctrl-D" interrupting
 check 40 "Ctrl-Z and fg of a full-screen program" job_control
