@@ -136,7 +136,7 @@ gone() { [[ -z $(survivors) ]]; }
 # Root shares /tmp with every service of the machine, so only names that are ours count there.
 residue() {
     local ours=(-user "$(id -u)")
-    ((UID != 0)) || ours+=(-name '*fumehood*' ! -name 'fumehood-test*')
+    ((UID != 0)) || ours+=(-name '*fumehood*' ! -name 'fumehood-test*' ! -name 'fumehood-real-*')
     find /tmp /var/tmp /dev/shm /run/user -maxdepth 2 "${ours[@]}" ! -path "$scratch*" 2>/dev/null | sort || true
     cut -d' ' -f5 /proc/self/mountinfo | grep -e fumehood -e "$HOME" || true
     find /sys/fs/cgroup -type d -name '*fumehood*' -user "$(id -u)" 2>/dev/null | sort || true
