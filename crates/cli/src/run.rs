@@ -15,8 +15,8 @@ use fumehood_policy::json::Json;
 use fumehood_policy::profile::Profile;
 use fumehood_sandbox::Level;
 use fumehood_session::{
-    Facts, Host, PrepareError, ProgramError, Project, Request, Run, RunError, Scratch, prepare, project_of,
-    remedy,
+    Facts, Home, Host, PrepareError, ProgramError, Project, Request, Run, RunError, Scratch, check_streams,
+    prepare, project_of, remedy,
 };
 use request::Wanted;
 use std::io::IsTerminal;
@@ -49,6 +49,7 @@ impl<E: std::fmt::Display> From<E> for Failure {
 }
 
 fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
+    check_streams()?;
     let host = Host::look()?;
     let directory = directory(arguments.directory.as_deref())?;
     let project = Project::open(&project_of(&directory, &host.user.home), &host.user.home)?;
@@ -85,9 +86,18 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
         limits: limits.clone(),
         title: title(&request),
         gives_streams: true,
-        written: vec![request.project.path().to_owned()],
+        written: written(&request),
     };
+    let before = request.protected.clone();
     let outcome = fumehood_session::run(run).map_err(with_remedy)?;
+    request::new_protected(request.project.path(), &before)
+        .iter()
+        .for_each(|path| {
+            let path = Escaped::from(path.as_path());
+            say::line(&format!(
+                "new since the start, and obeyed by programs outside: {path}; look at it first"
+            ));
+        });
     Ok(ending::end(&request.command, &limits, &outcome, &mut events))
 }
 
@@ -124,6 +134,22 @@ fn not_found(error: PrepareError) -> Failure {
         text: format!("{error}{hint}"),
         code,
     }
+}
+
+/// The folders of the host that the program may fill.
+fn written(request: &Request) -> Vec<PathBuf> {
+    let mut folders = vec![request.project.path().to_owned()];
+    folders.extend(
+        request
+            .shown
+            .iter()
+            .filter(|s| s.writable)
+            .map(|s| s.from.clone()),
+    );
+    if let Home::Kept(home) = &request.home {
+        folders.push(home.clone());
+    }
+    folders
 }
 
 /// What the status row says.

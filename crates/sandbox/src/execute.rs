@@ -182,9 +182,8 @@ impl<K: Kernel> Builder<'_, K> {
     fn again(&mut self, path: &std::ffi::CStr, read_only: bool) -> Result<(), Errno> {
         let place = self.kernel.open_beneath(self.root, path)?;
         let tree = self.kernel.clone_tree(place, c"")?;
-        if read_only {
-            self.kernel.set_attributes(tree, SEALED, true)?;
-        }
+        self.kernel
+            .set_attributes(tree, if read_only { SEALED } else { PLAIN }, true)?;
         self.kernel.attach(tree, place)?;
         self.kernel.close(tree);
         self.kernel.close(place);

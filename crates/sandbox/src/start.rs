@@ -130,7 +130,11 @@ impl Sandbox {
         let numbers: Vec<Fd> = trees.iter().map(|t| Fd(t.as_raw_fd())).collect();
         let (ours, theirs) = sys::packet_pair().map_err(StartError::Socket)?;
         match sys::clone_sandbox(plan.namespaces, cgroup).map_err(StartError::Clone)? {
-            Cloned::Child => crate::first::run(&plan, &numbers, Fd(theirs.as_raw_fd())),
+            Cloned::Child => {
+                // Its copy of the supervisor's end would keep it from seeing that the supervisor died.
+                drop(ours);
+                crate::first::run(&plan, &numbers, Fd(theirs.as_raw_fd()))
+            }
             Cloned::Parent { pid, pidfd } => {
                 drop(theirs);
                 let sandbox = Sandbox {

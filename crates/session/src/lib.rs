@@ -32,5 +32,5 @@ pub use program::{Program, ProgramError};
 pub use scratch::{Scratch, ScratchError};
 pub use state::{StateError, check_state};
 pub use supervise::{End, Outcome, Run, RunError, run};
-pub use terminal::terminals;
+pub use terminal::{StreamError, check_streams, terminals};
 pub use view::{Project, View, ViewError};

@@ -95,7 +95,13 @@ pub fn prepare(host: &Host, request: &Request) -> Result<Spec, PrepareError> {
         .command
         .first()
         .map_or(OsStr::new(""), OsString::as_os_str);
-    let program = Program::find(name, &search, &request.directory, &host.user.home)?;
+    let program = Program::find(
+        name,
+        &search,
+        &request.directory,
+        request.project.path(),
+        &host.user.home,
+    )?;
     let view = view(host, request, &program)?;
     let environment = variables(host, request, &search, &view).strings();
     let inside = request.user.map_or(host.inside, |uid| fumehood_sandbox::Ids {
@@ -284,7 +290,14 @@ fn visible(search: &OsStr, view: &View<'_>) -> OsString {
 pub fn project_of(directory: &Path, home: &Path) -> PathBuf {
     let candidate = directory
         .ancestors()
-        .take_while(|a| !home.starts_with(a))
+        .take_while(|a| !home.starts_with(a) && (*a == directory || is_ones_own(a)))
         .find(|a| a.join("fumehood.toml").is_file() || a.join(".git").exists());
     candidate.unwrap_or(directory).to_owned()
+}
+
+/// Whether nobody else could have made what lies in a folder (git's `safe.directory`, CVE-2022-24765).
+fn is_ones_own(folder: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let owned = |m: std::fs::Metadata| (m.uid() == crate::user_id() || m.uid() == 0) && m.mode() & 0o002 == 0;
+    crate::is_root() || std::fs::metadata(folder).is_ok_and(owned)
 }

@@ -62,7 +62,8 @@ const MANAGERS: [&str; 16] = [
 const DEEPEST: usize = 4;
 
 impl Program {
-    /// Finds a command: a name on the search path, or a path relative to `directory`.
+    /// Finds a command: a name on the search path, or a path relative to `directory`. `project` is
+    /// what the program may have written before.
     ///
     /// # Errors
     /// It is not there, or is there and cannot be executed.
@@ -70,11 +71,18 @@ impl Program {
         name: &OsStr,
         search: &OsStr,
         directory: &Path,
+        project: &Path,
         home: &Path,
     ) -> Result<Program, ProgramError> {
         let path = locate(name, search, directory)?;
-        let mut closure = Vec::new();
-        follow(&path, search, home, DEEPEST, &mut closure);
+        let mut found = Search {
+            path: search,
+            home,
+            project,
+            closure: Vec::new(),
+        };
+        found.follow(&path, DEEPEST);
+        let mut closure = found.closure;
         closure.sort();
         closure.dedup();
         Ok(Program { path, closure })
@@ -129,27 +137,57 @@ fn executable(path: &Path) -> Result<(), Option<String>> {
     Ok(())
 }
 
-/// Adds what has to be visible for `path` to be executed: every link on the way, the package it
-/// lies in, and its interpreter's likewise.
-fn follow(path: &Path, search: &OsStr, home: &Path, deeper: usize, closure: &mut Vec<PathBuf>) {
-    let Ok(real) = std::fs::canonicalize(path) else {
-        return;
-    };
-    let mut link = path.to_owned();
-    for _ in 0..40 {
-        closure.extend(package(&link, home));
-        let Ok(target) = std::fs::read_link(&link) else {
-            break;
+/// The search for a closure.
+struct Search<'a> {
+    path: &'a OsStr,
+    home: &'a Path,
+    project: &'a Path,
+    closure: Vec<PathBuf>,
+}
+
+impl Search<'_> {
+    /// Adds what has to be visible for `path` to be executed: every link on the way, the package it
+    /// lies in, and its interpreter's likewise. What lies in the project may be hostile: where a link
+    /// or a first line of it leads is believed only for programs found on the caller's own path and
+    /// for the folders of version managers.
+    fn follow(&mut self, path: &Path, deeper: usize) {
+        let Ok(real) = std::fs::canonicalize(path) else {
+            return;
         };
-        link = link.parent().unwrap_or(Path::new("/")).join(target);
-    }
-    closure.extend(package(&real, home));
-    if deeper > 0 {
+        let mut link = path.to_owned();
+        let mut hostile = false;
+        for _ in 0..40 {
+            self.add(&link, hostile);
+            hostile |= self.is_in_project(&link);
+            let Ok(target) = std::fs::read_link(&link) else {
+                break;
+            };
+            link = link.parent().unwrap_or(Path::new("/")).join(target);
+        }
+        self.add(&real, hostile);
+        hostile |= self.is_in_project(&real);
+        if deeper == 0 {
+            return;
+        }
         for interpreter in interpreters(&real) {
-            if let Ok(found) = locate(&interpreter, search, Path::new("/")) {
-                follow(&found, search, home, deeper - 1, closure);
+            let bare = !interpreter.as_bytes().contains(&b'/');
+            if let Ok(found) = locate(&interpreter, self.path, Path::new("/"))
+                && (bare || !hostile)
+            {
+                self.follow(&found, deeper - 1);
             }
         }
+    }
+
+    fn add(&mut self, file: &Path, hostile: bool) {
+        let package = package(file, self.home);
+        let managed = |p: &PathBuf| manager(p).is_some_and(|m| m.starts_with(self.home));
+        self.closure.extend(package.filter(|p| !hostile || managed(p)));
+    }
+
+    fn is_in_project(&self, path: &Path) -> bool {
+        let folder = path.parent().and_then(|f| std::fs::canonicalize(f).ok());
+        folder.is_some_and(|f| f.starts_with(self.project))
     }
 }
 
@@ -233,8 +271,13 @@ fn interpreters(file: &Path) -> Vec<OsString> {
     };
     let mut out = vec![OsString::from_vec(first.to_vec())];
     if first.ends_with(b"/env") {
-        let named = words.find(|w| !w.starts_with(b"-") && !w.contains(&b'='));
-        out.extend(named.map(|w| OsString::from_vec(w.to_vec())));
+        // `env NAME` and `env -S NAME …`; any other option is not understood, and nothing is guessed.
+        let named = words.find(|w| *w != b"-S");
+        out.extend(
+            named
+                .filter(|w| !w.starts_with(b"-") && !w.contains(&b'='))
+                .map(|w| OsString::from_vec(w.to_vec())),
+        );
     }
     out
 }

@@ -8,6 +8,7 @@
 mod relay;
 
 use fumehood_sandbox::{Errno, fork_role};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::stdio::{stderr, stdin, stdout};
 use rustix::termios::{Termios, isatty, tcgetattr, tcsetattr};
@@ -23,6 +24,37 @@ pub enum TerminalError {
     /// The relay could not be started.
     #[error("start the terminal relay: {0}")]
     Start(#[source] Errno),
+}
+
+/// A standard stream that would be a way out.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum StreamError {
+    /// A socket of the host's network.
+    #[error(
+        "descriptor {0} is a network socket, through which the host's network could be reached; put a pipe between (| cat)"
+    )]
+    Socket(usize),
+    /// A folder.
+    #[error("descriptor {0} is a folder of the host; use a file, a pipe or /dev/null")]
+    Folder(usize),
+}
+
+/// Checks that the standard streams, which the command gets, lead nowhere they should not.
+///
+/// # Errors
+/// One of them does.
+pub fn check_streams() -> Result<(), StreamError> {
+    use rustix::fs::FileType;
+    for (n, fd) in [stdin(), stdout(), stderr()].into_iter().enumerate() {
+        let kind = rustix::fs::fstat(fd).map(|s| FileType::from_raw_mode(s.st_mode));
+        let local = || rustix::net::getsockname(fd).is_ok_and(|a| a.address_family() == AddressFamily::UNIX);
+        match kind {
+            Ok(FileType::Socket) if !local() => return Err(StreamError::Socket(n)),
+            Ok(FileType::Directory) => return Err(StreamError::Folder(n)),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Which of the descriptors 0, 1, 2 are terminals.
@@ -124,6 +156,15 @@ impl Terminal {
     /// Lets the relay show what is left and give the terminal back; waits for that.
     pub(crate) fn finish(self) {
         self.order(FINISH);
+        // The user's terminal may be stopped (Ctrl-S, a stalled line): the run ends all the same.
+        let patience = Timespec {
+            tv_sec: 2,
+            tv_nsec: 0,
+        };
+        let mut ended = [PollFd::from_borrowed_fd(self.process.as_fd(), PollFlags::IN)];
+        if !poll(&mut ended, Some(&patience)).is_ok_and(|n| n > 0) {
+            let _gone = rustix::process::pidfd_send_signal(&self.process, rustix::process::Signal::KILL);
+        }
         fumehood_sandbox::wait_for(self.process.as_fd());
         let mut word = [0u8];
         if rustix::io::read(&self.orders, &mut word) != Ok(1) || word[0] != GIVEN_BACK {

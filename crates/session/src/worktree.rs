@@ -17,7 +17,16 @@ pub(crate) struct Repository {
     pub(crate) protected: Vec<PathBuf>,
 }
 
-const PROTECTED: [&str; 3] = ["hooks", "config", "info/attributes"];
+const PROTECTED: [&str; 6] = [
+    "hooks",
+    "config",
+    "config.worktree",
+    "commondir",
+    "info/attributes",
+    "objects/info/alternates",
+];
+/// The same in the worktree's own folder.
+const OWN_PROTECTED: [&str; 3] = ["commondir", "gitdir", "config.worktree"];
 
 /// The repository that `project` is a linked worktree of, if it is one that knows it.
 pub(crate) fn repository(project: &Path) -> Option<Repository> {
@@ -31,14 +40,19 @@ pub(crate) fn repository(project: &Path) -> Option<Repository> {
     let same = std::fs::canonicalize(own.join(back)).ok()? == std::fs::canonicalize(&pointer).ok()?;
     let worktrees = own.parent()?;
     let git = worktrees.parent()?;
-    if !same || worktrees.file_name()? != "worktrees" || git.starts_with(project) {
+    // The named folder must not be the checkout's own making, nor contain the checkout, and must be
+    // a repository: otherwise any folder called "worktrees" above would do.
+    let foreign = !own.starts_with(project) && !git.starts_with(project) && !project.starts_with(git);
+    let repository = git.join("HEAD").is_file() && git.join("objects").is_dir() && git.join("refs").is_dir();
+    if !same || worktrees.file_name()? != "worktrees" || !foreign || !repository {
         return None;
     }
-    let protected = PROTECTED
+    let name = Path::new("worktrees").join(own.file_name()?);
+    let places = PROTECTED
         .iter()
         .map(PathBuf::from)
-        .filter(|p| git.join(p).exists())
-        .collect();
+        .chain(OWN_PROTECTED.iter().map(|p| name.join(p)));
+    let protected = places.filter(|p| git.join(p).exists()).collect();
     Some(Repository {
         git: git.to_owned(),
         protected,
@@ -47,9 +61,15 @@ pub(crate) fn repository(project: &Path) -> Option<Repository> {
 
 /// The path that a small file holds after `prefix`, up to the end of its line.
 fn path_in(file: &Path, prefix: &[u8]) -> Option<PathBuf> {
+    use rustix::fs::{FileType, Mode, OFlags};
+    // It may be anything: a pipe must not hang us, a link must not lead away.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(file, flags, Mode::empty()).ok()?;
+    if FileType::from_raw_mode(rustix::fs::fstat(&file).ok()?.st_mode) != FileType::RegularFile {
+        return None;
+    }
     let mut bytes = Vec::new();
-    std::fs::File::open(file)
-        .ok()?
+    std::fs::File::from(file)
         .take(8192)
         .read_to_end(&mut bytes)
         .ok()?;
@@ -68,7 +88,10 @@ mod tests {
         let root = fs::canonicalize(dir.path()).unwrap();
         let (git, tree) = (root.join("main/.git"), root.join("tree"));
         fs::create_dir_all(git.join("worktrees/tree")).unwrap();
-        fs::create_dir_all(git.join("hooks")).unwrap();
+        for folder in ["hooks", "objects", "refs"] {
+            fs::create_dir_all(git.join(folder)).unwrap();
+        }
+        fs::write(git.join("HEAD"), "ref: refs/heads/main\n").unwrap();
         fs::create_dir_all(&tree).unwrap();
         fs::write(
             tree.join(".git"),
@@ -86,7 +109,7 @@ mod tests {
             repository(&tree),
             Some(Repository {
                 git,
-                protected: vec!["hooks".into()]
+                protected: vec!["hooks".into(), "worktrees/tree/gitdir".into()]
             })
         );
     }
@@ -98,5 +121,18 @@ mod tests {
         assert_eq!(repository(dir.path()), None);
         fs::write(dir.path().join(".git"), vec![b'x'; 100_000]).unwrap();
         assert_eq!(repository(dir.path()), None);
+    }
+
+    #[test]
+    fn a_checkout_that_names_itself_shows_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = dir.path().join("src/worktrees/feat");
+        for folder in ["src/objects", "src/refs", "src/worktrees/feat"] {
+            fs::create_dir_all(dir.path().join(folder)).unwrap();
+        }
+        fs::write(dir.path().join("src/HEAD"), "x").unwrap();
+        fs::write(tree.join(".git"), "gitdir: .\n").unwrap();
+        fs::write(tree.join("gitdir"), ".git\n").unwrap();
+        assert_eq!(repository(&fs::canonicalize(&tree).unwrap()), None);
     }
 }

@@ -113,6 +113,21 @@ fn protected_paths(project: &Path, names: &[OsString]) -> (Vec<PathBuf>, Vec<Str
     )
 }
 
+/// Protected paths of the project that were not there at the start (`.git/commondir`, a new
+/// `.vscode`): in live mode nothing kept them from being made.
+pub(super) fn new_protected(project: &Path, before: &[PathBuf]) -> Vec<PathBuf> {
+    let names = std::fs::read_dir(project)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|e| e.file_name());
+    let (after, _) = protected_paths(project, &names.take(8192).collect::<Vec<_>>());
+    after
+        .into_iter()
+        .filter(|path| !before.iter().any(|b| path.starts_with(b)))
+        .collect()
+}
+
 /// What exists and is to be hidden, in the project and in what is shown besides.
 fn hidden(profile: &Profile, project: &Project, home: &Path) -> Result<Vec<PathBuf>, String> {
     if profile.hide.is_empty() {

@@ -203,6 +203,20 @@ pub(crate) const RULES: &[Rule] = &[
         scope: Scope::LandlockOnly,
         why: "as above; these name the process second",
     },
+    Rule {
+        calls: &[libc::SYS_setpriority],
+        when: &[When::NoneOf(0, &[0])],
+        answer: EPERM,
+        scope: Scope::LandlockOnly,
+        why: "whole groups and users of processes",
+    },
+    Rule {
+        calls: &[libc::SYS_ioprio_set],
+        when: &[When::NoneOf(0, &[1])],
+        answer: EPERM,
+        scope: Scope::LandlockOnly,
+        why: "whole groups and users of processes",
+    },
     // --- Kernel keyrings follow the user, not the namespace ------------------------------------
     refuse(
         &[libc::SYS_keyctl, libc::SYS_add_key, libc::SYS_request_key],
@@ -303,6 +317,31 @@ pub(crate) const RULES: &[Rule] = &[
         EPERM,
         "TIOCCONS takes the console's output",
     ),
+    // --- btrfs: a snapshot of the subvolume that a folder lies in would show all of it, homes included.
+    refuse_when(
+        &[libc::SYS_ioctl],
+        &[When::Is(1, 0x5000_9401)],
+        EPERM,
+        "BTRFS_IOC_SNAP_CREATE",
+    ),
+    refuse_when(
+        &[libc::SYS_ioctl],
+        &[When::Is(1, 0x5000_9417)],
+        EPERM,
+        "BTRFS_IOC_SNAP_CREATE_V2",
+    ),
+    refuse_when(
+        &[libc::SYS_ioctl],
+        &[When::Is(1, 0x5000_940e)],
+        EPERM,
+        "BTRFS_IOC_SUBVOL_CREATE",
+    ),
+    refuse_when(
+        &[libc::SYS_ioctl],
+        &[When::Is(1, 0x5000_9418)],
+        EPERM,
+        "BTRFS_IOC_SUBVOL_CREATE_V2",
+    ),
     // --- Sockets that do not end at the network namespace --------------------------------------
     Rule {
         calls: &[libc::SYS_socket],
@@ -324,6 +363,31 @@ pub(crate) const RULES: &[Rule] = &[
         EPROTONOSUPPORT,
         "NETLINK_ROUTE only: nf_tables is the most used kernel hole (F8)",
     ),
+    Rule {
+        calls: &[libc::SYS_socketpair],
+        when: &[When::MaskedIs(1, 0xf, 2)],
+        answer: EPERM,
+        scope: Scope::LandlockOnly,
+        why: "an end of a datagram pair can be connected, or sent from, to any socket of the host",
+    },
+    Rule {
+        calls: &[
+            libc::SYS_connect,
+            libc::SYS_bind,
+            libc::SYS_listen,
+            libc::SYS_accept,
+            libc::SYS_accept4,
+            libc::SYS_shmget,
+            libc::SYS_shmat,
+            libc::SYS_msgget,
+            libc::SYS_semget,
+            libc::SYS_mq_open,
+        ],
+        when: &[],
+        answer: EPERM,
+        scope: Scope::LandlockOnly,
+        why: "level landlock has no network and no ipc namespace",
+    },
     refuse_when(
         &[libc::SYS_socketpair],
         &[When::NoneOf(0, &[1])],

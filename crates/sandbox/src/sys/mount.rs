@@ -113,7 +113,9 @@ pub(super) fn set_attributes(
     let attr = MountAttr {
         set: bits(attributes) | idmap.map_or(0, |_| MOUNT_ATTR_IDMAP),
         clear: 0,
-        propagation: 0,
+        // A clone stays in its peer group: on a host whose mounts are shared, what is mounted on it here
+        // would appear there, and what is mounted there later would appear here.
+        propagation: libc::MS_PRIVATE,
         user_namespace: idmap.map_or(0, |fd| fd.as_raw_fd() as u64),
     };
     let flags = AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };

@@ -20,7 +20,13 @@ impl Tree {
     }
     fn find(&self, name: &str, search: &[PathBuf]) -> Result<Program, ProgramError> {
         let search = std::env::join_paths(search).unwrap();
-        Program::find(OsStr::new(name), &search, &self.at(""), &self.at("home"))
+        Program::find(
+            OsStr::new(name),
+            &search,
+            &self.at(""),
+            &self.at("project"),
+            &self.at("home"),
+        )
     }
 }
 
@@ -129,4 +135,25 @@ fn first_lines_name_interpreters() {
     );
     assert_eq!(names("no script"), Vec::<OsString>::new());
     assert_eq!(names("#!"), Vec::<OsString>::new());
+}
+
+#[test]
+fn a_hostile_first_line_or_link_shows_nothing_of_the_host() {
+    let t = Tree::new();
+    t.script("private/bin/tool", "\x7fELF");
+    fs::create_dir_all(t.at("private/lib")).unwrap();
+    let tool = t.at("private/bin/tool");
+    t.script("project/a", &format!("#!{}", tool.display()));
+    t.script(
+        "project/b",
+        &format!("#!/usr/bin/env -S -u {} sh", tool.display()),
+    );
+    symlink(&tool, t.at("project/c")).unwrap();
+    for name in ["project/a", "project/b", "project/c"] {
+        let closure = t.find(name, &["/usr/bin".into()]).unwrap().closure;
+        assert!(
+            closure.iter().all(|p| p.starts_with(t.at("project"))),
+            "{name}: {closure:?}"
+        );
+    }
 }

@@ -31,6 +31,8 @@ pub(super) fn run(master: OwnedFd, orders: OwnedFd, title: &str) -> i32 {
     ]) else {
         return 1;
     };
+    // A program that never reads must not stop the relay in a write.
+    let _blocking = rustix::fs::fcntl_setfl(&master, rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NONBLOCK);
     let mut connection = Connection {
         screen: Screen::choose(title),
         master,
