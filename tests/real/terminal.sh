@@ -224,12 +224,6 @@ pipes_at_a_terminal() {
     leaves_the_terminal_alone "echo typed | $run cat" ''
 }
 
-# Its standard input is not the terminal, so it asks /dev/tty for keys.
-a_pager_at_the_end_of_a_pipe() {
-    project pager
-    leaves_the_terminal_alone "seq 1 500 | $run less" ':' q
-}
-
 # Whose parent is $1 and whose name is $2.
 child_named() {
     local pid
@@ -289,7 +283,6 @@ check 40 "Ctrl-Z and fg of a full-screen program" job_control
 check 40 "jobs of a shell inside" jobs_of_a_shell_inside
 check 60 "ten million bytes each way" ten_million_bytes
 check 90 "pipes and broken programs leave the terminal as it was" pipes_at_a_terminal
-check 40 "a pager inside at the end of a pipe gets its keys" a_pager_at_the_end_of_a_pipe
 check 40 "the supervisor is killed" killed supervisor
 check 40 "the relay is killed" killed relay
 check 40 "the first process is killed" killed first

@@ -29,6 +29,8 @@ useradd --create-home "$user"
 home=$(getent passwd "$user" | cut -d: -f6)
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.lock)
 export SOURCE_DATE_EPOCH
+# The copies below the target folder are no checkouts, even where that folder lies in one.
+export GIT_CEILING_DIRECTORIES=$work
 
 # --- Built twice: other folder, other cargo home, other target folder, other umask, zone and flags. ---
 snapshot() {
