@@ -1,0 +1,112 @@
+//! Ed25519 keys (RFC 8032). A session's keys live in the memory of its writer alone; a key that has
+//! signed its successor is dropped, and its memory with it is wiped.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use rustix::rand::{GetRandomFlags, getrandom};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::str::FromStr;
+
+/// A key that signs. It cannot be printed, copied or written.
+pub struct Key(SigningKey);
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({})", self.public())
+    }
+}
+
+impl Key {
+    /// A new one, from the kernel's random numbers.
+    ///
+    /// # Errors
+    /// The kernel gave none.
+    pub fn generate() -> Result<Self, rustix::io::Errno> {
+        let mut seed = [0u8; 32];
+        let got = getrandom(&mut seed, GetRandomFlags::empty())?;
+        if got != seed.len() {
+            return Err(rustix::io::Errno::IO);
+        }
+        let key = SigningKey::from_bytes(&seed);
+        seed.fill(0);
+        Ok(Self(key))
+    }
+
+    /// Its public half.
+    #[must_use]
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.0.verifying_key().to_bytes())
+    }
+
+    pub(crate) fn sign(&self, bytes: &[u8]) -> [u8; 64] {
+        self.0.sign(bytes).to_bytes()
+    }
+}
+
+/// A key that verifies. Prints as base64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublicKey([u8; 32]);
+
+/// The signature type of Ed25519 in signed notes (C2SP signed-note).
+const ED25519: u8 = 1;
+
+impl PublicKey {
+    /// From its 32 bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its 32 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The key's identity in signed notes: the first four bytes of SHA-256 of name, newline, type, key.
+    #[must_use]
+    pub fn id(&self, name: &str) -> [u8; 4] {
+        let mut hash = Sha256::new();
+        hash.update(name.as_bytes());
+        hash.update([b'\n', ED25519]);
+        hash.update(self.0);
+        let [a, b, c, d, ..] = <[u8; 32]>::from(hash.finalize());
+        [a, b, c, d]
+    }
+
+    /// The verifier key of C2SP signed-note, `name+id+key`, which other tools take.
+    #[must_use]
+    pub fn verifier(&self, name: &str) -> String {
+        let id: String = self.id(name).iter().map(|b| format!("{b:02x}")).collect();
+        let mut key = vec![ED25519];
+        key.extend_from_slice(&self.0);
+        format!("{name}+{id}+{}", STANDARD.encode(key))
+    }
+
+    pub(crate) fn verifies(&self, bytes: &[u8], signature: &[u8; 64]) -> bool {
+        let signature = Signature::from_bytes(signature);
+        VerifyingKey::from_bytes(&self.0).is_ok_and(|key| key.verify_strict(bytes, &signature).is_ok())
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&STANDARD.encode(self.0))
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = base64::DecodeSliceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut bytes = [0; 32];
+        let got = STANDARD.decode_slice(text, &mut bytes)?;
+        if got == bytes.len() {
+            Ok(Self(bytes))
+        } else {
+            Err(base64::DecodeError::InvalidLength(got).into())
+        }
+    }
+}

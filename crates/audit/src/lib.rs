@@ -1,0 +1,34 @@
+//! The log: what was run, provably.
+//!
+//! A log that its writer can rewrite proves nothing, and one whose damage shows only after a clean
+//! end proves nothing about a crash. So every record is a leaf of an RFC 6962 Merkle tree, the tree's
+//! head is signed again and again while the log grows, and the key that signed is forgotten: whoever
+//! takes the writer over later cannot sign what lies before. Records are written first and synced
+//! before anything waits for them is let go. Format: docs/log.md.
+//!
+//! # Invariants
+//!
+//! * A record that was acknowledged by [`Writer::commit`] is on the disk.
+//! * A checkpoint never covers a record that is not on the disk.
+//! * Readers believe nothing: every length is bounded, and what is not canonical is refused.
+
+#![forbid(unsafe_code)]
+
+mod key;
+mod layout;
+mod note;
+mod proof;
+mod read;
+mod record;
+mod tree;
+mod verify;
+mod writer;
+
+pub use key::{Key, PublicKey};
+pub use note::{Checkpoint, NoteError};
+pub use proof::{Proof, ProofError, prove};
+pub use read::{ReadError, Records};
+pub use record::{Kind, MAX_RECORD, Record, RecordError, Value};
+pub use tree::{Frontier, Hash, leaf};
+pub use verify::{Remembered, Report, VerifyError, verify};
+pub use writer::{WriteError, Writer};

@@ -1,0 +1,152 @@
+//! The Merkle tree of RFC 6962 §2.1.
+
+use sha2::{Digest, Sha256};
+
+/// A hash of the tree.
+pub type Hash = [u8; 32];
+
+/// The hash of a leaf: SHA-256 of 0x00 and the record.
+#[must_use]
+pub fn leaf(record: &[u8]) -> Hash {
+    Sha256::new()
+        .chain_update([0])
+        .chain_update(record)
+        .finalize()
+        .into()
+}
+
+/// The hash of an inner node: SHA-256 of 0x01 and both children.
+pub(crate) fn node(left: &Hash, right: &Hash) -> Hash {
+    Sha256::new()
+        .chain_update([1])
+        .chain_update(left)
+        .chain_update(right)
+        .finalize()
+        .into()
+}
+
+/// The right edge of a growing tree: one hash for each complete subtree, the largest first. Appending
+/// costs one leaf hash and on average one node hash.
+#[derive(Clone, Debug, Default)]
+pub struct Frontier {
+    size: u64,
+    complete: Vec<Hash>,
+}
+
+impl Frontier {
+    /// How many leaves.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Adds a leaf's hash.
+    pub fn push(&mut self, leaf: Hash) {
+        let mut hash = leaf;
+        for _ in 0..self.size.trailing_ones() {
+            if let Some(left) = self.complete.pop() {
+                hash = node(&left, &hash);
+            }
+        }
+        self.complete.push(hash);
+        self.size += 1;
+    }
+
+    /// The tree's root; of an empty tree the SHA-256 of nothing.
+    #[must_use]
+    pub fn root(&self) -> Hash {
+        let mut subtrees = self.complete.iter().rev();
+        let Some(last) = subtrees.next() else {
+            return Sha256::digest([]).into();
+        };
+        subtrees.fold(*last, |right, left| node(left, &right))
+    }
+}
+
+/// The hash of a tree with these leaves.
+pub(crate) fn root_of(leaves: &[Hash]) -> Hash {
+    let mut frontier = Frontier::default();
+    leaves.iter().for_each(|leaf| frontier.push(*leaf));
+    frontier.root()
+}
+
+/// The path that proves the leaf at `index` (RFC 6962 §2.1.1), from the leaf upwards.
+pub(crate) fn path(leaves: &[Hash], index: usize) -> Vec<Hash> {
+    if leaves.len() <= 1 {
+        return Vec::new();
+    }
+    let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
+    let (mut path, other) = if index < left.len() {
+        (self::path(left, index), root_of(right))
+    } else {
+        (self::path(right, index - left.len()), root_of(left))
+    };
+    path.push(other);
+    path
+}
+
+/// The root that a path leads to (RFC 9162 §2.1.3.2), if it has the right length.
+pub(crate) fn climb(mut index: u64, size: u64, leaf: Hash, path: &[Hash]) -> Option<Hash> {
+    let mut last = size.checked_sub(1).filter(|last| index <= *last)?;
+    let mut hash = leaf;
+    for other in path {
+        if last == 0 {
+            return None;
+        }
+        if index % 2 == 1 || index == last {
+            hash = node(other, &hash);
+            while index.is_multiple_of(2) && index != 0 {
+                index /= 2;
+                last /= 2;
+            }
+        } else {
+            hash = node(&hash, other);
+        }
+        index /= 2;
+        last /= 2;
+    }
+    (last == 0).then_some(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 6962 §2.1 word for word.
+    fn defined(records: &[Vec<u8>]) -> Hash {
+        match records {
+            [] => Sha256::digest([]).into(),
+            [one] => leaf(one),
+            many => {
+                let (left, right) = many.split_at(many.len().next_power_of_two() / 2);
+                node(&defined(left), &defined(right))
+            }
+        }
+    }
+
+    #[test]
+    fn every_size_has_the_root_that_the_definition_gives_and_every_leaf_its_path() {
+        let records: Vec<Vec<u8>> = (0..67u8).map(|n| vec![n; usize::from(n)]).collect();
+        let leaves: Vec<Hash> = records.iter().map(|r| leaf(r)).collect();
+        for size in 0..=records.len() {
+            let root = defined(&records[..size]);
+            assert_eq!(root_of(&leaves[..size]), root);
+            for index in 0..size {
+                let mut path = path(&leaves[..size], index);
+                let climbed = climb(index as u64, size as u64, leaves[index], &path);
+                assert_eq!(climbed, Some(root), "{index} of {size}");
+                path.push(root);
+                assert_eq!(climb(index as u64, size as u64, leaves[index], &path), None);
+            }
+        }
+    }
+
+    #[test]
+    fn the_empty_tree_is_that_of_the_rfc() {
+        let hex: String = root_of(&[]).iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(
+            hex,
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
+    }
+}

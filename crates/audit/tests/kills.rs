@@ -1,0 +1,152 @@
+//! A writer that is killed, or whose disk is full, has lost nothing that it acknowledged.
+
+use fumehood_audit::{Key, Kind, Value, Writer, verify};
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+const ORIGIN: &str = "fumehood.example/kills";
+const FOLDER: &str = "FUMEHOOD_TEST_LOG";
+
+/// Not a test of its own: what the others start, kill, and give a small disk.
+#[test]
+#[ignore = "a writer for the tests beside it"]
+fn a_writer() {
+    let Some(folder) = std::env::var_os(FOLDER) else {
+        return;
+    };
+    let key = Key::generate().unwrap();
+    let mut out = std::io::stderr();
+    writeln!(out, "key {}", key.public()).unwrap();
+    let mut writer = Writer::create(Path::new(&folder), ORIGIN, key).unwrap();
+    for n in 0..100_000u64 {
+        let fields = BTreeMap::from([("n".to_owned(), Value::Bytes(vec![7; (n % 300) as usize]))]);
+        let appended = writer.append(Kind::Hold, None, fields);
+        let done = appended.and_then(|_| {
+            if n % 3 == 2 {
+                writer.commit().map(drop)
+            } else {
+                Ok(())
+            }
+        });
+        if let Err(error) = done {
+            writeln!(out, "failed: {error}").unwrap();
+            assert!(writer.commit().is_err(), "it goes on after a failure");
+            return;
+        }
+        if n % 40 == 39 {
+            writer
+                .evolve()
+                .unwrap_or_else(|e| drop(writeln!(out, "failed: {e}")));
+        }
+        writeln!(out, "durable {}", writer.durable()).unwrap();
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "the test starts itself"
+)]
+fn writer(launcher: &[&str], folder: &Path) -> Command {
+    let me = std::env::current_exe().unwrap();
+    let mut command = match launcher {
+        [] => Command::new(&me),
+        [program, rest @ ..] => {
+            let mut command = Command::new(program);
+            command.args(rest).arg(&me);
+            command
+        }
+    };
+    command.args([
+        "--exact",
+        "a_writer",
+        "--ignored",
+        "--nocapture",
+        "--test-threads=1",
+    ]);
+    command
+        .env(FOLDER, folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// What a writer said: its key, and how much was durable last.
+#[expect(clippy::unwrap_used, reason = "a test's own words")]
+fn said(words: &str) -> Option<(fumehood_audit::PublicKey, u64)> {
+    let whole = words.rsplit_once('\n')?.0;
+    let key = whole.lines().find_map(|l| l.strip_prefix("key "))?;
+    let durable = whole.lines().rev().find_map(|l| l.strip_prefix("durable "));
+    Some((key.parse().unwrap(), durable.map_or(0, |n| n.parse().unwrap())))
+}
+
+/// 1,000 kills; the seed is fixed, so a failure names its round.
+#[test]
+fn a_thousand_kills_lose_nothing_acknowledged() {
+    let top = tempfile::tempdir().unwrap();
+    let (mut seed, mut met) = (0x9e37_79b9_7f4a_7c15u64, 0);
+    for round in 0..1_000 {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        let folder = top.path().join(round.to_string());
+        let mut child = writer(&[], &folder).spawn().unwrap();
+        std::thread::sleep(Duration::from_micros(1_500 + seed % 14_000));
+        child.kill().unwrap();
+        let mut words = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
+        child.wait().unwrap();
+        let Some((key, durable)) = said(&words).filter(|(_, durable)| *durable > 0) else {
+            continue;
+        };
+        let report = verify(&folder, ORIGIN, key, None).unwrap_or_else(|e| panic!("round {round}: {e}"));
+        assert!(
+            report.signed + report.unsigned >= durable,
+            "round {round}: {durable}, {report:?}"
+        );
+        met += 1;
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+    assert!(met > 300, "only {met} kills met a writer at work");
+}
+
+#[test]
+fn a_full_disk_stops_the_writer_and_loses_nothing_acknowledged() {
+    let top = tempfile::tempdir().unwrap();
+    let disk = top.path().join("disk");
+    let after = top.path().join("after");
+    std::fs::create_dir(&disk).unwrap();
+    // The disk is in a mount namespace of its own; the log is copied out of it.
+    let script = format!(
+        "mount -t tmpfs -o size=256k none {0} && \"$@\"; cp -r {0}/log {1}",
+        disk.display(),
+        after.display()
+    );
+    let launcher = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-c",
+        script.as_str(),
+        "sh",
+    ];
+    let output = writer(&launcher, &disk.join("log")).output().unwrap();
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        words.contains("failed:") && words.contains("No space left"),
+        "{words}"
+    );
+    let (key, durable) = said(&words).unwrap();
+    let report = verify(&after, ORIGIN, key, None);
+    // A checkpoint that is not all there is the one thing a full disk may leave.
+    let report = report.unwrap_or_else(|e| panic!("{e}: {words}"));
+    assert!(
+        durable > 10 && report.signed + report.unsigned >= durable,
+        "{durable} {report:?}"
+    );
+}
