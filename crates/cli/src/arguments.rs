@@ -21,6 +21,14 @@ pub(crate) struct Arguments {
 pub(crate) enum Verb {
     /// Run a command in a sandbox around this project
     Run(Box<RunArguments>),
+    /// Show what the last session here changed
+    Diff(DiffArguments),
+    /// Bring changes of the last session here to the project
+    Apply(ApplyArguments),
+    /// Forget the changes of the last session here
+    Discard(DiscardArguments),
+    /// Take the last apply back, or the one of this number
+    Undo(UndoArguments),
     /// Say which isolation works on this machine, why not, and the fix
     Doctor(DoctorArguments),
     /// Write a commented fumehood.toml for what is found here
@@ -40,6 +48,15 @@ pub(crate) enum Isolation {
     Landlock,
 }
 
+/// When changes reach the project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// When you say `fumehood apply`, also during the run
+    Ask,
+    /// As `ask`, and nothing reminds you of it
+    Never,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
     /// Start in this directory
@@ -51,7 +68,10 @@ pub(crate) struct RunArguments {
     /// Use this preset too
     #[arg(long = "preset", value_name = "NAME")]
     pub(crate) presets: Vec<String>,
-    /// Changes reach the project at once (the only way in this version)
+    /// Keep changes back, and look at them with `fumehood diff`: nothing lands before `fumehood apply`
+    #[arg(long, value_enum, value_name = "WHEN", conflicts_with = "live")]
+    pub(crate) apply: Option<When>,
+    /// Changes reach the project at once; weaker, and the default in this version
     #[arg(long)]
     pub(crate) live: bool,
     /// How strong
@@ -146,6 +166,55 @@ pub(crate) struct TrustArguments {
     /// Accept without asking
     #[arg(long)]
     pub(crate) yes: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArguments {
+    /// Of this session instead of the newest here
+    #[arg(long, value_name = "ID")]
+    pub(crate) session: Option<String>,
+    /// Numbers only
+    #[arg(long)]
+    pub(crate) stat: bool,
+    /// Names only
+    #[arg(long, conflicts_with = "stat")]
+    pub(crate) name_status: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Only these paths
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArguments {
+    /// Of this session instead of the newest here
+    #[arg(long, value_name = "ID")]
+    pub(crate) session: Option<String>,
+    /// Also where the project changed meanwhile; `undo` brings its version back
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Only these paths
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiscardArguments {
+    /// This session instead of the newest here
+    #[arg(long, value_name = "ID")]
+    pub(crate) session: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UndoArguments {
+    /// The number that `fumehood apply` said
+    pub(crate) number: Option<u64>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

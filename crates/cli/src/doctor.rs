@@ -93,6 +93,7 @@ fn trial_in(host: &Host, level: Level, nested: bool, place: &std::path::Path) ->
     let request = Request {
         directory: project.path().to_owned(),
         project,
+        layers: None,
         command: vec!["/bin/true".into()],
         level,
         nested,

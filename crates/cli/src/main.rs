@@ -12,6 +12,7 @@ mod policy;
 mod run;
 mod say;
 mod trust;
+mod workspace;
 
 use arguments::{Arguments, PolicyVerb, Verb};
 use clap::Parser;
@@ -39,6 +40,10 @@ fn main() -> ExitCode {
             FAILED
         }
         Verb::Run(run) => run::run(&run),
+        Verb::Diff(arguments) => workspace::diff(&arguments),
+        Verb::Apply(arguments) => workspace::apply(&arguments),
+        Verb::Discard(arguments) => workspace::discard(&arguments),
+        Verb::Undo(arguments) => workspace::undo(&arguments),
         Verb::Doctor(doctor) => doctor::doctor(&doctor),
         Verb::Init(arguments) => init::init(&arguments),
         Verb::Policy(PolicyVerb::Check { file, json }) => policy::check(file.as_deref(), json),

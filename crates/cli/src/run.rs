@@ -4,6 +4,7 @@
 mod ending;
 mod flags;
 mod request;
+mod staged;
 
 use crate::FAILED;
 use crate::arguments::RunArguments;
@@ -19,7 +20,9 @@ use fumehood_session::{
     prepare, project_of, remedy,
 };
 use request::Wanted;
+use std::ffi::OsStr;
 use std::io::IsTerminal;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Runs the command; returns the exit status of the contract.
@@ -74,6 +77,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     if let Some(scratch) = &scratch {
         scratch.lead_to(&host.user.home, request.shown.iter().map(|s| s.at.as_path()))?;
     }
+    let kept = staged::begin(&host, &mut request, &profile, &places)?;
     request.scratch = scratch.as_ref().map(|s| s.path().to_owned());
     let mut events = Events::open(arguments.events.as_deref())?;
     let spec = prepare(&host, &request).map_err(not_found)?;
@@ -90,6 +94,10 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     };
     let before = request.protected.clone();
     let outcome = fumehood_session::run(run).map_err(with_remedy)?;
+    if let Some(kept) = kept {
+        staged::end(&kept);
+        return Ok(ending::end(&request.command, &limits, &outcome, &mut events));
+    }
     request::new_protected(request.project.path(), &before)
         .iter()
         .for_each(|path| {
@@ -138,7 +146,11 @@ fn not_found(error: PrepareError) -> Failure {
 
 /// The folders of the host that the program may fill.
 fn written(request: &Request) -> Vec<PathBuf> {
-    let mut folders = vec![request.project.path().to_owned()];
+    let upper = request
+        .layers
+        .as_ref()
+        .map(|l| PathBuf::from(OsStr::from_bytes(l.upper.as_bytes())));
+    let mut folders = vec![upper.unwrap_or_else(|| request.project.path().to_owned())];
     folders.extend(
         request
             .shown
@@ -206,6 +218,12 @@ fn summary(request: &Request, presets: &[String]) -> String {
     } else {
         presets.join(", ")
     };
+    if request.layers.is_some() {
+        let project = Escaped::from(request.project.path());
+        return format!(
+            "changes to {project} are kept back until `fumehood apply`, network off, {level}; {presets}"
+        );
+    }
     let held = request.protected.len();
     format!(
         "{} live, network off, {level}; {presets}; {held} protected paths are read-only until the host replaces them, \

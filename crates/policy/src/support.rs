@@ -10,8 +10,10 @@ pub struct Support {
     /// Whether there is a gateway. Without one the network is off, and every effect that
     /// needs it cannot happen: a rule that denies, holds or counts it is kept by that.
     pub network: bool,
-    /// Whether changes can be kept back (overlay workspace): ask, turn, never, hold, mask.
+    /// Whether changes can be kept back (overlay workspace): ask, never.
     pub staging: bool,
+    /// Whether changes are judged file by file: hold, mask, turn.
+    pub judging: bool,
     /// Whether records are written.
     pub audit: bool,
     /// The isolation levels that exist.
@@ -23,16 +25,17 @@ impl Support {
     pub const CURRENT: Self = Self {
         version: Version(0, 1, 0),
         network: false,
-        staging: false,
+        staging: true,
+        judging: false,
         audit: false,
         isolation: &[Isolation::Landlock, Isolation::Namespace],
     };
 
-    /// Whether an effect of this kind could happen at all. In live mode every write to the
-    /// project is an applied change; all other kinds leave through the network, a tool or a
+    /// Whether an effect of this kind could happen at all. Changes to the project can be applied, and
+    /// nobody asks the rules about it yet; all other kinds leave through the network, a tool or a
     /// grant, and there is none of these yet.
     pub fn can_happen(&self, effect: &str) -> bool {
-        self.network || (effect == "workspace.apply" && !self.staging)
+        self.network || effect == "workspace.apply"
     }
 }
 

@@ -382,18 +382,16 @@ effect = "*"
 decide = "hold"
 "#,
     ).refused(), @r"
-    fumehood.toml:3:57: workspace.hold: this version cannot hold changes to files; every write lands at once; remove the line, or work on a copy
-    fumehood.toml:3:39: workspace.mask: this version cannot put placeholders in place; `filesystem.hide` removes files, as well as live mode can; remove the line, or work on a copy
+    fumehood.toml:3:57: workspace.hold: this version cannot hold changes to single files; `--apply ask` holds them all; remove the line, or work on a copy
+    fumehood.toml:3:39: workspace.mask: this version cannot put placeholders in place; `filesystem.hide` removes files; remove the line, or work on a copy
     fumehood.toml:4:19: git.history: this version shows the whole repository, past included; remove the line, or work on a copy
     fumehood.toml:6:1: deny: this version cannot stop `workspace.apply`; remove the line, or work on a copy
     fumehood.toml:8:1: rule: this version cannot stop `workspace.apply`; remove the line, or work on a copy
     fumehood.toml:5:24: require.fumehood: this is fumehood 0.1.0, required is >=0.4.0; update fumehood
     fumehood.toml:5:45: isolation: this version has no isolation level `vm`; use namespace, or a version that has it
-    fumehood.toml:3:23: workspace.apply: this version cannot keep changes back as `turn` demands; every write lands at once; remove the line, or work on a copy
     ");
     insta::assert_snapshot!(run("true").machine("require = { apply_max = \"ask\" }\naudit = { sinks = [\"otlp:siem\"] }").refused(), @r"
     /etc/fumehood/policy.toml:3:20: audit.sinks: this version writes no audit records; ask who keeps the machine's policy
-    /etc/fumehood/policy.toml:2:25: require.apply_max: this version cannot keep changes back as `ask` demands; every write lands at once; ask who keeps the machine's policy
     ");
 }
 
@@ -417,15 +415,8 @@ env = "prod"
 
 #[test]
 fn flags_that_ask_for_what_is_not_there_stop_the_run() {
-    let mut staged = run("true");
-    staged.flags.apply = Some(Apply::Ask);
-    insta::assert_snapshot!(staged.refused(), @"--apply: workspace.apply: this version cannot keep changes back as `ask` demands; every write lands at once; leave --apply out, or work on a copy");
-
     let mut live = run("true").machine("require = { apply_max = \"ask\" }");
     live.flags.apply = Some(Apply::Live);
-    insta::assert_snapshot!(live.refused(), @"/etc/fumehood/policy.toml:2:25: require.apply_max: this version cannot keep changes back as `ask` demands; every write lands at once; ask who keeps the machine's policy");
-
-    live.support.staging = true;
     insta::assert_snapshot!(live.refused(), @"--live: workspace.apply: /etc/fumehood/policy.toml:2:25 allows `ask` at most; use --apply ask");
 
     let mut weak = run("true").machine("require = { isolation = \"namespace\" }");

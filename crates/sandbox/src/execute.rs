@@ -3,7 +3,7 @@
 use crate::errno::Errno;
 use crate::kernel::{CWD, Fd, Kernel};
 use crate::plan::{Attributes, Plan, Source, Step};
-use crate::spec::Ids;
+use crate::spec::{Ids, Layers};
 use crate::sys;
 use crate::wire::Order;
 
@@ -103,6 +103,10 @@ impl<K: Kernel> Builder<'_, K> {
     fn mount(&mut self, step: &Step) -> Result<(), Errno> {
         match step {
             Step::Bind { from, to, attributes } => self.bind(from, to, *attributes),
+            Step::Overlay { lower, layers, to } => {
+                let tree = self.overlay(lower, layers)?;
+                self.attach(tree, to)
+            }
             Step::Memory {
                 to,
                 size,
@@ -167,6 +171,25 @@ impl<K: Kernel> Builder<'_, K> {
             Source::Prepared(n) => *self.trees.get(*n).ok_or(Errno::INVAL)?,
         };
         self.attach(tree, to)
+    }
+
+    fn overlay(&mut self, lower: &std::ffi::CStr, layers: &Layers) -> Result<Fd, Errno> {
+        let lower = self.kernel.open_folder(lower)?;
+        let upper = self.kernel.open_folder(&layers.upper)?;
+        let work = self.kernel.open_folder(&layers.work)?;
+        let tree = match &layers.mask {
+            Some(mask) => {
+                let mask = self.kernel.open_folder(mask)?;
+                let tree = self.kernel.new_overlay(&[mask, lower], upper, work)?;
+                self.kernel.close(mask);
+                tree
+            }
+            None => self.kernel.new_overlay(&[lower], upper, work)?,
+        };
+        for fd in [lower, upper, work] {
+            self.kernel.close(fd);
+        }
+        Ok(tree)
     }
 
     fn attach(&mut self, tree: Fd, to: &std::ffi::CStr) -> Result<(), Errno> {

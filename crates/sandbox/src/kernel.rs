@@ -29,6 +29,11 @@ pub(crate) trait Kernel {
     fn become_user(&mut self, uid: u32, gid: u32) -> Result<()>;
     /// Makes a filesystem that is mounted nowhere yet (`fsopen`, `fsconfig`, `fsmount`).
     fn new_filesystem(&mut self, kind: &CStr, options: Options<'_>, attributes: Attributes) -> Result<Fd>;
+    /// Makes an overlay that is mounted nowhere yet: lower folders, the first on top, and the upper and
+    /// work folders.
+    fn new_overlay(&mut self, lower: &[Fd], upper: Fd, work: Fd) -> Result<Fd>;
+    /// Opens a folder of the host without following any symbolic link (`openat2`).
+    fn open_folder(&mut self, path: &CStr) -> Result<Fd>;
     /// Clones a mount tree, with what is mounted below it, into a detached one (`open_tree`).
     fn clone_tree(&mut self, from: Fd, path: &CStr) -> Result<Fd>;
     /// Sets attributes on a whole mount tree (`mount_setattr`).

@@ -36,7 +36,7 @@ pub use errno::Errno;
 pub use ids::{landlock_version, private_ids};
 pub use plan::{Plan, PlanError};
 pub use seccomp::{Filter, Strictness};
-pub use spec::{Access, Command, Entry, Ids, Kind, Level, Room, Spec};
+pub use spec::{Access, Command, Entry, Ids, Kind, Layers, Level, Room, Spec};
 pub use start::{Event, Placement, Sandbox, Stage, StartError};
 pub use sys::{
     Signals, become_subreaper, fork_role, kill_descendants, raise_stop, set_process_name, wait_for,

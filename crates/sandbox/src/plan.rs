@@ -113,6 +113,9 @@ fn landlock_plan(spec: &Spec) -> Result<Plan, PlanError> {
             "let the program bring a sandbox of its own (nested)",
         ));
     }
+    if spec.view.iter().any(|(_, e)| matches!(e, Entry::Overlay { .. })) {
+        return Err(PlanError::Weaker("keep changes back (--apply); say --live"));
+    }
     if spec.view.iter().any(|(_, e)| matches!(e, Entry::Hide(_))) {
         return Err(PlanError::Weaker("hide files below a visible directory (hide)"));
     }
@@ -204,7 +207,7 @@ fn namespace_grants(spec: &Spec) -> Vec<(CString, u64)> {
                 access: Access::Device,
                 ..
             } => grant(Grant::Device, false),
-            Entry::Memory(_) => grant(Grant::Write, true),
+            Entry::Overlay { .. } | Entry::Memory(_) => grant(Grant::Write, true),
             Entry::Processes => grant(Grant::WriteExisting, true),
             Entry::Terminals => grant(Grant::Device, true),
             _ => continue,

@@ -55,6 +55,13 @@ impl Kernel for Recorder {
     fn new_filesystem(&mut self, kind: &CStr, options: Options<'_>, attributes: Attributes) -> Result<Fd> {
         self.opening(&format!("fsmount {kind:?} {options:?} {attributes}"))
     }
+    fn new_overlay(&mut self, lower: &[Fd], upper: Fd, work: Fd) -> Result<Fd> {
+        let lower: Vec<i32> = lower.iter().map(|fd| fd.0).collect();
+        self.opening(&format!("fsmount overlay {lower:?} {} {}", upper.0, work.0))
+    }
+    fn open_folder(&mut self, path: &CStr) -> Result<Fd> {
+        self.opening(&format!("open {path:?}"))
+    }
     fn clone_tree(&mut self, from: Fd, path: &CStr) -> Result<Fd> {
         self.opening(&format!("open_tree {} {path:?}", from.0))
     }

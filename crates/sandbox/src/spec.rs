@@ -45,6 +45,18 @@ pub enum Kind {
     File,
 }
 
+/// What lies over a folder of the host in an overlay. Absolute paths without links, all on one
+/// filesystem, owned by whoever the sandbox's user is on the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layers {
+    /// Read-only, between the folder and the upper layer: names that are to be absent.
+    pub mask: Option<CString>,
+    /// Takes every write.
+    pub upper: CString,
+    /// The kernel's own, empty, on the filesystem of `upper`.
+    pub work: CString,
+}
+
 /// Sizes of a private in-memory filesystem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
@@ -69,6 +81,16 @@ pub enum Entry {
         kind: Kind,
         /// Whose files the sandbox's user owns here, when the caller is root: they are mapped to
         /// the sandbox's private id. `None`: owners stay as they are.
+        owner: Option<Ids>,
+    },
+    /// A folder of the host that is read through layers: what is written goes to the upper one, and
+    /// nothing below it is ever changed (Documentation/filesystems/overlayfs.rst of the kernel).
+    Overlay {
+        /// The folder, as in [`Entry::Bind`].
+        from: CString,
+        /// Its layers.
+        layers: Layers,
+        /// Whose files the sandbox's user owns here, as in [`Entry::Bind`].
         owner: Option<Ids>,
     },
     /// A private filesystem in memory, empty, gone with the sandbox.

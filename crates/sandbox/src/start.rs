@@ -266,7 +266,11 @@ fn prepare_one(tree: &Tree, namespaces: &[(Ids, OwnedFd)]) -> Result<OwnedFd, St
         .iter()
         .find(|(owner, _)| Some(*owner) == tree.owner)
         .map(|(_, fd)| fd.as_fd());
-    sys::prepare_tree(&tree.path, tree.attributes, idmap).map_err(|(step, errno)| StartError::Tree {
+    let made = match &tree.layers {
+        Some(layers) => sys::prepare_overlay(&tree.path, layers, idmap),
+        None => sys::prepare_tree(&tree.path, tree.attributes, idmap),
+    };
+    made.map_err(|(step, errno)| StartError::Tree {
         step,
         path: format!("{:?}", tree.path),
         errno,

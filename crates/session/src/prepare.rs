@@ -6,7 +6,7 @@ use crate::host::Host;
 use crate::program::{Program, ProgramError};
 use crate::view::{Project, View, ViewError, c_string};
 use crate::worktree;
-use fumehood_sandbox::{Access, Command, Level, Room, Spec};
+use fumehood_sandbox::{Access, Command, Layers, Level, Room, Spec};
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 pub struct Request {
     /// The project.
     pub project: Project,
+    /// What is written to the project goes here instead; `None`: to the project itself.
+    pub layers: Option<Layers>,
     /// Where the command starts; inside the project.
     pub directory: PathBuf,
     /// The command and its arguments.
@@ -70,6 +72,11 @@ pub enum PrepareError {
     /// The agent's home.
     #[error(transparent)]
     Home(#[from] HomeError),
+    /// Changes would reach a repository that lies elsewhere.
+    #[error(
+        "this is a linked worktree of {0:?}, whose repository cannot be kept back yet; say --live, or run in a clone"
+    )]
+    Worktree(PathBuf),
     /// An argument holds a NUL byte.
     #[error("argument {0} holds a NUL byte")]
     Argument(usize),
@@ -143,7 +150,7 @@ fn view<'a>(host: &'a Host, request: &Request, program: &Program) -> Result<View
     };
     let mut view = View::system(host, room);
     view.home(&request.home, room);
-    view.project(&request.project);
+    view.project(&request.project, request.layers.as_ref());
     for shown in &request.shown {
         let access = if shown.writable {
             Access::ReadWrite
@@ -163,6 +170,9 @@ fn view<'a>(host: &'a Host, request: &Request, program: &Program) -> Result<View
         view.show_if_there(path);
     }
     if let Some(repository) = worktree::repository(request.project.path()) {
+        if request.layers.is_some() {
+            return Err(PrepareError::Worktree(repository.git));
+        }
         view.show(&repository.git, Access::ReadWrite)?;
         for place in &repository.protected {
             view.protect_at(&repository.git, place);

@@ -3,7 +3,7 @@
 
 use crate::home::Home;
 use crate::host::Host;
-use fumehood_sandbox::{Access, Entry, Ids, Kind, Room};
+use fumehood_sandbox::{Access, Entry, Ids, Kind, Layers, Room};
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -92,6 +92,12 @@ impl Project {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Who owns it on the host.
+    #[must_use]
+    pub fn owner(&self) -> Ids {
+        self.owner
     }
 }
 
@@ -199,7 +205,7 @@ impl<'a> View<'a> {
             .max_by_key(|(at, _)| at.as_os_str().len());
         match enclosing {
             // A kept home lies over the host's, and shows nothing of it.
-            Some((at, Entry::Bind { from, .. })) => {
+            Some((at, Entry::Bind { from, .. } | Entry::Overlay { from, .. })) => {
                 *from == c_string(at) || std::fs::canonicalize(at).is_ok_and(|real| *from == c_string(&real))
             }
             Some((at, Entry::Link(_))) => {
@@ -222,9 +228,17 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The project, writable.
-    pub fn project(&mut self, project: &Project) {
+    /// The project, writable: itself, or through layers that take what is written.
+    pub fn project(&mut self, project: &Project, layers: Option<&Layers>) {
         let owner = self.mapped(project.owner);
+        if let Some(layers) = layers {
+            let entry = Entry::Overlay {
+                from: c_string(&project.path),
+                layers: layers.clone(),
+                owner,
+            };
+            return self.put(&project.path, entry);
+        }
         self.put(
             &project.path,
             bind(&project.path, Access::ReadWrite, Kind::Directory, owner),
@@ -290,6 +304,7 @@ impl<'a> View<'a> {
                 let relative = at.strip_prefix(home).ok().filter(|r| !r.as_os_str().is_empty())?;
                 match entry {
                     Entry::Bind { kind, .. } => Some((relative.to_owned(), *kind)),
+                    Entry::Overlay { .. } => Some((relative.to_owned(), Kind::Directory)),
                     Entry::Memory(_) => Some((relative.to_owned(), Kind::Directory)),
                     _ => None,
                 }
@@ -299,7 +314,7 @@ impl<'a> View<'a> {
         // What lies in another shown tree is there already.
         let shown = |path: &Path| {
             self.entries.iter().any(|(at, e)| {
-                matches!(e, Entry::Bind { .. } | Entry::Memory(_))
+                matches!(e, Entry::Bind { .. } | Entry::Overlay { .. } | Entry::Memory(_))
                     && at != home
                     && home.join(path) != *at
                     && home.join(path).starts_with(at)

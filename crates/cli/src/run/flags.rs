@@ -1,6 +1,6 @@
 //! The flags of `run`, parsed into policy's terms.
 
-use crate::arguments::{Isolation, RunArguments};
+use crate::arguments::{Isolation, RunArguments, When};
 use fumehood_policy::Escaped;
 use fumehood_policy::profile::CommandLine;
 use fumehood_policy::value::{self, Apply, HidePattern};
@@ -24,7 +24,7 @@ pub(super) fn parse(arguments: &RunArguments, directory: &Path) -> Result<Comman
         .collect::<Result<_, _>>()?;
     Ok(CommandLine {
         presets,
-        apply: Some(Apply::Live),
+        apply: apply(arguments),
         isolation: arguments.isolation.map(isolation),
         ro: arguments.read_only.clone(),
         rw: arguments.read_write.clone(),
@@ -41,6 +41,14 @@ pub(super) fn parse(arguments: &RunArguments, directory: &Path) -> Result<Comman
         disk: number("disk", arguments.disk.as_deref())?,
         timeout: number("timeout", arguments.timeout.as_deref())?,
     })
+}
+
+fn apply(arguments: &RunArguments) -> Option<Apply> {
+    match arguments.apply {
+        Some(When::Ask) => Some(Apply::Ask),
+        Some(When::Never) => Some(Apply::Never),
+        None => arguments.live.then_some(Apply::Live),
+    }
 }
 
 fn preset(name: &str) -> Result<&'static fumehood_policy::preset::Entry, String> {

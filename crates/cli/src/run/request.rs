@@ -43,6 +43,7 @@ pub(super) fn request(
         Level::Landlock => Default::default(),
     };
     let request = Request {
+        layers: None,
         directory,
         command: arguments.command.clone(),
         level,

@@ -46,7 +46,7 @@ impl Check<'_, '_> {
 
     /// Holding and masking need a workspace that is not the project itself.
     fn workspace(&mut self) {
-        if self.inputs.support.staging {
+        if self.inputs.support.judging {
             return;
         }
         let workspace = &self.config.workspace;
@@ -62,11 +62,15 @@ impl Check<'_, '_> {
             self.refuse(
                 "workspace.hold",
                 pos,
-                "this version cannot hold changes to files; every write lands at once",
+                "this version cannot hold changes to single files; `--apply ask` holds them all",
             );
         }
         if let Some(pos) = mask {
-            self.refuse("workspace.mask", pos, "this version cannot put placeholders in place; `filesystem.hide` removes files, as well as live mode can");
+            self.refuse(
+                "workspace.mask",
+                pos,
+                "this version cannot put placeholders in place; `filesystem.hide` removes files",
+            );
         }
         if let Some(pos) = history {
             self.refuse(

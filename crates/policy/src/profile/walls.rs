@@ -106,7 +106,8 @@ pub(super) fn apply(inputs: &Inputs<'_>, refusals: &mut Vec<Refusal>) -> Apply {
     if let (Some((_, flag)), Some((_, cap))) = (&flag, &cap) {
         refuse_wider(flag, cap, refusals);
     }
-    flag.or(cap).map_or(Apply::Never, |(_, wanted)| wanted.value)
+    // Commits made inside do not travel yet, so nobody gets an overlay who did not ask for one.
+    flag.or(cap).map_or(Apply::Live, |(_, wanted)| wanted.value)
 }
 
 type Wish = (&'static str, Sourced<Apply>);

@@ -1,7 +1,7 @@
 //! The mount tree: in which order, and which mount points have to be made.
 
 use super::{PlanError, Source, Step, Tree, step::Attributes};
-use crate::spec::{Access, Entry, Ids, Kind, Room, Spec};
+use crate::spec::{Access, Entry, Ids, Kind, Layers, Room, Spec};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, CString};
 
@@ -106,6 +106,7 @@ impl Layout<'_> {
                 kind,
                 owner,
             } => self.bind(path, from, *access, *kind, *owner),
+            Entry::Overlay { from, layers, owner } => self.overlay(path, from, layers, *owner),
             Entry::Memory(room) => self.mount(path, Kind::Directory, memory(to, *room)),
             Entry::Processes => self.processes(path),
             Entry::Terminals => self.mount(path, Kind::Directory, Step::Terminals(to)),
@@ -134,6 +135,7 @@ impl Layout<'_> {
                 path: from.to_owned(),
                 attributes,
                 owner,
+                layers: None,
             });
             Source::Prepared(self.trees.len() - 1)
         } else {
@@ -148,6 +150,30 @@ impl Layout<'_> {
                 attributes,
             },
         );
+    }
+
+    /// A user's first process makes the overlay itself; root's supervisor makes it beforehand, over a
+    /// clone whose owners are mapped.
+    fn overlay(&mut self, path: &Components, from: &CStr, layers: &Layers, owner: Option<Ids>) {
+        let to = below(path);
+        let attributes = Attributes::default();
+        let step = if self.spec.root {
+            self.trees.push(Tree {
+                path: from.to_owned(),
+                attributes,
+                owner,
+                layers: Some(layers.clone()),
+            });
+            let from = Source::Prepared(self.trees.len() - 1);
+            Step::Bind { from, to, attributes }
+        } else {
+            Step::Overlay {
+                lower: from.to_owned(),
+                layers: layers.clone(),
+                to,
+            }
+        };
+        self.mount(path, Kind::Directory, step);
     }
 
     /// A file of a host tree is covered by one of our own with this content.
@@ -214,7 +240,7 @@ impl Layout<'_> {
         let enclosing = (0..path.len()).rev().find_map(|n| self.view.get(&path[..n]));
         !matches!(
             enclosing,
-            Some(Entry::Bind { .. } | Entry::Processes | Entry::Terminals)
+            Some(Entry::Bind { .. } | Entry::Overlay { .. } | Entry::Processes | Entry::Terminals)
         )
     }
 }

@@ -1,12 +1,20 @@
 //! A plan in words: for snapshots, for `--json`, and for the message when a step fails.
 
 use super::{Attributes, Plan, Source, Step};
+use crate::spec::Layers;
 use std::fmt;
 
 impl fmt::Display for Attributes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.read_only { "read-only" } else { "writable" })?;
         f.write_str(if self.devices { ", device" } else { "" })
+    }
+}
+
+impl fmt::Display for Layers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "upper {:?}, work {:?}", self.upper, self.work)?;
+        self.mask.iter().try_for_each(|mask| write!(f, ", mask {mask:?}"))
     }
 }
 
@@ -37,6 +45,9 @@ impl fmt::Display for Step {
                 attributes,
             } => {
                 write!(f, "show tree {n} at {to:?}, {attributes}")
+            }
+            Step::Overlay { lower, layers, to } => {
+                write!(f, "show {lower:?} at {to:?} through {layers}")
             }
             Step::Memory { to, room, .. } => {
                 write!(
@@ -93,6 +104,9 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, tree) in self.trees.iter().enumerate() {
             write!(f, "tree {n}: {:?}, {}", tree.path, tree.attributes)?;
+            if let Some(layers) = &tree.layers {
+                write!(f, ", through {layers}")?;
+            }
             match tree.owner {
                 Some(o) => writeln!(f, ", owner {} mapped", o.uid)?,
                 None => writeln!(f)?,

@@ -1,6 +1,6 @@
 //! The steps of a plan.
 
-use crate::spec::{Ids, Room};
+use crate::spec::{Ids, Layers, Room};
 use crate::start::Stage;
 use std::ffi::CString;
 
@@ -29,6 +29,8 @@ pub(crate) struct Tree {
     pub(crate) attributes: Attributes,
     /// The owner on disk whose files the sandbox's user shall own.
     pub(crate) owner: Option<Ids>,
+    /// What lies over it.
+    pub(crate) layers: Option<Layers>,
 }
 
 /// One step of the first process. Paths without a leading `/` are below the new root.
@@ -55,6 +57,12 @@ pub(crate) enum Step {
         from: Source,
         to: CString,
         attributes: Attributes,
+    },
+    /// Mount an overlay over a folder of the host.
+    Overlay {
+        lower: CString,
+        layers: Layers,
+        to: CString,
     },
     Memory {
         to: CString,

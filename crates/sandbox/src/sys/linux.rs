@@ -98,6 +98,14 @@ impl Kernel for Linux {
         mount::new_filesystem(kind, options, attributes)
     }
 
+    fn new_overlay(&mut self, lower: &[Fd], upper: Fd, work: Fd) -> Result<Fd> {
+        mount::new_overlay(lower, upper, work)
+    }
+
+    fn open_folder(&mut self, path: &CStr) -> Result<Fd> {
+        mount::open_folder(path)
+    }
+
     fn clone_tree(&mut self, from: Fd, path: &CStr) -> Result<Fd> {
         mount::clone_tree(from, path)
     }

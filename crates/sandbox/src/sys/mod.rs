@@ -19,6 +19,6 @@ pub use fork::{fork_role, set_process_name, wait_for};
 pub(crate) use identity::{IdMapping, namespace_with_mapping, pidfd_signal, wait_pidfd};
 pub(crate) use linux::{Linux, landlock_version};
 pub(crate) use message::{PACKET, packet_pair, receive, send};
-pub(crate) use mount::prepare_tree;
+pub(crate) use mount::{prepare_overlay, prepare_tree};
 pub(crate) use signals::reset_for_child;
 pub use signals::{Signals, raise_stop};

@@ -1,0 +1,113 @@
+//! A run whose changes are kept back: its session on disk before, what waits after.
+
+use crate::configuration::{Places, now};
+use crate::say;
+use crate::workspace::{place, plural};
+use fumehood_policy::Escaped;
+use fumehood_policy::profile::Profile;
+use fumehood_policy::value::Apply;
+use fumehood_sandbox::{Layers, Level};
+use fumehood_session::{Host, Request};
+use fumehood_workspace::{About, Owner, Session, changes, has_any, identity, mounts_below};
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Makes the session, if changes are to be kept back, and puts its layers into the request.
+pub(super) fn begin(
+    host: &Host,
+    request: &mut Request,
+    profile: &Profile,
+    places: &Places,
+) -> Result<Option<Session>, String> {
+    if profile.apply == Apply::Live {
+        return Ok(None);
+    }
+    if request.level == Level::Landlock {
+        return Err(
+            "isolation level landlock cannot keep changes back; say --live, or use namespace".to_owned(),
+        );
+    }
+    if profile.apply == Apply::Turn {
+        say::line("this version applies on request only: changes wait for `fumehood apply` (ask, not turn)");
+    }
+    let project = request.project.path().to_owned();
+    if let Some(mount) = mounts_below(&project).map_err(|e| e.to_string())?.first() {
+        return Err(format!(
+            "{} is mounted inside the project, and cannot be kept back; say --live, or start below it",
+            Escaped::from(mount.as_path())
+        ));
+    }
+    let place = place(&places.state())?;
+    if place.starts_with(&project) {
+        return Err(
+            "the state directory lies in the project; set XDG_STATE_HOME to another place".to_owned(),
+        );
+    }
+    let about = about(host, request, profile)?;
+    let session = Session::create(&place, &about).map_err(|e| e.to_string())?;
+    let mask = session.make_mask().map_err(|e| e.to_string())?;
+    // Those in the project are absent; those elsewhere stay covered.
+    request.hidden.retain(|path| !path.starts_with(&project));
+    request.protected.clear();
+    request.layers = Some(Layers {
+        mask: mask.map(|m| text(&m)),
+        upper: text(&session.upper()),
+        work: text(&session.work()),
+    });
+    Ok(Some(session))
+}
+
+fn about(host: &Host, request: &Request, profile: &Profile) -> Result<About, String> {
+    let project = request.project.path();
+    let (identity, owner) = identity(project).map_err(|e| e.to_string())?;
+    let inside = host.private.map_or(owner, |ids| Owner {
+        uid: ids.uid,
+        gid: ids.gid,
+    });
+    let hidden = request
+        .hidden
+        .iter()
+        .filter_map(|path| path.strip_prefix(project).ok());
+    Ok(About {
+        project: project.to_owned(),
+        identity,
+        owner,
+        inside,
+        apply: profile.apply.to_string(),
+        scratch: profile
+            .scratch
+            .iter()
+            .map(|s| s.value.as_bytes().to_vec())
+            .collect(),
+        hidden: hidden.map(Path::to_owned).collect(),
+        since: u64::try_from(now()).unwrap_or(0),
+    })
+}
+
+/// Says what waits.
+pub(super) fn end(session: &Session) {
+    if !has_any(&session.upper()) {
+        return;
+    }
+    match changes::read(session) {
+        Ok(found) if found.list.is_empty() && found.left.is_empty() => {}
+        Ok(found) => {
+            let git = found.left.iter().filter(|l| l.why == changes::Why::Git).count();
+            let commits = if git > 0 {
+                "; commits and settings of git made inside stay there in this version"
+            } else {
+                ""
+            };
+            say::line(&format!(
+                "{} kept back: `fumehood diff` shows, `fumehood apply` brings, `fumehood discard` forgets{commits}",
+                plural(found.list.len(), "change")
+            ));
+        }
+        Err(e) => say::line(&format!("what was changed cannot be read: {e}")),
+    }
+}
+
+fn text(path: &Path) -> CString {
+    CString::new(path.as_os_str().as_bytes()).unwrap_or_default() // the system's paths hold no NUL
+}

@@ -1,0 +1,291 @@
+//! `fumehood diff`, `apply`, `discard`, `undo`: what a session changed, and the user's own files.
+
+use crate::FAILED;
+use crate::arguments::{ApplyArguments, DiffArguments, DiscardArguments, UndoArguments};
+use crate::policy::places;
+use crate::say;
+use fumehood_policy::Escaped;
+use fumehood_policy::json::Json;
+use fumehood_workspace::apply::{Options, Steps};
+use fumehood_workspace::changes::{Change, Changes, read};
+use fumehood_workspace::diff::{Colours, body, contents, name_status, stat_line, unified};
+use fumehood_workspace::{Session, Use, find_place};
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+/// Shows what a session changed.
+pub(crate) fn diff(arguments: &DiffArguments) -> u8 {
+    ended(attempt_diff(arguments))
+}
+
+/// Brings changes to the project.
+pub(crate) fn apply(arguments: &ApplyArguments) -> u8 {
+    ended(attempt_apply(arguments))
+}
+
+/// Forgets a session.
+pub(crate) fn discard(arguments: &DiscardArguments) -> u8 {
+    ended(attempt_discard(arguments))
+}
+
+/// Takes an apply back.
+pub(crate) fn undo(arguments: &UndoArguments) -> u8 {
+    ended(attempt_undo(arguments))
+}
+
+fn ended(done: Result<bool, String>) -> u8 {
+    match done {
+        Ok(whole) => u8::from(!whole),
+        Err(text) => {
+            say::error(&text);
+            FAILED
+        }
+    }
+}
+
+/// Where sessions lie: the state directory, or what stands in for it on a machine whose home is on an
+/// overlay; that is said.
+pub(crate) fn place(state: &Path) -> Result<PathBuf, String> {
+    let uid = fumehood_session::user_id();
+    let mut stand_ins = vec![
+        PathBuf::from(format!("/var/tmp/fumehood-{uid}")),
+        PathBuf::from(format!("/dev/shm/fumehood-{uid}")),
+    ];
+    if let Some(runtime) = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) {
+        stand_ins.insert(0, runtime.join("fumehood"));
+    }
+    let found = find_place(state, &stand_ins).map_err(|e| e.to_string())?;
+    if let Some(why) = &found.instead {
+        say::line(&format!(
+            "{why}: changes are kept in {}",
+            Escaped::from(found.path.as_path())
+        ));
+    }
+    Ok(found.path)
+}
+
+/// `1 change`, `2 changes`.
+pub(crate) fn plural(n: usize, word: &str) -> String {
+    format!("{n} {word}{}", if n == 1 { "" } else { "s" })
+}
+
+struct Here {
+    place: PathBuf,
+    project: PathBuf,
+}
+
+fn here() -> Result<Here, String> {
+    if std::env::var_os("FUMEHOOD").is_some() {
+        return Err("changes are looked at and applied outside: this is a sandbox".to_owned());
+    }
+    let places = places()?;
+    // Checked, as everything that uses state does first.
+    fumehood_session::check_state(&places.state()).map_err(|e| e.to_string())?;
+    Ok(Here {
+        place: place(&places.state())?,
+        project: places.project,
+    })
+}
+
+/// The session named, or the newest of this project that changed something.
+fn session(here: &Here, id: Option<&str>, how: Use) -> Result<Session, String> {
+    let open = |id: &str| Session::open(&here.place, id, how).map_err(|e| e.to_string());
+    if let Some(id) = id {
+        return open(id);
+    }
+    let ids = Session::of_project(&here.place, &here.project).map_err(|e| e.to_string())?;
+    for id in ids.iter().rev() {
+        let session = open(id)?;
+        if fumehood_workspace::has_any(&session.upper()) {
+            return Ok(session);
+        }
+    }
+    Err("no session here kept changes back; `fumehood run --apply ask` starts one".to_owned())
+}
+
+/// Paths of the command line, relative to the project.
+fn relative(here: &Here, paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+    let current = std::env::current_dir().map_err(|e| format!("the current directory: {e}"))?;
+    let one = |path: &PathBuf| {
+        let mut plain = PathBuf::new();
+        for part in current.join(path).components() {
+            match part {
+                std::path::Component::ParentDir => drop(plain.pop()),
+                std::path::Component::CurDir => {}
+                other => plain.push(other),
+            }
+        }
+        let shown = Escaped::from(path.as_path());
+        plain
+            .strip_prefix(&here.project)
+            .map(Path::to_owned)
+            .map_err(|_| format!("{shown} is not in the project"))
+    };
+    paths.iter().map(one).collect()
+}
+
+fn print(text: &str) {
+    let _closed = write!(std::io::stdout(), "{text}");
+}
+
+fn attempt_diff(arguments: &DiffArguments) -> Result<bool, String> {
+    let here = here()?;
+    let session = session(&here, arguments.session.as_deref(), Use::Looking)?;
+    let paths = relative(&here, &arguments.paths)?;
+    let mut found = read(&session).map_err(|e| e.to_string())?;
+    if !paths.is_empty() {
+        found.list.retain(|c| paths.iter().any(|p| c.path.starts_with(p)));
+    }
+    if arguments.json {
+        print(&format!("{}\n", json(&session, &found)));
+    } else if arguments.name_status {
+        print(&name_status(&found));
+    } else {
+        for change in &found.list {
+            let both = contents(&session, change).map_err(|e| e.to_string())?;
+            if arguments.stat {
+                print(&format!("{}\n", stat_line(&change.path, &body(change, &both))));
+            } else {
+                print(&unified(change, &both, colours()));
+            }
+        }
+        if arguments.stat {
+            print(&format!(" {}\n", plural(found.list.len(), "change")));
+        }
+    }
+    left(&found);
+    Ok(true)
+}
+
+fn colours() -> Colours {
+    let wanted = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    Colours(wanted && std::io::stdout().is_terminal())
+}
+
+fn left(found: &Changes) {
+    for left in &found.left {
+        let path = Escaped::from(left.path.as_path());
+        say::line(&format!("stays inside: {path}: {}", left.why.words()));
+    }
+    if found.scratch > 0 {
+        say::line(&format!(
+            "build outputs are passed over: {}",
+            plural(found.scratch, "path")
+        ));
+    }
+}
+
+fn json(session: &Session, found: &Changes) -> Json {
+    let change = |c: &Change| {
+        Json::Object(vec![
+            ("path", Json::text(Escaped::from(c.path.as_path()))),
+            ("status", Json::text(c.status().letter())),
+            ("directory", Json::Bool(c.is_directory())),
+            ("conflict", Json::Bool(c.conflict)),
+        ])
+    };
+    let left = found.left.iter().map(|l| {
+        Json::Object(vec![
+            ("path", Json::text(Escaped::from(l.path.as_path()))),
+            ("why", Json::text(l.why.words())),
+        ])
+    });
+    Json::Object(vec![
+        ("session", Json::text(session.id())),
+        ("changes", Json::List(found.list.iter().map(change).collect())),
+        ("left", Json::List(left.collect())),
+        ("scratch", Json::Number(found.scratch as u64)),
+    ])
+}
+
+fn attempt_apply(arguments: &ApplyArguments) -> Result<bool, String> {
+    let here = here()?;
+    let session = session(&here, arguments.session.as_deref(), Use::Looking)?;
+    let options = Options {
+        paths: relative(&here, &arguments.paths)?,
+        over_conflicts: arguments.force,
+    };
+    let found = read(&session).map_err(|e| e.to_string())?;
+    let done = fumehood_workspace::apply::apply(&here.place, &session, &found, &options, &Steps::default())
+        .map_err(|e| e.to_string())?;
+    if arguments.json {
+        let number = done.number.map_or(Json::Null, Json::Number);
+        print(&format!(
+            "{}\n",
+            outcome(number, &done.paths, &done.conflicts, &done.failed)
+        ));
+    } else {
+        match done.number {
+            Some(n) => print(&format!(
+                "applied {} as number {n}; `fumehood undo` takes it back\n",
+                plural(done.paths.len(), "path")
+            )),
+            None if done.conflicts.is_empty() => print("nothing to apply\n"),
+            None => {}
+        }
+        left(&found);
+        told(
+            &done.conflicts,
+            "the project changed it too, nothing was done; look with `fumehood diff`, apply it with --force",
+            &done.failed,
+        );
+    }
+    Ok(done.conflicts.is_empty() && done.failed.is_empty())
+}
+
+fn told(conflicts: &[PathBuf], what: &str, failed: &[(PathBuf, String)]) {
+    for path in conflicts {
+        say::line(&format!("conflict: {}: {what}", Escaped::from(path.as_path())));
+    }
+    for (path, why) in failed {
+        say::line(&format!("failed: {}: {why}", Escaped::from(path.as_path())));
+    }
+}
+
+fn outcome(number: Json, paths: &[PathBuf], conflicts: &[PathBuf], failed: &[(PathBuf, String)]) -> Json {
+    let list = |paths: &[PathBuf]| {
+        Json::List(
+            paths
+                .iter()
+                .map(|p| Json::text(Escaped::from(p.as_path())))
+                .collect(),
+        )
+    };
+    let failed: Vec<PathBuf> = failed.iter().map(|(p, _)| p.clone()).collect();
+    Json::Object(vec![
+        ("number", number),
+        ("paths", list(paths)),
+        ("conflicts", list(conflicts)),
+        ("failed", list(&failed)),
+    ])
+}
+
+fn attempt_discard(arguments: &DiscardArguments) -> Result<bool, String> {
+    let here = here()?;
+    let session = session(&here, arguments.session.as_deref(), Use::Running)?;
+    session.discard().map_err(|e| e.to_string())?;
+    print("forgotten\n");
+    Ok(true)
+}
+
+fn attempt_undo(arguments: &UndoArguments) -> Result<bool, String> {
+    let here = here()?;
+    let done =
+        fumehood_workspace::apply::undo(&here.place, &here.project, arguments.number, &Steps::default())
+            .map_err(|e| e.to_string())?;
+    if arguments.json {
+        let number = Json::Number(done.number);
+        print(&format!(
+            "{}\n",
+            outcome(number, &done.paths, &done.conflicts, &done.failed)
+        ));
+    } else {
+        print(&format!(
+            "took back apply {}: {}\n",
+            done.number,
+            plural(done.paths.len(), "path")
+        ));
+        told(&done.conflicts, "changed since, left as it is", &done.failed);
+    }
+    Ok(done.conflicts.is_empty() && done.failed.is_empty())
+}

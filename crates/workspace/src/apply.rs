@@ -1,0 +1,293 @@
+//! Bringing changes to the project, and taking them back.
+//!
+//! Everything is staged first: each file is copied once from the layer into the journal, and that copy
+//! is what is installed, by renaming. What stood there is kept in the journal. An apply that was
+//! stopped at any moment is finished by whoever comes next, an undo likewise. There is no protection
+//! against a loss of power between a rename and the disk beyond what the filesystem gives.
+
+mod place;
+mod stage;
+
+use crate::bases::Bases;
+use crate::beneath::Tree;
+use crate::changes::{Change, Changes};
+use crate::error::{At, Error, Result};
+use crate::journal::{self, Applies, Journal, State};
+use crate::session::{Session, remove_tree};
+use place::{Hands, Refused};
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+
+/// What is wanted of an apply.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Only these paths and what is below them; all if empty.
+    pub paths: Vec<PathBuf>,
+    /// Also where the host changed the file too; its version is kept for `undo`.
+    pub over_conflicts: bool,
+}
+
+/// What an apply did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Its number, for `undo`; `None` if there was nothing to do.
+    pub number: Option<u64>,
+    /// Paths that were changed.
+    pub paths: Vec<PathBuf>,
+    /// Paths that both sides changed; nothing was done there.
+    pub conflicts: Vec<PathBuf>,
+    /// Paths where the system refused, and its words.
+    pub failed: Vec<(PathBuf, String)>,
+}
+
+/// What an undo did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Undone {
+    /// Which apply.
+    pub number: u64,
+    /// Paths that are as they were.
+    pub paths: Vec<PathBuf>,
+    /// Paths that were changed since, and left as they are.
+    pub conflicts: Vec<PathBuf>,
+    /// Paths where the system refused, and its words.
+    pub failed: Vec<(PathBuf, String)>,
+}
+
+/// Counts steps, and stops at one as a kill would: for tests.
+#[derive(Debug, Default)]
+pub struct Steps {
+    taken: Cell<u64>,
+    stop_at: Option<u64>,
+}
+
+impl Steps {
+    /// Stops at the n-th step.
+    #[must_use]
+    pub fn stopping_at(n: u64) -> Steps {
+        Steps {
+            taken: Cell::new(0),
+            stop_at: Some(n),
+        }
+    }
+
+    pub(crate) fn next(&self) -> Result<()> {
+        let n = self.taken.get();
+        self.taken.set(n + 1);
+        if self.stop_at == Some(n) {
+            Err(Error::Stopped(n))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Applies what a session changed.
+///
+/// # Errors
+/// Nothing was changed, or (with [`Error::Stopped`] and errors of our own files) [`recover`] goes on.
+pub fn apply(
+    place: &Path,
+    session: &Session,
+    changes: &Changes,
+    options: &Options,
+    steps: &Steps,
+) -> Result<Applied> {
+    let applies = Applies::open(place, &session.about().project)?;
+    let project = session.project()?;
+    recover_in(&applies, place, &project, steps)?;
+    let (wanted, conflicts) = choose(changes, options);
+    if wanted.is_empty() {
+        return Ok(Applied {
+            conflicts,
+            ..Applied::default()
+        });
+    }
+    let (number, folder) = applies.next()?;
+    let staged = stage::stage(session, &wanted, &folder, steps);
+    let journal = match staged {
+        Ok(journal) => journal,
+        Err(e @ Error::Stopped(_)) => return Err(e),
+        Err(e) => {
+            let _swept_later = remove_tree(&folder);
+            return Err(e);
+        }
+    };
+    journal::set_state(&folder, State::Ready)?;
+    steps.next()?;
+    let mut done = forward(place, &folder, &project, &journal, steps)?;
+    done.number = Some(number);
+    done.conflicts.extend(conflicts);
+    Ok(done)
+}
+
+/// What is to be applied, and what both sides changed.
+fn choose<'a>(changes: &'a Changes, options: &Options) -> (Vec<&'a Change>, Vec<PathBuf>) {
+    let chosen = |path: &Path| options.paths.is_empty() || options.paths.iter().any(|p| path.starts_with(p));
+    // A new file needs the new directories it lies in.
+    let leads = |c: &Change| {
+        c.is_directory() && c.before.is_none() && options.paths.iter().any(|p| p.starts_with(&c.path))
+    };
+    let all = changes.list.iter().filter(|c| chosen(&c.path) || leads(c));
+    let (conflicts, wanted): (Vec<&Change>, Vec<&Change>) =
+        all.partition(|c| c.conflict && !options.over_conflicts);
+    let conflicts: Vec<PathBuf> = conflicts.into_iter().map(|c| c.path.clone()).collect();
+    // What stays keeps the directories it lies in.
+    let stays =
+        |c: &Change| c.after.is_none() && conflicts.iter().any(|p| p != &c.path && p.starts_with(&c.path));
+    let wanted = wanted.into_iter().filter(|c| !stays(c)).collect();
+    (wanted, conflicts)
+}
+
+fn forward(place: &Path, folder: &Path, project: &Tree, journal: &Journal, steps: &Steps) -> Result<Applied> {
+    let hands = Hands::new(project, folder, journal)?;
+    let mut done = Applied::default();
+    for (n, (path, step)) in journal.steps.iter().enumerate() {
+        match hands.take(n, path, step, steps) {
+            Ok(()) => note(&mut done.paths, path),
+            Err(Refused::Stopped(n)) => return Err(Error::Stopped(n)),
+            Err(Refused::Changed) => note(&mut done.conflicts, path),
+            Err(Refused::System(e)) => done.failed.push((path.clone(), e.to_string())),
+        }
+    }
+    let mut after = Vec::new();
+    for (path, _) in &journal.steps {
+        after.push(project.facts(path).at("look at", path)?.map(|f| f.identity));
+    }
+    journal::save_after(folder, &after)?;
+    steps.next()?;
+    let undone = |path: &PathBuf| done.conflicts.contains(path) || done.failed.iter().any(|(p, _)| p == path);
+    let taken = journal
+        .steps
+        .iter()
+        .zip(&after)
+        .filter(|((path, _), _)| !undone(path));
+    note_bases(
+        place,
+        journal,
+        taken.map(|((path, _), identity)| (path.as_path(), *identity)),
+    )?;
+    steps.next()?;
+    journal::set_state(folder, State::Done)?;
+    Ok(done)
+}
+
+fn note(list: &mut Vec<PathBuf>, path: &Path) {
+    if !list.iter().any(|p| p == path) {
+        list.push(path.to_owned());
+    }
+}
+
+/// What the host has now is no edit of the host's, for the session whose change it is.
+fn note_bases<'a>(
+    place: &Path,
+    journal: &Journal,
+    now: impl Iterator<Item = (&'a Path, Option<crate::beneath::Identity>)>,
+) -> Result<()> {
+    let session = place.join("sessions").join(&journal.session);
+    if !session.join("session").exists() {
+        return Ok(()); // discarded meanwhile
+    }
+    let mut bases = Bases::load(&session)?;
+    now.for_each(|(path, identity)| bases.note(path, identity));
+    bases.save(&session)
+}
+
+/// Finishes what was stopped: an apply goes forward, an undo goes back. Says what was found.
+///
+/// # Errors
+/// It cannot be finished.
+pub fn recover(place: &Path, project_path: &Path) -> Result<Vec<String>> {
+    if !place.join("applies").is_dir() {
+        return Ok(Vec::new());
+    }
+    let applies = Applies::open(place, project_path)?;
+    let project = Tree::open(project_path).at("open", project_path)?;
+    recover_in(&applies, place, &project, &Steps::default())
+}
+
+fn recover_in(applies: &Applies, place: &Path, project: &Tree, steps: &Steps) -> Result<Vec<String>> {
+    let mut said = Vec::new();
+    for number in applies.numbers()? {
+        let folder = applies.folder(number);
+        match journal::state(&folder)? {
+            None => {
+                remove_tree(&folder).at("remove", &folder)?;
+                said.push(format!("apply {number} had not begun and was forgotten"));
+            }
+            Some(State::Ready) => {
+                forward(place, &folder, project, &Journal::load(&folder)?, steps)?;
+                said.push(format!("apply {number} had been stopped and was finished"));
+            }
+            Some(State::Undoing) => {
+                back(place, &folder, project, &Journal::load(&folder)?, number, steps)?;
+                said.push(format!(
+                    "undo of apply {number} had been stopped and was finished"
+                ));
+            }
+            Some(State::Done | State::Undone) => {}
+        }
+    }
+    Ok(said)
+}
+
+/// Takes an apply back: the last one that was not, or the one of this number.
+///
+/// # Errors
+/// There is none, or our own files cannot be read.
+pub fn undo(place: &Path, project_path: &Path, number: Option<u64>, steps: &Steps) -> Result<Undone> {
+    let applies = Applies::open(place, project_path)?;
+    let project = Tree::open(project_path).at("open", project_path)?;
+    recover_in(&applies, place, &project, steps)?;
+    let mut done = Vec::new();
+    for n in applies.numbers()? {
+        if journal::state(&applies.folder(n))? == Some(State::Done) {
+            done.push(n);
+        }
+    }
+    let number = match number {
+        None => done.last().copied(),
+        Some(n) => done.into_iter().find(|d| *d == n),
+    };
+    let number = number.ok_or(Error::NothingToUndo)?;
+    let folder = applies.folder(number);
+    let journal = Journal::load(&folder)?;
+    journal::set_state(&folder, State::Undoing)?;
+    steps.next()?;
+    back(place, &folder, &project, &journal, number, steps)
+}
+
+fn back(
+    place: &Path,
+    folder: &Path,
+    project: &Tree,
+    journal: &Journal,
+    number: u64,
+    steps: &Steps,
+) -> Result<Undone> {
+    let hands = Hands::new(project, folder, journal)?;
+    let after = journal::load_after(folder)?;
+    let mut undone = Undone {
+        number,
+        ..Undone::default()
+    };
+    for (n, (path, step)) in journal.steps.iter().enumerate().rev() {
+        match hands.take_back(n, path, step, after.get(n).copied().flatten(), steps) {
+            Ok(()) => note(&mut undone.paths, path),
+            Err(Refused::Stopped(n)) => return Err(Error::Stopped(n)),
+            Err(Refused::Changed) => note(&mut undone.conflicts, path),
+            Err(Refused::System(e)) => undone.failed.push((path.clone(), e.to_string())),
+        }
+    }
+    let mut now = Vec::new();
+    for (path, _) in &journal.steps {
+        now.push((
+            path.as_path(),
+            project.facts(path).at("look at", path)?.map(|f| f.identity),
+        ));
+    }
+    let kept = |path: &&Path| !undone.conflicts.iter().any(|c| c == path);
+    note_bases(place, journal, now.into_iter().filter(|(path, _)| kept(path)))?;
+    steps.next()?;
+    journal::set_state(folder, State::Undone)?;
+    Ok(undone)
+}

@@ -1,0 +1,32 @@
+//! The workspace: what a session changed is kept back in an overlay's upper layer ([`Session`]), read as
+//! a change set ([`changes::read`]), shown ([`diff`]), brought to the project and taken back again
+//! ([`apply`]).
+//!
+//! # Invariants
+//!
+//! * Nothing of the layer is believed: names, links, sizes and attributes are what hostile programs
+//!   made them, and may change while they are read.
+//! * Nothing outside the project is reached: every step starts at an open directory of it and follows no
+//!   link.
+//! * The user's files are replaced by renaming, and what stood there is kept until `undo` or `forget`.
+//! * A repository's own files are never applied as files.
+
+#![forbid(unsafe_code)]
+
+pub mod apply;
+mod attributes;
+mod bases;
+mod beneath;
+pub mod changes;
+mod copy;
+pub mod diff;
+mod error;
+mod journal;
+mod place;
+mod record;
+mod session;
+
+pub use beneath::Kind;
+pub use error::{Error, Result};
+pub use place::{Place, find as find_place, mounts_below};
+pub use session::{About, Owner, Session, Use, has_any, identity, project_key};

@@ -1,0 +1,132 @@
+//! Where layers can lie: not on an overlay (the kernel refuses an upper layer there), not in the project.
+
+use crate::error::{At, Error, Result};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// `OVERLAYFS_SUPER_MAGIC`, linux/magic.h.
+const OVERLAYFS: i64 = 0x794c_7630;
+
+/// Where this account's sessions lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The directory, of this account alone.
+    pub path: PathBuf,
+    /// Why it is not below the state directory, for the user.
+    pub instead: Option<String>,
+}
+
+/// The first place of the state directory and its stand-ins that can hold layers; it is made. `stand_ins`
+/// are tried in order, for a machine (a container, mostly) whose home is on an overlay.
+///
+/// # Errors
+/// None will do.
+pub fn find(state: &Path, stand_ins: &[PathBuf]) -> Result<Place> {
+    let mut refused = Vec::new();
+    for (n, path) in [state]
+        .into_iter()
+        .chain(stand_ins.iter().map(PathBuf::as_path))
+        .enumerate()
+    {
+        match usable(path) {
+            Ok(()) => {
+                let instead = (n > 0).then(|| refused.join("; "));
+                return Ok(Place {
+                    path: path.to_owned(),
+                    instead,
+                });
+            }
+            Err(why) => refused.push(why),
+        }
+    }
+    Err(Error::NoPlace(refused.join("; ")))
+}
+
+fn usable(path: &Path) -> std::result::Result<(), String> {
+    let shown = fumehood_policy::Escaped::from(path).to_string();
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .recursive(true)
+        .create(path)
+        .map_err(|e| format!("{shown}: {e}"))?;
+    let found = std::fs::symlink_metadata(path).map_err(|e| format!("{shown}: {e}"))?;
+    let own =
+        found.is_dir() && found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o077 == 0;
+    if !own {
+        return Err(format!("{shown} is not a directory of this account alone"));
+    }
+    let kind = rustix::fs::statfs(path)
+        .map_err(|e| format!("{shown}: {e}"))?
+        .f_type;
+    if kind as i64 == OVERLAYFS {
+        return Err(format!("{shown} is on an overlay, which holds no layers"));
+    }
+    Ok(())
+}
+
+/// Mount points below a folder, from `/proc/self/mountinfo` (proc_pid_mountinfo(5)): an overlay does not
+/// show what is mounted on its lower layer.
+///
+/// # Errors
+/// The list cannot be read.
+pub fn mounts_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let list = Path::new("/proc/self/mountinfo");
+    let text = std::fs::read(list).at("read", list)?;
+    Ok(text
+        .split(|b| *b == b'\n')
+        .filter_map(mount_point)
+        .filter(|at| at != folder && at.starts_with(folder))
+        .collect())
+}
+
+/// The fifth field, its octal escapes undone.
+fn mount_point(line: &[u8]) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStringExt;
+    let field = line.split(|b| *b == b' ').nth(4)?;
+    let mut out = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((byte, more)) = rest.split_first() {
+        let digits = more.get(..3).and_then(|d| std::str::from_utf8(d).ok());
+        match (byte, digits.and_then(|d| u8::from_str_radix(d, 8).ok())) {
+            (b'\\', Some(escaped)) => {
+                out.push(escaped);
+                rest = more.get(3..)?;
+            }
+            _ => {
+                out.push(*byte);
+                rest = more;
+            }
+        }
+    }
+    Some(PathBuf::from(std::ffi::OsString::from_vec(out)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mount_points_are_read_with_their_escapes() {
+        let line = b"36 35 98:0 /mnt1 /mnt\\040two\\134x rw,noatime master:1 - ext3 /dev/root rw";
+        assert_eq!(mount_point(line), Some(PathBuf::from("/mnt two\\x")));
+        assert_eq!(mount_point(b""), None);
+    }
+
+    #[test]
+    fn a_place_is_private_or_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = dir.path().join("open");
+        std::fs::create_dir(&open).unwrap();
+        std::fs::set_permissions(&open, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let good = dir.path().join("good");
+        let found = find(&open, std::slice::from_ref(&good)).unwrap();
+        assert_eq!(found.path, good);
+        assert!(
+            found
+                .instead
+                .unwrap()
+                .contains("not a directory of this account alone")
+        );
+        assert!(matches!(find(&open, &[]), Err(Error::NoPlace(_))));
+    }
+}

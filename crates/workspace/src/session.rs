@@ -1,0 +1,488 @@
+//! A session on disk: one directory each, `sessions/<project>-<number>/`.
+//!
+//! ```text
+//! sessions/3f9a…-12/
+//!   session     what it is (a record, written once)
+//!   lock        locked while a supervisor or an apply uses it
+//!   bases       what the host had after our own last step, by path
+//!   upper work  the overlay's layers
+//!   mask        names that are absent inside, if any
+//! ```
+//! `<project>` is 16 digits of a hash of the project's path, so the newest session of a directory is the
+//! highest number after them: found by one listing, without opening anything.
+
+use crate::beneath::Tree;
+use crate::error::{At, Error, Result};
+use crate::record::{self, Line};
+use rustix::fs::FlockOperation;
+use std::fs::{DirBuilder, File};
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// A numeric user and group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// User.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+}
+
+/// What a session is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// The project's real path.
+    pub project: PathBuf,
+    /// The project's filesystem and inode: another folder of the same name is another project.
+    pub identity: (u64, u64),
+    /// Whose files the applied ones become.
+    pub owner: Owner,
+    /// Who owns them in the layers.
+    pub inside: Owner,
+    /// When changes land: `never`, `ask`, `turn`.
+    pub apply: String,
+    /// Patterns of build outputs that never land.
+    pub scratch: Vec<Vec<u8>>,
+    /// Paths that are absent inside, relative to the project.
+    pub hidden: Vec<PathBuf>,
+    /// Seconds since 1970.
+    pub since: u64,
+}
+
+/// A session's directory, locked for as long as this lives.
+#[derive(Debug)]
+pub struct Session {
+    id: String,
+    path: PathBuf,
+    about: About,
+    _lock: File,
+}
+
+/// Whether another process may use the session meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// Runs in it: nobody else does.
+    Running,
+    /// Looks at it, also while it runs.
+    Looking,
+}
+
+/// 16 hexadecimal digits that stand for a project's path: FNV-1a, which need not resist anybody, since
+/// the record names the path and is compared.
+#[must_use]
+pub fn project_key(project: &Path) -> String {
+    let hash = project
+        .as_os_str()
+        .as_bytes()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    format!("{hash:016x}")
+}
+
+fn private() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.mode(0o700);
+    builder
+}
+
+impl Session {
+    /// Makes a new one, in use from now on. As root the layers belong to who runs inside.
+    ///
+    /// # Errors
+    /// The directory cannot be made.
+    pub fn create(place: &Path, about: &About) -> Result<Session> {
+        let sessions = place.join("sessions");
+        private()
+            .recursive(true)
+            .create(&sessions)
+            .at("make", &sessions)?;
+        let key = project_key(&about.project);
+        let mut number = numbers(&sessions, &key)?.last().map_or(1, |n| n + 1);
+        let path = loop {
+            let path = sessions.join(format!("{key}-{number}"));
+            match private().create(&path) {
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => number += 1,
+                other => {
+                    other.at("make", &path)?;
+                    break path;
+                }
+            }
+        };
+        for name in ["upper", "work"] {
+            let layer = path.join(name);
+            private().create(&layer).at("make", &layer)?;
+            give(&layer, about.inside)?;
+        }
+        // The top of the merged view shows the upper's mode.
+        let project = std::fs::symlink_metadata(&about.project).at("look at", &about.project)?;
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(project.mode() & 0o7777);
+        let upper = path.join("upper");
+        std::fs::set_permissions(&upper, mode).at("set the mode of", &upper)?;
+        let record = path.join("session");
+        let lock = lock(&path, Use::Running, &key)?;
+        record::replace(&record, &encode(about)).at("write", &record)?;
+        Ok(Session {
+            id: format!("{key}-{number}"),
+            path,
+            about: about.clone(),
+            _lock: lock,
+        })
+    }
+
+    /// Opens one by its id.
+    ///
+    /// # Errors
+    /// It is not there, is running, or its record does not read.
+    pub fn open(place: &Path, id: &str, how: Use) -> Result<Session> {
+        let plain = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let path = place.join("sessions").join(id);
+        let record = path.join("session");
+        if !plain || !record.exists() {
+            return Err(Error::NoSession(fumehood_policy::Escaped::from(id).to_string()));
+        }
+        let lock = lock(&path, how, id)?;
+        let bytes = std::fs::read(&record).at("read", &record)?;
+        let about = decode(&record::read("session", &bytes, &record)?).ok_or(Error::Damaged {
+            path: record,
+            what: "a field is missing",
+        })?;
+        Ok(Session {
+            id: id.to_owned(),
+            path,
+            about,
+            _lock: lock,
+        })
+    }
+
+    /// Ids of a project's sessions, oldest first.
+    ///
+    /// # Errors
+    /// The directory of sessions cannot be listed.
+    pub fn of_project(place: &Path, project: &Path) -> Result<Vec<String>> {
+        let key = project_key(project);
+        let numbers = numbers(&place.join("sessions"), &key)?;
+        Ok(numbers.into_iter().map(|n| format!("{key}-{n}")).collect())
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// Its directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The upper layer.
+    #[must_use]
+    pub fn upper(&self) -> PathBuf {
+        self.path.join("upper")
+    }
+
+    /// The kernel's working directory.
+    #[must_use]
+    pub fn work(&self) -> PathBuf {
+        self.path.join("work")
+    }
+
+    /// The project's tree, if it is the folder that the session was made for.
+    ///
+    /// # Errors
+    /// It is gone, or another one.
+    pub fn project(&self) -> Result<Tree> {
+        let path = &self.about.project;
+        let same = std::fs::symlink_metadata(path)
+            .is_ok_and(|m| m.is_dir() && (m.dev(), m.ino()) == self.about.identity);
+        if !same {
+            return Err(Error::Vanished {
+                path: path.clone(),
+                id: self.id.clone(),
+            });
+        }
+        Tree::open(path).at("open", path)
+    }
+
+    /// Hides names: a layer with whiteouts, read below the upper one. Directories on the way show what
+    /// the project's show.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn make_mask(&self) -> Result<Option<PathBuf>> {
+        if self.about.hidden.is_empty() {
+            return Ok(None);
+        }
+        let mask = self.path.join("mask");
+        for path in &self.about.hidden {
+            let folders: Vec<&Path> = path.ancestors().skip(1).collect();
+            for folder in folders.into_iter().rev() {
+                self.mask_folder(&mask.join(folder), &self.about.project.join(folder))?;
+            }
+            let at = mask.join(path);
+            let none = rustix::fs::Mode::empty();
+            // Character device 0:0, which needs no privilege (Linux 5.8).
+            rustix::fs::mknodat(
+                rustix::fs::CWD,
+                &at,
+                rustix::fs::FileType::CharacterDevice,
+                none,
+                0,
+            )
+            .or_else(|e| {
+                if e == rustix::io::Errno::EXIST {
+                    Ok(())
+                } else {
+                    Err(e)
+                }
+            })
+            .at("make a whiteout", &at)?;
+        }
+        Ok(Some(mask))
+    }
+
+    fn mask_folder(&self, at: &Path, like: &Path) -> Result<()> {
+        if at.is_dir() {
+            return Ok(());
+        }
+        private().create(at).at("make", at)?;
+        let found = std::fs::symlink_metadata(like).at("look at", like)?;
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(found.mode() & 0o777);
+        std::fs::set_permissions(at, mode).at("set the mode of", at)?;
+        give(at, self.about.inside)
+    }
+
+    /// Forgets the changes: the layers are emptied and the session is gone.
+    ///
+    /// # Errors
+    /// Something cannot be removed; what is left is not a session any more.
+    pub fn discard(self) -> Result<()> {
+        let record = self.path.join("session");
+        std::fs::remove_file(&record).at("remove", &record)?;
+        remove_tree(&self.path).at("remove", &self.path)
+    }
+}
+
+/// Removes a tree of ours, directories without permissions included.
+pub(crate) fn remove_tree(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(e) if e.kind() == ErrorKind::PermissionDenied => {
+            open_up(path)?;
+            std::fs::remove_dir_all(path)
+        }
+        other => other,
+    }
+}
+
+fn open_up(path: &Path) -> std::io::Result<()> {
+    let mut waiting = vec![path.to_owned()];
+    while let Some(folder) = waiting.pop() {
+        std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+        for entry in std::fs::read_dir(&folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                waiting.push(entry.path());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn give(path: &Path, to: Owner) -> Result<()> {
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::lchown(path, Some(to.uid), Some(to.gid)).at("give away", path)?;
+    }
+    Ok(())
+}
+
+fn lock(session: &Path, how: Use, id: &str) -> Result<File> {
+    let path = session.join("lock");
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(0o2_000_000) // O_CLOEXEC
+        .open(&path)
+        .at("open", &path)?;
+    if how == Use::Running {
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(Error::Running(id.to_owned())),
+            other => other.at("lock", &path)?,
+        }
+    }
+    Ok(file)
+}
+
+fn numbers(sessions: &Path, key: &str) -> Result<Vec<u64>> {
+    let entries = match std::fs::read_dir(sessions) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.at("list", sessions)?,
+    };
+    let number = |name: std::ffi::OsString| -> Option<u64> {
+        name.to_str()?.strip_prefix(key)?.strip_prefix('-')?.parse().ok()
+    };
+    let mut found: Vec<u64> = entries.flatten().filter_map(|e| number(e.file_name())).collect();
+    found.sort_unstable();
+    Ok(found)
+}
+
+fn encode(about: &About) -> Vec<u8> {
+    let mut lines = vec![
+        Line::default()
+            .path("project", &about.project)
+            .number("device", about.identity.0)
+            .number("inode", about.identity.1)
+            .number("uid", about.owner.uid)
+            .number("gid", about.owner.gid)
+            .number("inside-uid", about.inside.uid)
+            .number("inside-gid", about.inside.gid)
+            .with("apply", &about.apply)
+            .number("since", about.since),
+    ];
+    lines.extend(about.scratch.iter().map(|s| Line::default().with("scratch", s)));
+    lines.extend(about.hidden.iter().map(|h| Line::default().path("hidden", h)));
+    record::encode("session", &lines)
+}
+
+fn decode(lines: &[Line]) -> Option<About> {
+    let first = lines.first()?;
+    Some(About {
+        project: first.path_of("project").filter(|p| p.is_absolute())?,
+        identity: (first.parsed("device")?, first.parsed("inode")?),
+        owner: Owner {
+            uid: first.parsed("uid")?,
+            gid: first.parsed("gid")?,
+        },
+        inside: Owner {
+            uid: first.parsed("inside-uid")?,
+            gid: first.parsed("inside-gid")?,
+        },
+        apply: first.text("apply")?.to_owned(),
+        since: first.parsed("since")?,
+        scratch: lines
+            .iter()
+            .filter_map(|l| Some(l.get("scratch")?.to_vec()))
+            .collect(),
+        hidden: lines.iter().filter_map(|l| l.path_of("hidden")).collect(),
+    })
+}
+
+/// Whether the top of an upper layer holds anything: cheap, for a summary that mostly says nothing.
+#[must_use]
+pub fn has_any(upper: &Path) -> bool {
+    Tree::open(upper)
+        .ok()
+        .and_then(|t| crate::beneath::names(t.top()).ok())
+        .is_some_and(|names| !names.is_empty())
+}
+
+/// The identity by which a project is known again.
+///
+/// # Errors
+/// It cannot be looked at.
+pub fn identity(project: &Path) -> Result<((u64, u64), Owner)> {
+    let m = std::fs::symlink_metadata(project).at("look at", project)?;
+    let owner = Owner {
+        uid: m.uid(),
+        gid: m.gid(),
+    };
+    Ok(((m.dev(), m.ino()), owner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn about(project: &Path) -> About {
+        let (identity, owner) = identity(project).unwrap();
+        About {
+            project: project.to_owned(),
+            identity,
+            owner,
+            inside: owner,
+            apply: "never".into(),
+            scratch: vec![b"target/**".to_vec()],
+            hidden: vec!["a b/.env".into(), ".env".into()],
+            since: 7,
+        }
+    }
+
+    #[test]
+    fn sessions_are_numbered_found_and_read_back() {
+        let (place, project) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let about = about(project.path());
+        let first = Session::create(place.path(), &about).unwrap();
+        let second = Session::create(place.path(), &about).unwrap();
+        let ids = Session::of_project(place.path(), project.path()).unwrap();
+        assert_eq!(ids, [first.id(), second.id()]);
+        assert!(matches!(
+            Session::open(place.path(), first.id(), Use::Running),
+            Err(Error::Running(_))
+        ));
+        let (id, _) = (first.id().to_owned(), drop(first));
+        let again = Session::open(place.path(), &id, Use::Running).unwrap();
+        assert_eq!(*again.about(), about);
+        again.discard().unwrap();
+        assert_eq!(
+            Session::of_project(place.path(), project.path()).unwrap().len(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_project_that_vanished_is_told() {
+        let (place, top) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let project = top.path().join("p");
+        std::fs::create_dir(&project).unwrap();
+        let session = Session::create(place.path(), &about(&project)).unwrap();
+        assert!(session.project().is_ok());
+        std::fs::rename(&project, top.path().join("q")).unwrap();
+        assert!(matches!(session.project(), Err(Error::Vanished { .. })));
+        std::fs::create_dir(&project).unwrap();
+        assert!(matches!(session.project(), Err(Error::Vanished { .. })));
+    }
+
+    #[test]
+    fn ids_lead_nowhere_else() {
+        let place = tempfile::tempdir().unwrap();
+        for id in ["", "..", "../x", "/etc", "a/b", "x\n"] {
+            assert!(matches!(
+                Session::open(place.path(), id, Use::Looking),
+                Err(Error::NoSession(_))
+            ));
+        }
+    }
+
+    #[test]
+    fn a_damaged_record_is_told() {
+        let (place, project) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let session = Session::create(place.path(), &about(project.path())).unwrap();
+        let (id, record) = (session.id().to_owned(), session.path().join("session"));
+        drop(session);
+        for bytes in [
+            &b""[..],
+            b"fumehood=session version=1\nend=1\n",
+            b"\xff\n",
+            b"fumehood=session version=1\nx",
+        ] {
+            std::fs::write(&record, bytes).unwrap();
+            let opened = Session::open(place.path(), &id, Use::Looking);
+            assert!(
+                matches!(opened, Err(Error::Damaged { .. })),
+                "{bytes:?} {opened:?}"
+            );
+        }
+    }
+}

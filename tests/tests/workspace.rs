@@ -1,0 +1,181 @@
+//! Changes that are kept back: the workspace with the real kernel, as root and as a user.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use fumehood_tests::{Output, World, fumehood, host_program};
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+fn kept(world: &World, script: &str) -> Output {
+    world.sandbox().flags(["--apply", "ask"]).sh(script)
+}
+
+fn verb(world: &World, words: &[&str]) -> Output {
+    let mut all = vec![fumehood().into_os_string()];
+    all.extend(words.iter().map(Into::into));
+    world
+        .sandbox()
+        .directory(world.project())
+        .start_words(&all)
+        .wait()
+}
+
+/// Everything of a tree that a user sees, `.git` left out.
+fn picture(top: &Path) -> BTreeMap<PathBuf, String> {
+    let mut seen = BTreeMap::new();
+    let mut waiting = vec![top.to_owned()];
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let m = fs::symlink_metadata(&path).unwrap();
+            let owner = (m.uid(), m.gid());
+            let text = if m.is_dir() {
+                waiting.push(path.clone());
+                format!("directory {:o} {owner:?}", m.mode())
+            } else if m.is_symlink() {
+                format!("link {:?} {owner:?}", fs::read_link(&path).unwrap())
+            } else {
+                format!("{:o} {owner:?} {:?}", m.mode(), fs::read(&path).unwrap())
+            };
+            seen.insert(path.strip_prefix(top).unwrap().to_owned(), text);
+        }
+    }
+    seen.retain(|path, _| !path.starts_with(".git"));
+    seen
+}
+
+#[test]
+fn nothing_lands_before_apply_and_undo_takes_it_back() {
+    let world = World::with_repository();
+    let before = picture(&world.project());
+    let out = kept(
+        &world,
+        "echo more >> README && mkdir -p a/b && echo new > a/b/c && git status --short | wc -l",
+    );
+    assert_eq!(out.ended(0), "2");
+    assert_eq!(picture(&world.project()), before);
+    let diff = verb(&world, &["diff"]).ended(0);
+    assert!(diff.contains("+more") && diff.contains("A a/b/c"), "{diff}");
+    verb(&world, &["apply"]).ended(0);
+    assert_eq!(
+        fs::read_to_string(world.project().join("a/b/c")).unwrap(),
+        "new\n"
+    );
+    assert_eq!(
+        world.git(&world.project(), &["status", "--porcelain"]),
+        " M README\n?? a/\n"
+    );
+    verb(&world, &["undo"]).ended(0);
+    assert_eq!(picture(&world.project()), before);
+    verb(&world, &["discard"]).ended(0);
+    verb(&world, &["diff"]).refused(125, &["no session here kept changes back"]);
+}
+
+/// `rm -rf` of everything, `.git` included: the project is whole, applied it is gone but for the
+/// repository, undone it is back.
+#[test]
+fn a_wiped_project_comes_back() {
+    let world = World::with_repository();
+    fs::create_dir_all(world.project().join("src/deep")).unwrap();
+    fs::write(world.project().join("src/deep/file"), "work\n").unwrap();
+    let before = picture(&world.project());
+    kept(&world, "rm -rf ./* ./.git; ls -A | wc -l").ended(0);
+    assert_eq!(picture(&world.project()), before);
+    verb(&world, &["apply"]).ended(0);
+    assert_eq!(picture(&world.project()), BTreeMap::new());
+    world.git(&world.project(), &["fsck", "--strict"]);
+    verb(&world, &["undo"]).ended(0);
+    assert_eq!(picture(&world.project()), before);
+}
+
+#[test]
+fn a_hidden_file_is_absent_and_cannot_be_applied_over() {
+    let world = World::with_repository();
+    fs::write(world.project().join(".env"), "secret\n").unwrap();
+    let hide = world.sandbox().flags(["--apply", "ask", "--hide", ".env"]);
+    let out = hide.sh("cat .env 2>&1; echo mine > .env; cat .env");
+    assert_eq!(out.ended(0), "cat: .env: No such file or directory\nmine");
+    verb(&world, &["apply"]).ended(0);
+    assert_eq!(
+        fs::read_to_string(world.project().join(".env")).unwrap(),
+        "secret\n"
+    );
+}
+
+/// Any sequence of operations, run inside and applied, equals the same run plainly.
+#[test]
+fn random_operations_inside_and_applied_equal_the_same_outside() {
+    for seed in 1..=25_u64 {
+        let world = World::new();
+        for n in 0..4 {
+            fs::create_dir_all(world.project().join(format!("d{n}/d{n}"))).unwrap();
+            fs::write(
+                world.project().join(format!("d{n}/f{n}")),
+                format!("{seed} {n}\n"),
+            )
+            .unwrap();
+        }
+        let copy = world.root().join("state/plain");
+        let copied = host_program("cp")
+            .arg("-a")
+            .arg(world.project())
+            .arg(&copy)
+            .status();
+        assert!(copied.unwrap().success());
+        let script = operations(seed);
+        let plain = host_program("sh")
+            .arg("-c")
+            .arg(&script)
+            .current_dir(&copy)
+            .status();
+        assert!(plain.unwrap().success());
+        kept(&world, &script).ended(0);
+        verb(&world, &["apply"]).ended(0);
+        assert_eq!(picture(&world.project()), picture(&copy), "seed {seed}: {script}");
+    }
+}
+
+fn operations(seed: u64) -> String {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut pick = |n: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % n
+    };
+    let mut script = String::from("umask 022; {\n");
+    for step in 0..30 {
+        let (a, b, c) = (pick(4), pick(4), pick(5));
+        let place = [
+            format!("d{a}"),
+            format!("d{a}/d{a}"),
+            "new".into(),
+            format!("d{a}/x"),
+        ][pick(4) as usize]
+            .clone();
+        let other = format!("d{b}/f{b}");
+        let line = match pick(12) {
+            0 => format!("mkdir -p {place}"),
+            1 => format!("echo {step} > {place}/n{c}"),
+            2 => format!("echo {step} >> {other}"),
+            3 => format!("mv {other} {place}/m{c}"),
+            4 => format!("mv {place} moved{c}"),
+            5 => format!("rm -rf {place}"),
+            6 => format!("ln -s ../{other} {place}/l{c}"),
+            7 => format!(
+                "[ ! -f {other} ] || chmod {} {other}",
+                ["600", "755", "640"][(c % 3) as usize]
+            ),
+            8 => format!("rm -f {other}; mkdir {other}; echo {step} > {other}/in"),
+            9 => format!("rm -rf {place}; echo {step} > {place}"),
+            10 => format!("truncate -s 100000 {other}"),
+            _ => format!("ln {other} {place}/h{c}"),
+        };
+        script.push_str(&line);
+        script.push('\n');
+    }
+    script.push_str("} 2>/dev/null; true\n");
+    script
+}
