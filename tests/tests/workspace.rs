@@ -104,6 +104,40 @@ fn a_hidden_file_is_absent_and_cannot_be_applied_over() {
     );
 }
 
+/// What the host would run later waits until it is named, and the far side of that is the host's own shell.
+#[test]
+fn findings_wait_and_are_said() {
+    let world = World::with_repository();
+    kept(&world, "echo evil > .envrc; mkdir -p .github/workflows; echo evil > .github/workflows/ci.yml; echo fine > src.rs; ln -s /etc/passwd l").ended(0);
+    let diff = verb(&world, &["diff"]).ended(0);
+    assert!(
+        diff.contains("finding: a shell or a version manager runs it"),
+        "{diff}"
+    );
+    let out = verb(&world, &["apply"]);
+    assert_eq!(out.code, 1);
+    for path in [".envrc", ".github/workflows/ci.yml", "l"] {
+        assert!(
+            out.errors().contains(&format!("waits: {path}: ")),
+            "{}",
+            out.errors()
+        );
+        assert!(
+            fs::symlink_metadata(world.project().join(path)).is_err(),
+            "{path}"
+        );
+    }
+    assert_eq!(
+        fs::read_to_string(world.project().join("src.rs")).unwrap(),
+        "fine\n"
+    );
+    verb(&world, &["apply", ".envrc"]).ended(0);
+    assert_eq!(
+        fs::read_to_string(world.project().join(".envrc")).unwrap(),
+        "evil\n"
+    );
+}
+
 /// Any sequence of operations, run inside and applied, equals the same run plainly.
 #[test]
 fn random_operations_inside_and_applied_equal_the_same_outside() {
@@ -132,7 +166,7 @@ fn random_operations_inside_and_applied_equal_the_same_outside() {
             .status();
         assert!(plain.unwrap().success());
         kept(&world, &script).ended(0);
-        verb(&world, &["apply"]).ended(0);
+        verb(&world, &["apply", "--all"]).ended(0);
         assert_eq!(picture(&world.project()), picture(&copy), "seed {seed}: {script}");
     }
 }

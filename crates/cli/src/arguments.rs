@@ -197,6 +197,9 @@ pub(crate) struct ApplyArguments {
     /// Also where the project changed meanwhile; `undo` brings its version back
     #[arg(long)]
     pub(crate) force: bool,
+    /// Also what has a finding; otherwise it waits until you name that very path
+    #[arg(long)]
+    pub(crate) all: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -9,6 +9,7 @@ use fumehood_policy::json::Json;
 use fumehood_workspace::apply::{Options, Steps};
 use fumehood_workspace::changes::{Change, Changes, read};
 use fumehood_workspace::diff::{Colours, body, contents, name_status, stat_line, unified};
+use fumehood_workspace::finding::{Finding, Judge};
 use fumehood_workspace::{Session, Use, find_place};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -141,12 +142,17 @@ fn attempt_diff(arguments: &DiffArguments) -> Result<bool, String> {
     } else if arguments.name_status {
         print(&name_status(&found));
     } else {
+        let judge = Judge::of(&found.list);
         for change in &found.list {
             let both = contents(&session, change).map_err(|e| e.to_string())?;
             if arguments.stat {
                 print(&format!("{}\n", stat_line(&change.path, &body(change, &both))));
             } else {
                 print(&unified(change, &both, colours()));
+                let findings = judge.judge(change, both.before(), both.after());
+                if !findings.is_empty() {
+                    print(&format!("finding: {}\n", reasons(&findings)));
+                }
             }
         }
         if arguments.stat {
@@ -204,6 +210,7 @@ fn attempt_apply(arguments: &ApplyArguments) -> Result<bool, String> {
     let options = Options {
         paths: relative(&here, &arguments.paths)?,
         over_conflicts: arguments.force,
+        with_findings: arguments.all,
     };
     let found = read(&session).map_err(|e| e.to_string())?;
     let done = fumehood_workspace::apply::apply(&here.place, &session, &found, &options, &Steps::default())
@@ -212,7 +219,7 @@ fn attempt_apply(arguments: &ApplyArguments) -> Result<bool, String> {
         let number = done.number.map_or(Json::Null, Json::Number);
         print(&format!(
             "{}\n",
-            outcome(number, &done.paths, &done.conflicts, &done.failed)
+            outcome(number, &done.paths, &done.conflicts, &done.failed, &done.held)
         ));
     } else {
         match done.number {
@@ -220,17 +227,33 @@ fn attempt_apply(arguments: &ApplyArguments) -> Result<bool, String> {
                 "applied {} as number {n}; `fumehood undo` takes it back\n",
                 plural(done.paths.len(), "path")
             )),
-            None if done.conflicts.is_empty() => print("nothing to apply\n"),
+            None if done.conflicts.is_empty() && done.held.is_empty() => print("nothing to apply\n"),
             None => {}
         }
         left(&found);
+        held(&done.held);
         told(
             &done.conflicts,
             "the project changed it too, nothing was done; look with `fumehood diff`, apply it with --force",
             &done.failed,
         );
     }
-    Ok(done.conflicts.is_empty() && done.failed.is_empty())
+    Ok(done.conflicts.is_empty() && done.failed.is_empty() && done.held.is_empty())
+}
+
+fn held(held: &[(PathBuf, Vec<Finding>)]) {
+    for (path, found) in held {
+        say::line(&format!(
+            "waits: {}: {}; look at it, then name it: fumehood apply PATH",
+            Escaped::from(path.as_path()),
+            reasons(found)
+        ));
+    }
+}
+
+fn reasons(found: &[Finding]) -> String {
+    let words: Vec<&str> = found.iter().map(|f| f.why.as_str()).collect();
+    words.join(", ")
 }
 
 fn told(conflicts: &[PathBuf], what: &str, failed: &[(PathBuf, String)]) {
@@ -242,7 +265,13 @@ fn told(conflicts: &[PathBuf], what: &str, failed: &[(PathBuf, String)]) {
     }
 }
 
-fn outcome(number: Json, paths: &[PathBuf], conflicts: &[PathBuf], failed: &[(PathBuf, String)]) -> Json {
+fn outcome(
+    number: Json,
+    paths: &[PathBuf],
+    conflicts: &[PathBuf],
+    failed: &[(PathBuf, String)],
+    held: &[(PathBuf, Vec<Finding>)],
+) -> Json {
     let list = |paths: &[PathBuf]| {
         Json::List(
             paths
@@ -257,6 +286,7 @@ fn outcome(number: Json, paths: &[PathBuf], conflicts: &[PathBuf], failed: &[(Pa
         ("paths", list(paths)),
         ("conflicts", list(conflicts)),
         ("failed", list(&failed)),
+        ("held", Json::List(held.iter().map(waiting).collect())),
     ])
 }
 
@@ -268,6 +298,14 @@ fn attempt_discard(arguments: &DiscardArguments) -> Result<bool, String> {
     Ok(true)
 }
 
+fn waiting((path, found): &(PathBuf, Vec<Finding>)) -> Json {
+    let names = found.iter().map(|f| Json::text(&f.name)).collect();
+    Json::Object(vec![
+        ("path", Json::text(Escaped::from(path.as_path()))),
+        ("findings", Json::List(names)),
+    ])
+}
+
 fn attempt_undo(arguments: &UndoArguments) -> Result<bool, String> {
     let here = here()?;
     let done =
@@ -277,7 +315,7 @@ fn attempt_undo(arguments: &UndoArguments) -> Result<bool, String> {
         let number = Json::Number(done.number);
         print(&format!(
             "{}\n",
-            outcome(number, &done.paths, &done.conflicts, &done.failed)
+            outcome(number, &done.paths, &done.conflicts, &done.failed, &[])
         ));
     } else {
         print(&format!(

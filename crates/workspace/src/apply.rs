@@ -12,6 +12,7 @@ use crate::bases::Bases;
 use crate::beneath::Tree;
 use crate::changes::{Change, Changes};
 use crate::error::{At, Error, Result};
+use crate::finding::{Finding, Judge};
 use crate::journal::{self, Applies, Journal, State};
 use crate::session::{Session, remove_tree};
 use place::{Hands, Refused};
@@ -25,6 +26,8 @@ pub struct Options {
     pub paths: Vec<PathBuf>,
     /// Also where the host changed the file too; its version is kept for `undo`.
     pub over_conflicts: bool,
+    /// Also what has a finding; without it only where `paths` names that very file.
+    pub with_findings: bool,
 }
 
 /// What an apply did.
@@ -38,6 +41,8 @@ pub struct Applied {
     pub conflicts: Vec<PathBuf>,
     /// Paths where the system refused, and its words.
     pub failed: Vec<(PathBuf, String)>,
+    /// Paths that wait to be named, and why.
+    pub held: Vec<(PathBuf, Vec<Finding>)>,
 }
 
 /// What an undo did.
@@ -103,19 +108,30 @@ pub fn apply(
         });
     }
     let (number, folder) = applies.next()?;
-    let staged = stage::stage(session, &wanted, &folder, steps);
-    let journal = match staged {
-        Ok(journal) => journal,
+    let accepted = |path: &Path| options.with_findings || options.paths.iter().any(|p| p == path);
+    let judge = Judge::of(&changes.list);
+    let staged = stage::stage(session, &wanted, &folder, (&judge, &accepted), steps);
+    let (journal, held) = match staged {
+        Ok(staged) => staged,
         Err(e @ Error::Stopped(_)) => return Err(e),
         Err(e) => {
             let _swept_later = remove_tree(&folder);
             return Err(e);
         }
     };
+    if journal.steps.is_empty() {
+        remove_tree(&folder).at("remove", &folder)?;
+        return Ok(Applied {
+            conflicts,
+            held,
+            ..Applied::default()
+        });
+    }
     journal::set_state(&folder, State::Ready)?;
     steps.next()?;
     let mut done = forward(place, &folder, &project, &journal, steps)?;
     done.number = Some(number);
+    done.held = held;
     done.conflicts.extend(conflicts);
     Ok(done)
 }

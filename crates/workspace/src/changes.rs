@@ -113,6 +113,19 @@ impl Change {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn for_tests(path: &str, before: Option<Node>, after: Option<Node>) -> Change {
+        Change {
+            path: path.into(),
+            before,
+            after,
+            conflict: false,
+            host: None,
+            layer: None,
+            content_same: false,
+        }
+    }
+
     /// Whether it is a directory that is made, removed or given a mode.
     #[must_use]
     pub fn is_directory(&self) -> bool {

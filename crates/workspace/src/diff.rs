@@ -23,6 +23,20 @@ pub struct Contents {
     after: Option<Vec<u8>>,
 }
 
+impl Contents {
+    /// What the project has, if it is a file that is read.
+    #[must_use]
+    pub fn before(&self) -> Option<&[u8]> {
+        self.before.as_deref()
+    }
+
+    /// What the session has.
+    #[must_use]
+    pub fn after(&self) -> Option<&[u8]> {
+        self.after.as_deref()
+    }
+}
+
 /// How one file differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
@@ -56,6 +70,14 @@ pub fn contents(session: &Session, change: &Change) -> Result<Contents> {
         before: side(&project, change, change.before.as_ref())?,
         after: side(&layer, change, change.after.as_ref())?,
     })
+}
+
+/// What the project has at a change, if it is a file that is read.
+pub(crate) fn before(session: &Session, change: &Change) -> Result<Option<Vec<u8>>> {
+    match &change.before {
+        Some(Node::File { .. }) => side(&session.project()?, change, change.before.as_ref()),
+        _ => Ok(None),
+    }
 }
 
 fn side(tree: &Tree, change: &Change, node: Option<&Node>) -> Result<Option<Vec<u8>>> {

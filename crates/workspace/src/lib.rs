@@ -21,6 +21,7 @@ pub mod changes;
 mod copy;
 pub mod diff;
 mod error;
+pub mod finding;
 mod journal;
 mod place;
 mod record;

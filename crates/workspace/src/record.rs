@@ -135,7 +135,7 @@ pub(crate) fn read(kind: &str, bytes: &[u8], path: &Path) -> Result<Vec<Line>> {
     let mut read = Vec::new();
     for line in lines {
         let line = Line::parse(line).ok_or_else(|| damaged("a line that does not parse"))?;
-        if line.get("end").is_some() {
+        if line.get("end") == Some(b"1") {
             return Ok(read);
         }
         read.push(line);

@@ -71,13 +71,14 @@ impl Desk {
     }
 
     fn apply(&self, steps: &Steps) -> Result<fumehood_workspace::apply::Applied, Error> {
-        apply(
-            &self.place,
-            &self.session,
-            &self.changes(),
-            &Options::default(),
-            steps,
-        )
+        apply(&self.place, &self.session, &self.changes(), &all(), steps)
+    }
+}
+
+fn all() -> Options {
+    Options {
+        with_findings: true,
+        ..Options::default()
     }
 }
 
@@ -428,4 +429,49 @@ fn a_session_is_found_again_after_a_restart() {
         fs::read_to_string(desk.project.join("src/a")).unwrap(),
         "inside\n"
     );
+}
+
+#[test]
+fn a_finding_waits_until_it_is_named() {
+    let desk = desk(fill);
+    desk.write(".envrc", "evil\n");
+    desk.write("src/a", "inside\n");
+    let first = apply(
+        &desk.place,
+        &desk.session,
+        &desk.changes(),
+        &Options::default(),
+        &Steps::default(),
+    )
+    .unwrap();
+    assert_eq!(first.paths, [PathBuf::from("src/a")]);
+    assert_eq!(first.held.len(), 1);
+    assert_eq!(first.held[0].1[0].name, "shell-environment");
+    assert!(!desk.project.join(".envrc").exists());
+    let below = Options {
+        paths: vec!["".into()],
+        ..Options::default()
+    };
+    let again = apply(
+        &desk.place,
+        &desk.session,
+        &desk.changes(),
+        &below,
+        &Steps::default(),
+    )
+    .unwrap();
+    assert_eq!((again.number, again.held.len()), (None, 1));
+    let named = Options {
+        paths: vec![".envrc".into()],
+        ..Options::default()
+    };
+    apply(
+        &desk.place,
+        &desk.session,
+        &desk.changes(),
+        &named,
+        &Steps::default(),
+    )
+    .unwrap();
+    assert_eq!(fs::read_to_string(desk.project.join(".envrc")).unwrap(), "evil\n");
 }

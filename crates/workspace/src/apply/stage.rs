@@ -4,7 +4,9 @@ use super::Steps;
 use crate::beneath::{self, Tree};
 use crate::changes::{Change, Node, Status};
 use crate::copy;
+use crate::diff;
 use crate::error::{At, Error, Result};
+use crate::finding::{Finding, Judge};
 use crate::journal::{Journal, Step};
 use crate::record;
 use crate::session::{Owner, Session};
@@ -13,7 +15,14 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Copies everything that is to be installed into `folder`, and writes the journal there.
-pub(super) fn stage(session: &Session, wanted: &[&Change], folder: &Path, steps: &Steps) -> Result<Journal> {
+/// What has a finding and was not accepted is left out, and given back beside the journal.
+pub(super) fn stage(
+    session: &Session,
+    wanted: &[&Change],
+    folder: &Path,
+    (judge, accepted): (&Judge, &dyn Fn(&Path) -> bool),
+    steps: &Steps,
+) -> Result<(Journal, Held)> {
     let upper = session.upper();
     let mut stage = Stage {
         layer: Tree::open(&upper).at("open", &upper)?,
@@ -27,24 +36,64 @@ pub(super) fn stage(session: &Session, wanted: &[&Change], folder: &Path, steps:
         },
         steps,
     };
+    let mut held = Held::new();
+    let (gone, come): (Vec<&Change>, Vec<&Change>) = wanted.iter().partition(|c| c.after.is_none());
+    let mut wanted = come;
+    for change in gone {
+        let found = judge.judge(change, None, None);
+        if found.is_empty() || accepted(&change.path) {
+            wanted.push(change);
+        } else {
+            held.push((change.path.clone(), found));
+        }
+    }
+    // What is held keeps the directories it lies in.
+    wanted.retain(|c| c.after.is_some() || !held.iter().any(|(p, _)| p.starts_with(&c.path)));
+    let mut copies = Vec::new();
+    for (n, change) in wanted.iter().enumerate() {
+        let copy = stage.copy(n, change)?;
+        let found = stage.judged(judge, change, copy.as_deref(), session)?;
+        if found.is_empty() || accepted(&change.path) {
+            copies.push((*change, copy));
+        } else {
+            stage.drop_copy(change, copy.as_deref(), &mut held, found)?;
+        }
+    }
+    let mut wanted: Vec<&Change> = copies.iter().map(|(change, _)| *change).collect();
+    wanted.sort_by(|a, b| a.path.cmp(&b.path));
+    let wanted = wanted.as_slice();
     stage.removals(wanted);
     stage.directories(wanted);
-    for change in wanted {
-        stage.content(change)?;
+    copies.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
+    for (change, copy) in &copies {
+        stage.content(change, copy.as_deref())?;
     }
     stage.modes(wanted);
     let path = folder.join("journal");
     steps.next()?;
     record::replace(&path, &stage.journal.encode()).at("write", &path)?;
-    Ok(stage.journal)
+    Ok((stage.journal, held))
+}
+
+/// Paths that wait, and why.
+type Held = Vec<(PathBuf, Vec<Finding>)>;
+
+/// Larger files are not read for findings: no tool reads settings of that size.
+const MOST: u64 = 8 << 20;
+
+fn read_up_to(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 struct Stage<'a> {
     layer: Tree,
     folder: &'a Path,
     owner: Owner,
-    /// Steps by the layer's inode: names of one file stay names of one file.
-    linked: HashMap<u64, usize>,
+    /// Copies by the layer's inode: names of one file stay names of one file.
+    linked: HashMap<u64, PathBuf>,
     journal: Journal,
     steps: &'a Steps,
 }
@@ -93,18 +142,59 @@ impl Stage<'_> {
         }
     }
 
-    fn content(&mut self, change: &Change) -> Result<()> {
+    /// A copy of what comes, under a name of its own until its step has a number.
+    fn copy(&mut self, n: usize, change: &Change) -> Result<Option<PathBuf>> {
         if change.status() == Status::Mode {
-            return Ok(());
+            return Ok(None);
         }
-        let n = self.journal.steps.len();
-        let new = self.folder.join(format!("{n}.new"));
+        let copy = self.folder.join(format!("staged-{n}"));
         match &change.after {
-            Some(Node::Link(target)) => std::os::unix::fs::symlink(target, &new).at("stage", &change.path)?,
-            Some(Node::File { .. }) => self.file(change, &new, n)?,
-            _ => return Ok(()),
+            Some(Node::Link(target)) => {
+                std::os::unix::fs::symlink(target, &copy).at("stage", &change.path)?
+            }
+            Some(Node::File { .. }) => self.file(change, &copy)?,
+            _ => return Ok(None),
         }
         self.steps.next()?;
+        Ok(Some(copy))
+    }
+
+    /// Findings in the very copy that would be installed.
+    fn judged(
+        &self,
+        judge: &Judge,
+        change: &Change,
+        copy: Option<&Path>,
+        session: &Session,
+    ) -> Result<Vec<Finding>> {
+        let is_file = matches!(change.after, Some(Node::File { .. }));
+        let after = match copy.filter(|_| is_file) {
+            Some(copy) => Some(read_up_to(copy, MOST).at("read", copy)?),
+            None => None,
+        };
+        let before = diff::before(session, change)?;
+        Ok(judge.judge(change, before.as_deref(), after.as_deref()))
+    }
+
+    fn drop_copy(
+        &mut self,
+        change: &Change,
+        copy: Option<&Path>,
+        held: &mut Held,
+        found: Vec<Finding>,
+    ) -> Result<()> {
+        if let Some(copy) = copy {
+            self.linked.retain(|_, first| first != copy);
+            std::fs::remove_file(copy).at("remove", copy)?;
+        }
+        held.push((change.path.clone(), found));
+        Ok(())
+    }
+
+    fn content(&mut self, change: &Change, copy: Option<&Path>) -> Result<()> {
+        let Some(copy) = copy else { return Ok(()) };
+        let new = self.folder.join(format!("{}.new", self.journal.steps.len()));
+        std::fs::rename(copy, &new).at("stage", &change.path)?;
         if rustix::process::geteuid().is_root() {
             std::os::unix::fs::lchown(&new, Some(self.owner.uid), Some(self.owner.gid))
                 .at("give", &change.path)?;
@@ -116,13 +206,12 @@ impl Stage<'_> {
         Ok(())
     }
 
-    fn file(&mut self, change: &Change, new: &Path, n: usize) -> Result<()> {
+    fn file(&mut self, change: &Change, new: &Path) -> Result<()> {
         let inode = change.layer.filter(|f| f.links > 1).map(|f| f.identity.inode);
         if let Some(first) = inode.and_then(|i| self.linked.get(&i)) {
-            let first: PathBuf = self.folder.join(format!("{first}.new"));
-            return std::fs::hard_link(&first, new).at("stage", &change.path);
+            return std::fs::hard_link(first, new).at("stage", &change.path);
         }
-        self.linked.extend(inode.map(|i| (i, n)));
+        self.linked.extend(inode.map(|i| (i, new.to_owned())));
         let (folder, name) = self.layer.parent(&change.path).at("open", &change.path)?;
         let from = match beneath::open_file(&folder, name) {
             // What the session has made of it meanwhile is the next apply's.
