@@ -104,6 +104,56 @@ fn a_hidden_file_is_absent_and_cannot_be_applied_over() {
     );
 }
 
+/// The layers outlive the run, and go on under the new run's own id.
+#[test]
+fn a_session_is_gone_on_with() {
+    let world = World::with_repository();
+    kept(
+        &world,
+        "mkdir a && echo one > a/f && chmod 600 a/f && git add -A && git commit -qm inside",
+    )
+    .ended(0);
+    let resumed = world.sandbox().flags(["--resume"]);
+    let out = resumed.sh("echo two >> a/f && rm README && git log --format=%s | head -1 && cat a/f");
+    assert_eq!(out.ended(0), "inside\none\ntwo");
+    assert_eq!(
+        verb(&world, &["diff", "--name-status"]).ended(0),
+        "D README\nA a/\nA a/f"
+    );
+    verb(&world, &["apply"]).ended(0);
+    assert_eq!(
+        fs::read_to_string(world.project().join("a/f")).unwrap(),
+        "one\ntwo\n"
+    );
+    verb(&world, &["discard"]).ended(0);
+    let none = world.sandbox().flags(["--resume"]).sh("true");
+    none.refused(125, &["no session here kept changes back"]);
+}
+
+/// A running session's changes are applied while it runs, and what it does after that is the next apply's.
+#[test]
+fn changes_are_applied_while_it_runs() {
+    let world = World::with_repository();
+    let script = "echo one > f; touch ready; sleep 3; echo two >> f; cat f";
+    let running = world
+        .sandbox()
+        .flags(["--apply", "ask"])
+        .start(&["sh", "-c", script]);
+    let begun = std::time::Instant::now();
+    while !verb(&world, &["diff", "--name-status"]).text().contains("ready") {
+        assert!(begun.elapsed().as_secs() < 20, "it did not begin");
+    }
+    verb(&world, &["apply", "f"]).ended(0);
+    assert_eq!(fs::read_to_string(world.project().join("f")).unwrap(), "one\n");
+    verb(&world, &["discard"]).refused(125, &["is running"]);
+    assert_eq!(running.wait().ended(0), "one\ntwo");
+    verb(&world, &["apply", "f"]).ended(0);
+    assert_eq!(
+        fs::read_to_string(world.project().join("f")).unwrap(),
+        "one\ntwo\n"
+    );
+}
+
 /// What the host would run later waits until it is named, and the far side of that is the host's own shell.
 #[test]
 fn findings_wait_and_are_said() {

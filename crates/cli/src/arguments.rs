@@ -71,6 +71,9 @@ pub(crate) struct RunArguments {
     /// Keep changes back, and look at them with `fumehood diff`: nothing lands before `fumehood apply`
     #[arg(long, value_enum, value_name = "WHEN", conflicts_with = "live")]
     pub(crate) apply: Option<When>,
+    /// Go on where the last session here that kept changes back ended
+    #[arg(long, conflicts_with = "live")]
+    pub(crate) resume: bool,
     /// Changes reach the project at once; weaker, and the default in this version
     #[arg(long)]
     pub(crate) live: bool,

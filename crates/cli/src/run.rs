@@ -77,7 +77,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     if let Some(scratch) = &scratch {
         scratch.lead_to(&host.user.home, request.shown.iter().map(|s| s.at.as_path()))?;
     }
-    let kept = staged::begin(&host, &mut request, &profile, &places)?;
+    let kept = staged::begin(&host, &mut request, &profile, &places, arguments.resume)?;
     request.scratch = scratch.as_ref().map(|s| s.path().to_owned());
     let mut events = Events::open(arguments.events.as_deref())?;
     let spec = prepare(&host, &request).map_err(not_found)?;

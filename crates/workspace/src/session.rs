@@ -158,6 +158,28 @@ impl Session {
         })
     }
 
+    /// Goes on in it, as somebody else perhaps: root's sandboxes get a new private id each time, and the
+    /// layers become its. What is hidden only grows.
+    ///
+    /// # Errors
+    /// The project is another one, or the layers cannot be given away.
+    pub fn resume(&mut self, wanted: &About) -> Result<()> {
+        self.project()?;
+        if self.about.inside != wanted.inside {
+            for name in ["upper", "work", "mask"] {
+                give_tree(&self.path.join(name), self.about.inside, wanted.inside)?;
+            }
+        }
+        let mut about = wanted.clone();
+        let more = self.about.hidden.iter().filter(|h| !wanted.hidden.contains(h));
+        about.hidden.extend(more.cloned());
+        about.since = self.about.since;
+        let record = self.path.join("session");
+        record::replace(&record, &encode(&about)).at("write", &record)?;
+        self.about = about;
+        Ok(())
+    }
+
     /// Ids of a project's sessions, oldest first.
     ///
     /// # Errors
@@ -294,6 +316,25 @@ fn open_up(path: &Path) -> std::io::Result<()> {
             if entry.file_type()?.is_dir() {
                 waiting.push(entry.path());
             }
+        }
+    }
+    Ok(())
+}
+
+/// Gives everything of a tree that was one's to another; no link is followed.
+fn give_tree(top: &Path, from: Owner, to: Owner) -> Result<()> {
+    let mut waiting = vec![top.to_owned()];
+    while let Some(path) = waiting.pop() {
+        let found = match std::fs::symlink_metadata(&path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => continue,
+            other => other.at("look at", &path)?,
+        };
+        if found.uid() == from.uid {
+            give(&path, to)?;
+        }
+        if found.is_dir() {
+            let entries = std::fs::read_dir(&path).at("list", &path)?;
+            waiting.extend(entries.flatten().map(|e| e.path()));
         }
     }
     Ok(())

@@ -47,6 +47,7 @@ fn apply(arguments: &RunArguments) -> Option<Apply> {
     match arguments.apply {
         Some(When::Ask) => Some(Apply::Ask),
         Some(When::Never) => Some(Apply::Never),
+        None if arguments.resume => Some(Apply::Ask),
         None => arguments.live.then_some(Apply::Live),
     }
 }

@@ -8,8 +8,9 @@ use fumehood_policy::profile::Profile;
 use fumehood_policy::value::Apply;
 use fumehood_sandbox::{Layers, Level};
 use fumehood_session::{Host, Request};
-use fumehood_workspace::{About, Owner, Session, changes, has_any, identity, mounts_below};
+use fumehood_workspace::{About, Owner, Session, Use, changes, has_any, identity, mounts_below};
 use std::ffi::CString;
+use std::io::IsTerminal;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -19,6 +20,7 @@ pub(super) fn begin(
     request: &mut Request,
     profile: &Profile,
     places: &Places,
+    resume: bool,
 ) -> Result<Option<Session>, String> {
     if profile.apply == Apply::Live {
         return Ok(None);
@@ -45,7 +47,7 @@ pub(super) fn begin(
         );
     }
     let about = about(host, request, profile)?;
-    let session = Session::create(&place, &about).map_err(|e| e.to_string())?;
+    let session = session(&place, &about, resume)?;
     let mask = session.make_mask().map_err(|e| e.to_string())?;
     // Those in the project are absent; those elsewhere stay covered.
     request.hidden.retain(|path| !path.starts_with(&project));
@@ -56,6 +58,30 @@ pub(super) fn begin(
         work: text(&session.work()),
     });
     Ok(Some(session))
+}
+
+/// A new session, or the newest one with changes; where one waits that is not gone on with, that is said.
+fn session(place: &Path, about: &About, resume: bool) -> Result<Session, String> {
+    let ids = Session::of_project(place, &about.project).map_err(|e| e.to_string())?;
+    let mut waiting = ids
+        .iter()
+        .rev()
+        .filter(|id| has_any(&place.join("sessions").join(id).join("upper")));
+    match (waiting.next(), resume) {
+        (Some(id), true) => {
+            let mut session = Session::open(place, id, Use::Running).map_err(|e| e.to_string())?;
+            session.resume(about).map_err(|e| e.to_string())?;
+            return Ok(session);
+        }
+        (None, true) => return Err("no session here kept changes back; leave --resume out".to_owned()),
+        (Some(_), false) if std::io::stderr().is_terminal() => {
+            say::line(
+                "an earlier session's changes wait here: --resume goes on with them, `fumehood diff` shows them",
+            );
+        }
+        (_, false) => {}
+    }
+    Session::create(place, about).map_err(|e| e.to_string())
 }
 
 fn about(host: &Host, request: &Request, profile: &Profile) -> Result<About, String> {
