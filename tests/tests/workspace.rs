@@ -104,6 +104,91 @@ fn a_hidden_file_is_absent_and_cannot_be_applied_over() {
     );
 }
 
+/// Situations 5 to 7 of the users' review: the host commits, checks out and prunes while git works inside.
+#[test]
+fn git_inside_stays_right_while_the_host_commits() {
+    let world = World::with_repository();
+    let script = "git switch -q -c topic && echo in > inside && git add -A && touch ready-1; sleep 3; git status --short; git commit -qm inside && git log --format=%s | tr '\\n' ' ' && git fsck --strict 2>&1 && git show --stat --format= HEAD";
+    let running = world
+        .sandbox()
+        .flags(["--apply", "ask"])
+        .start(&["sh", "-c", script]);
+    let begun = std::time::Instant::now();
+    while !verb(&world, &["diff", "--name-status"])
+        .text()
+        .contains("ready-1")
+    {
+        assert!(begun.elapsed().as_secs() < 20, "it did not begin");
+    }
+    let project = world.project();
+    fs::write(project.join("outside"), "out\n").unwrap();
+    world.git(&project, &["add", "-A"]);
+    world.git(&project, &["commit", "-q", "-m", "outside"]);
+    world.git(&project, &["commit", "-q", "--amend", "-m", "rewritten"]);
+    world.git(&project, &["reflog", "expire", "--expire=now", "--all"]);
+    world.git(&project, &["gc", "-q", "--prune=now"]);
+    let out = running.wait().ended(0);
+    assert!(
+        !out.contains("D  ") && !out.contains("M  "),
+        "no phantom revert: {out}"
+    );
+    assert!(
+        out.contains("inside first ") && out.contains("inside | 1 +"),
+        "{out}"
+    );
+    assert!(
+        !out.contains("unable to read") && !out.contains("missing"),
+        "{out}"
+    );
+    assert_eq!(
+        world.git(&project, &["log", "--format=%s", "main"]),
+        "rewritten\nfirst\n"
+    );
+    assert_eq!(world.git(&project, &["branch", "--list", "topic"]), "");
+    verb(&world, &["discard"]).ended(0);
+    assert_eq!(world.git(&project, &["for-each-ref", "refs/fumehood"]), "");
+}
+
+/// What git would run is not in the session's configuration, and what the session writes there stays.
+#[test]
+fn the_hosts_git_never_opens_what_was_written_inside() {
+    let world = World::with_repository();
+    let project = world.project();
+    world.git(&project, &["config", "alias.x", "!true"]);
+    world.git(
+        &project,
+        &["config", "remote.o.url", "https://ann:token@host.invalid/x"],
+    );
+    let out = kept(
+        &world,
+        "git config --local --list; printf '#!/bin/sh\\ntouch evil' > .git/hooks/pre-commit; chmod +x .git/hooks/pre-commit; \
+         echo /outside > .git/commondir; git config core.fsmonitor evil || true; echo x > .git/objects/info/alternates; echo x > file",
+    )
+    .ended(0);
+    assert!(out.contains("remote.o.url=https://host.invalid/x"), "{out}");
+    assert!(!out.contains("alias") && !out.contains("token"), "{out}");
+    verb(&world, &["apply", "--all"]).ended(0);
+    assert!(!project.join(".git/hooks/pre-commit").exists() && !project.join(".git/commondir").exists());
+    assert_eq!(
+        world.git(&project, &["config", "--default", "none", "core.fsmonitor"]),
+        "none\n"
+    );
+    assert_eq!(world.git(&project, &["status", "--porcelain"]), "?? file\n");
+}
+
+/// A run that changed nothing leaves nothing: no session, no ref in the repository.
+#[test]
+fn a_run_that_changes_nothing_leaves_nothing() {
+    let world = World::with_repository();
+    kept(&world, "git log --oneline | wc -l").ended(0);
+    assert_eq!(
+        world.git(&world.project(), &["for-each-ref", "refs/fumehood"]),
+        ""
+    );
+    let sessions = fs::read_dir(world.own("state").join("fumehood/sessions")).unwrap();
+    assert_eq!(sessions.count(), 0);
+}
+
 /// The layers outlive the run, and go on under the new run's own id.
 #[test]
 fn a_session_is_gone_on_with() {

@@ -94,6 +94,7 @@ fn trial_in(host: &Host, level: Level, nested: bool, place: &std::path::Path) ->
         directory: project.path().to_owned(),
         project,
         layers: None,
+        git: None,
         command: vec!["/bin/true".into()],
         level,
         nested,

@@ -95,7 +95,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     let before = request.protected.clone();
     let outcome = fumehood_session::run(run).map_err(with_remedy)?;
     if let Some(kept) = kept {
-        staged::end(&kept);
+        staged::end(kept);
         return Ok(ending::end(&request.command, &limits, &outcome, &mut events));
     }
     request::new_protected(request.project.path(), &before)

@@ -97,7 +97,7 @@ fn session(here: &Here, id: Option<&str>, how: Use) -> Result<Session, String> {
     let ids = Session::of_project(&here.place, &here.project).map_err(|e| e.to_string())?;
     for id in ids.iter().rev() {
         let session = open(id)?;
-        if fumehood_workspace::has_any(&session.upper()) {
+        if fumehood_workspace::waits(session.path()) {
             return Ok(session);
         }
     }

@@ -18,6 +18,9 @@ pub struct Request {
     pub project: Project,
     /// What is written to the project goes here instead; `None`: to the project itself.
     pub layers: Option<Layers>,
+    /// A git directory of the run's own, shown as the project's, and where it looks for the objects of the
+    /// project's.
+    pub git: Option<(PathBuf, PathBuf)>,
     /// Where the command starts; inside the project.
     pub directory: PathBuf,
     /// The command and its arguments.
@@ -151,6 +154,11 @@ fn view<'a>(host: &'a Host, request: &Request, program: &Program) -> Result<View
     let mut view = View::system(host, room);
     view.home(&request.home, room);
     view.project(&request.project, request.layers.as_ref());
+    if let Some((own, objects)) = &request.git {
+        let git = request.project.path().join(".git");
+        view.show_at(&git.join("objects"), objects, Access::ReadOnly);
+        view.own_at(own, &git);
+    }
     for shown in &request.shown {
         let access = if shown.writable {
             Access::ReadWrite
@@ -208,7 +216,7 @@ fn view<'a>(host: &'a Host, request: &Request, program: &Program) -> Result<View
 fn exclude_hidden(view: &mut View<'_>, request: &Request) {
     let project = request.project.path();
     let list = project.join(".git/info/exclude");
-    if request.hidden.is_empty() {
+    if request.hidden.is_empty() || request.git.is_some() {
         return;
     }
     let Some(mut text) = read_beneath(project, Path::new(".git/info/exclude")) else {

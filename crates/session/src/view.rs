@@ -287,6 +287,11 @@ impl<'a> View<'a> {
         self.put(at, bind(from, access, kind, owner));
     }
 
+    /// A folder that belongs to who runs inside already, writable, at a place.
+    pub fn own_at(&mut self, from: &Path, at: &Path) {
+        self.put(at, bind(from, Access::ReadWrite, Kind::Directory, None));
+    }
+
     /// A private, empty, writable place in memory.
     pub fn memory(&mut self, at: &Path, room: Room) {
         self.put(at, Entry::Memory(Room { mode: 0o700, ..room }));

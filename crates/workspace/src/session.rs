@@ -13,6 +13,7 @@
 
 use crate::beneath::Tree;
 use crate::error::{At, Error, Result};
+use crate::git::{self, Unfit};
 use crate::record::{self, Line};
 use rustix::fs::FlockOperation;
 use std::fs::{DirBuilder, File};
@@ -166,7 +167,7 @@ impl Session {
     pub fn resume(&mut self, wanted: &About) -> Result<()> {
         self.project()?;
         if self.about.inside != wanted.inside {
-            for name in ["upper", "work", "mask"] {
+            for name in ["upper", "work", "mask", "git"] {
                 give_tree(&self.path.join(name), self.about.inside, wanted.inside)?;
             }
         }
@@ -285,6 +286,31 @@ impl Session {
         give(at, self.about.inside)
     }
 
+    /// The session's own git directory, made at the first start; the reason if the repository is
+    /// overlaid with the rest instead, and nothing where there is none.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn make_git(&self) -> Result<std::result::Result<Option<PathBuf>, Unfit>> {
+        let own = self.path.join("git");
+        if own.join("HEAD").exists() {
+            return Ok(Ok(Some(own)));
+        }
+        let there = std::fs::symlink_metadata(self.about.project.join(".git"));
+        // A session that began without one keeps what it has in its layer.
+        if there.is_err() || self.path.join("upper/.git").symlink_metadata().is_ok() {
+            return Ok(Ok(None));
+        }
+        if let Err(unfit) = git::make(&self.about.project, &own)? {
+            return Ok(Err(unfit));
+        }
+        if rustix::process::geteuid().is_root() {
+            give_tree(&own, Owner { uid: 0, gid: 0 }, self.about.inside)?;
+        }
+        git::pin(&self.about.project, &self.id)?;
+        Ok(Ok(Some(own)))
+    }
+
     /// Forgets the changes: the layers are emptied and the session is gone.
     ///
     /// # Errors
@@ -292,6 +318,7 @@ impl Session {
     pub fn discard(self) -> Result<()> {
         let record = self.path.join("session");
         std::fs::remove_file(&record).at("remove", &record)?;
+        git::unpin(&self.about.project, &self.id);
         remove_tree(&self.path).at("remove", &self.path)
     }
 }
@@ -420,13 +447,15 @@ fn decode(lines: &[Line]) -> Option<About> {
     })
 }
 
-/// Whether the top of an upper layer holds anything: cheap, for a summary that mostly says nothing.
+/// Whether a session's directory holds anything of the user's: cheap, for a summary that mostly says
+/// nothing.
 #[must_use]
-pub fn has_any(upper: &Path) -> bool {
-    Tree::open(upper)
-        .ok()
+pub fn waits(session: &Path) -> bool {
+    let upper = Tree::open(&session.join("upper")).ok();
+    let changed = upper
         .and_then(|t| crate::beneath::names(t.top()).ok())
-        .is_some_and(|names| !names.is_empty())
+        .is_some_and(|names| !names.is_empty());
+    changed || git::has_objects(&session.join("git"))
 }
 
 /// The identity by which a project is known again.

@@ -44,6 +44,7 @@ pub(super) fn request(
     };
     let request = Request {
         layers: None,
+        git: None,
         directory,
         command: arguments.command.clone(),
         level,

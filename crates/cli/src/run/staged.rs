@@ -8,11 +8,11 @@ use fumehood_policy::profile::Profile;
 use fumehood_policy::value::Apply;
 use fumehood_sandbox::{Layers, Level};
 use fumehood_session::{Host, Request};
-use fumehood_workspace::{About, Owner, Session, Use, changes, has_any, identity, mounts_below};
+use fumehood_workspace::{About, Owner, Session, Use, changes, git, identity, mounts_below, waits};
 use std::ffi::CString;
 use std::io::IsTerminal;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Makes the session, if changes are to be kept back, and puts its layers into the request.
 pub(super) fn begin(
@@ -49,6 +49,16 @@ pub(super) fn begin(
     let about = about(host, request, profile)?;
     let session = session(&place, &about, resume)?;
     let mask = session.make_mask().map_err(|e| e.to_string())?;
+    request.git = match session.make_git().map_err(|e| e.to_string())? {
+        Ok(own) => own.map(|own| (own, PathBuf::from(git::OBJECTS))),
+        Err(why) => {
+            say::line(&format!(
+                "commits made outside meanwhile can confuse git inside: {}",
+                why.0
+            ));
+            None
+        }
+    };
     // Those in the project are absent; those elsewhere stay covered.
     request.hidden.retain(|path| !path.starts_with(&project));
     request.protected.clear();
@@ -66,7 +76,7 @@ fn session(place: &Path, about: &About, resume: bool) -> Result<Session, String>
     let mut waiting = ids
         .iter()
         .rev()
-        .filter(|id| has_any(&place.join("sessions").join(id).join("upper")));
+        .filter(|id| waits(&place.join("sessions").join(id)));
     match (waiting.next(), resume) {
         (Some(id), true) => {
             let mut session = Session::open(place, id, Use::Running).map_err(|e| e.to_string())?;
@@ -111,16 +121,17 @@ fn about(host: &Host, request: &Request, profile: &Profile) -> Result<About, Str
     })
 }
 
-/// Says what waits.
-pub(super) fn end(session: &Session) {
-    if !has_any(&session.upper()) {
+/// Says what waits; a session that changed nothing is forgotten.
+pub(super) fn end(session: Session) {
+    if !waits(session.path()) {
+        let _left_for_discard = session.discard();
         return;
     }
-    match changes::read(session) {
-        Ok(found) if found.list.is_empty() && found.left.is_empty() => {}
+    match changes::read(&session) {
+        Ok(found) if found.list.is_empty() && found.left.is_empty() && !committed(&session) => {}
         Ok(found) => {
             let git = found.left.iter().filter(|l| l.why == changes::Why::Git).count();
-            let commits = if git > 0 {
+            let commits = if git > 0 || committed(&session) {
                 "; commits and settings of git made inside stay there in this version"
             } else {
                 ""
@@ -132,6 +143,10 @@ pub(super) fn end(session: &Session) {
         }
         Err(e) => say::line(&format!("what was changed cannot be read: {e}")),
     }
+}
+
+fn committed(session: &Session) -> bool {
+    git::has_objects(&session.path().join("git"))
 }
 
 fn text(path: &Path) -> CString {

@@ -1,0 +1,259 @@
+//! A git directory of the session's own: HEAD, refs, index and the inert part of the configuration copied,
+//! the host's objects as a read-only alternate. So a commit, a checkout or a `gc` on the host leaves git
+//! inside right (an overlaid git directory mixes both sides: phantom reverts, unreadable trees), and
+//! nothing inside reaches the host's. `refs/fumehood/<session>` on the host keeps the base from being pruned.
+//!
+//! What cannot be copied so (submodules, another ref format, alternates, a merge or rebase in progress, a
+//! partial clone) is told by [`Unfit`], and the repository is then overlaid with the rest.
+
+mod config;
+
+use crate::beneath::{self, Kind, Tree};
+use crate::error::{At, Result};
+use rustix::io::Errno;
+use std::io::Read;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// Where the host's objects are shown inside.
+pub const OBJECTS: &str = "/run/fumehood/objects";
+/// Small files are read whole up to this size.
+const SMALL: u64 = 64 << 20;
+/// More loose refs than this are packed first by any sane host.
+const MOST_REFS: usize = 20_000;
+
+/// Why a repository is not copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unfit(pub &'static str);
+
+/// What must not be there, and why.
+const UNFIT: [(&str, &str); 12] = [
+    ("modules", "it has submodules"),
+    ("commondir", "it is part of another repository"),
+    ("reftable", "its refs are a reftable"),
+    (
+        "objects/info/alternates",
+        "its objects lie in another repository too",
+    ),
+    ("MERGE_HEAD", "a merge is in progress"),
+    ("CHERRY_PICK_HEAD", "a cherry-pick is in progress"),
+    ("REVERT_HEAD", "a revert is in progress"),
+    ("BISECT_LOG", "a bisect is in progress"),
+    ("rebase-merge", "a rebase is in progress"),
+    ("rebase-apply", "a rebase is in progress"),
+    ("index.lock", "git is at work in it"),
+    ("sharedindex", "its index is split"),
+];
+
+/// Copied as they are, where they exist.
+const FILES: [&str; 7] = [
+    "HEAD",
+    "packed-refs",
+    "index",
+    "shallow",
+    "info/exclude",
+    "info/sparse-checkout",
+    "logs/refs/stash",
+];
+
+/// Makes `to` a git directory for a session of the project.
+///
+/// # Errors
+/// Something cannot be read or written; a repository that is unfit is a value.
+pub fn make(project: &Path, to: &Path) -> Result<std::result::Result<(), Unfit>> {
+    let git = project.join(".git");
+    let is_directory = std::fs::symlink_metadata(&git).is_ok_and(|m| m.is_dir());
+    if !is_directory {
+        return Ok(Err(Unfit("it is no directory")));
+    }
+    let tree = Tree::open(&git).at("open", &git)?;
+    if let Some(why) = unfit(&tree).at("look at", &git)? {
+        return Ok(Err(Unfit(why)));
+    }
+    let Some(config) = read(&tree, Path::new("config")).at("read the configuration of", &git)? else {
+        return Ok(Err(Unfit("it has no configuration")));
+    };
+    let Some(config) = config::inert(&config) else {
+        return Ok(Err(Unfit(
+            "it is a partial clone, or its configuration does not read",
+        )));
+    };
+    let Some(refs) = loose_refs(&tree).at("read the refs of", &git)? else {
+        return Ok(Err(Unfit("it has too many loose refs; `git pack-refs --all`")));
+    };
+    for folder in [
+        "",
+        "objects/info",
+        "objects/pack",
+        "refs/heads",
+        "refs/tags",
+        "info",
+        "hooks",
+        "logs/refs",
+    ] {
+        folder_at(&to.join(folder))?;
+    }
+    for file in FILES.iter().map(PathBuf::from).chain(refs) {
+        if let Some(bytes) = read(&tree, &file).at("read", &git.join(&file))? {
+            write(&to.join(&file), &bytes)?;
+        }
+    }
+    write(&to.join("config"), &config)?;
+    write(
+        &to.join("objects/info/alternates"),
+        format!("{OBJECTS}\n").as_bytes(),
+    )?;
+    Ok(Ok(()))
+}
+
+fn unfit(git: &Tree) -> rustix::io::Result<Option<&'static str>> {
+    for (name, why) in UNFIT {
+        if git.facts(Path::new(name))?.is_some() {
+            return Ok(Some(why));
+        }
+    }
+    let kind = |name: &str| git.facts(Path::new(name)).map(|f| f.map(|f| f.kind));
+    let whole = kind("HEAD")? == Some(Kind::File)
+        && kind("objects")? == Some(Kind::Directory)
+        && kind("refs")? == Some(Kind::Directory);
+    Ok((!whole).then_some("it is no repository"))
+}
+
+/// Files below `refs`, sessions' own left out; `None` if there are too many.
+fn loose_refs(git: &Tree) -> rustix::io::Result<Option<Vec<PathBuf>>> {
+    let mut found = Vec::new();
+    let mut waiting = vec![PathBuf::from("refs")];
+    while let Some(folder) = waiting.pop() {
+        let open = git.directory(&folder)?;
+        for name in beneath::names(&open)? {
+            let path = folder.join(&name);
+            match beneath::facts(&open, &name)?.map(|f| f.kind) {
+                Some(Kind::Directory) if path != Path::new("refs/fumehood") => waiting.push(path),
+                Some(Kind::File) if !path.as_os_str().as_encoded_bytes().ends_with(b".lock") => {
+                    found.push(path)
+                }
+                _ => {}
+            }
+        }
+        if found.len() > MOST_REFS {
+            return Ok(None);
+        }
+    }
+    Ok(Some(found))
+}
+
+fn read(git: &Tree, path: &Path) -> std::io::Result<Option<Vec<u8>>> {
+    let (folder, name) = match git.parent(path) {
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+        other => other?,
+    };
+    let file = match beneath::open_file(&folder, name) {
+        Err(Errno::NOENT | Errno::LOOP | Errno::INVAL) => return Ok(None),
+        other => other?,
+    };
+    let mut bytes = Vec::new();
+    file.take(SMALL).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}
+
+fn folder_at(path: &Path) -> Result<()> {
+    std::fs::DirBuilder::new()
+        .mode(0o755)
+        .recursive(true)
+        .create(path)
+        .at("make", path)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    folder_at(path.parent().unwrap_or(path))?;
+    std::fs::write(path, bytes).at("write", path)
+}
+
+/// Keeps the commit that HEAD names from being pruned on the host, under this name. A repository without a
+/// commit has nothing to keep.
+///
+/// # Errors
+/// The ref cannot be written.
+pub fn pin(project: &Path, session: &str) -> Result<()> {
+    let git = project.join(".git");
+    let tree = Tree::open(&git).at("open", &git)?;
+    let Some(id) = head(&tree).at("read HEAD of", &git)? else {
+        return Ok(());
+    };
+    let folder = git.join("refs/fumehood");
+    if !std::fs::symlink_metadata(&folder).is_ok_and(|m| m.is_dir()) {
+        std::fs::create_dir(&folder).at("make", &folder)?;
+    }
+    let path = folder.join(session);
+    crate::record::replace(&path, format!("{id}\n").as_bytes()).at("write", &path)?;
+    Ok(())
+}
+
+/// Lets go of it again. What cannot be removed is a ref that keeps one commit: no harm, and no reason to
+/// keep the session.
+pub fn unpin(project: &Path, session: &str) {
+    let git = project.join(".git");
+    let folder = git.join("refs/fumehood");
+    let _none = std::fs::remove_file(folder.join(session));
+    let _others_too = std::fs::remove_dir(folder);
+    let _later = unpack(&git, &format!("refs/fumehood/{session}"));
+}
+
+/// Takes a ref out of `packed-refs`, where `git gc` puts all, under git's own lock.
+fn unpack(git: &Path, name: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    let (path, lock) = (git.join("packed-refs"), git.join("packed-refs.lock"));
+    let text = std::fs::read(&path)?;
+    let ends = format!(" {name}");
+    let is_it = |line: &&[u8]| line.trim_ascii_end().ends_with(ends.as_bytes());
+    if !text.split(|b| *b == b'\n').any(|line| is_it(&line)) {
+        return Ok(());
+    }
+    let mut file = std::fs::File::options()
+        .write(true)
+        .create_new(true)
+        .open(&lock)?;
+    let lines = text.split_inclusive(|b| *b == b'\n').filter(|line| !is_it(line));
+    let kept: Vec<u8> = lines.flatten().copied().collect();
+    file.write_all(&kept)?;
+    std::fs::rename(&lock, &path)
+}
+
+fn head(git: &Tree) -> std::io::Result<Option<String>> {
+    let text = |path: &str| -> std::io::Result<Option<String>> {
+        Ok(read(git, Path::new(path))?.and_then(|b| String::from_utf8(b).ok()))
+    };
+    let Some(head) = text("HEAD")? else {
+        return Ok(None);
+    };
+    let Some(name) = head.trim_end().strip_prefix("ref: ") else {
+        return Ok(object_id(head.trim_end()));
+    };
+    if !name.starts_with("refs/") || name.split('/').any(|part| part.is_empty() || part == "..") {
+        return Ok(None);
+    }
+    if let Some(loose) = text(name)? {
+        return Ok(object_id(loose.trim_end()));
+    }
+    let packed = text("packed-refs")?.unwrap_or_default();
+    let line = packed
+        .lines()
+        .find_map(|l| l.strip_suffix(name)?.strip_suffix(' '));
+    Ok(line.and_then(object_id))
+}
+
+fn object_id(text: &str) -> Option<String> {
+    let hex = text.bytes().all(|b| b.is_ascii_hexdigit());
+    (hex && matches!(text.len(), 40 | 64)).then(|| text.to_owned())
+}
+
+/// Whether anything was committed, staged or packed in a session's git directory.
+#[must_use]
+pub fn has_objects(git: &Path) -> bool {
+    let entries = std::fs::read_dir(git.join("objects"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let loose = entries.filter(|e| e.file_name().len() == 2).count() > 0;
+    loose || std::fs::read_dir(git.join("objects/pack")).is_ok_and(|mut d| d.next().is_some())
+}
