@@ -189,6 +189,27 @@ fn a_run_that_changes_nothing_leaves_nothing() {
     assert_eq!(sessions.count(), 0);
 }
 
+/// A damaged record is told, and the files still come out.
+#[test]
+fn a_damaged_session_is_told_and_rescued() {
+    let world = World::with_repository();
+    kept(
+        &world,
+        "echo work > kept; rm README; git init -q sub; mkfifo pipe",
+    )
+    .ended(0);
+    let sessions = world.own("state").join("fumehood/sessions");
+    let session = fs::read_dir(&sessions).unwrap().next().unwrap().unwrap().path();
+    fs::write(session.join("session"), "nonsense").unwrap();
+    verb(&world, &["diff"]).refused(125, &["damaged"]);
+    let to = world.root().join("state/out");
+    let out = verb(&world, &["rescue", to.to_str().unwrap()]);
+    assert_eq!(out.code, 1, "the pipe is told: {}", out.errors());
+    assert!(out.text().contains("deleted inside: README"), "{}", out.text());
+    assert_eq!(fs::read_to_string(to.join("kept")).unwrap(), "work\n");
+    assert!(to.join("sub/dot-git/HEAD").is_file() && !to.join("sub/.git").exists());
+}
+
 /// The layers outlive the run, and go on under the new run's own id.
 #[test]
 fn a_session_is_gone_on_with() {

@@ -29,6 +29,8 @@ pub(crate) enum Verb {
     Discard(DiscardArguments),
     /// Take the last apply back, or the one of this number
     Undo(UndoArguments),
+    /// Copy what a session wrote to a new directory, also when its records are damaged
+    Rescue(RescueArguments),
     /// Say which isolation works on this machine, why not, and the fix
     Doctor(DoctorArguments),
     /// Write a commented fumehood.toml for what is found here
@@ -224,4 +226,13 @@ pub(crate) struct UndoArguments {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RescueArguments {
+    /// The session: a name in the state directory's `sessions`, or the newest here
+    #[arg(long, value_name = "ID")]
+    pub(crate) session: Option<String>,
+    /// A directory that does not exist yet
+    pub(crate) to: PathBuf,
 }

@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         Verb::Diff(arguments) => workspace::diff(&arguments),
         Verb::Apply(arguments) => workspace::apply(&arguments),
         Verb::Discard(arguments) => workspace::discard(&arguments),
+        Verb::Rescue(arguments) => workspace::rescue(&arguments),
         Verb::Undo(arguments) => workspace::undo(&arguments),
         Verb::Doctor(doctor) => doctor::doctor(&doctor),
         Verb::Init(arguments) => init::init(&arguments),

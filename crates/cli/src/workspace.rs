@@ -1,7 +1,7 @@
 //! `fumehood diff`, `apply`, `discard`, `undo`: what a session changed, and the user's own files.
 
 use crate::FAILED;
-use crate::arguments::{ApplyArguments, DiffArguments, DiscardArguments, UndoArguments};
+use crate::arguments::{ApplyArguments, DiffArguments, DiscardArguments, RescueArguments, UndoArguments};
 use crate::policy::places;
 use crate::say;
 use fumehood_policy::Escaped;
@@ -32,6 +32,11 @@ pub(crate) fn discard(arguments: &DiscardArguments) -> u8 {
 /// Takes an apply back.
 pub(crate) fn undo(arguments: &UndoArguments) -> u8 {
     ended(attempt_undo(arguments))
+}
+
+/// Copies a session's files out.
+pub(crate) fn rescue(arguments: &RescueArguments) -> u8 {
+    ended(attempt_rescue(arguments))
 }
 
 fn ended(done: Result<bool, String>) -> u8 {
@@ -304,6 +309,30 @@ fn waiting((path, found): &(PathBuf, Vec<Finding>)) -> Json {
         ("path", Json::text(Escaped::from(path.as_path()))),
         ("findings", Json::List(names)),
     ])
+}
+
+fn attempt_rescue(arguments: &RescueArguments) -> Result<bool, String> {
+    let here = here()?;
+    let ids = Session::of_project(&here.place, &here.project).map_err(|e| e.to_string())?;
+    let newest = || {
+        ids.last()
+            .cloned()
+            .ok_or("no session here; name one with --session".to_owned())
+    };
+    let id = arguments.session.clone().map_or_else(newest, Ok)?;
+    let done =
+        fumehood_workspace::rescue::rescue(&here.place, &id, &arguments.to).map_err(|e| e.to_string())?;
+    print(&format!(
+        "copied {} of session {} to {}\n",
+        plural(done.files, "file"),
+        Escaped::from(id.as_str()),
+        Escaped::from(arguments.to.as_path())
+    ));
+    for path in &done.deleted {
+        print(&format!("deleted inside: {}\n", Escaped::from(path.as_path())));
+    }
+    told(&[], "", &done.left);
+    Ok(done.left.is_empty())
 }
 
 fn attempt_undo(arguments: &UndoArguments) -> Result<bool, String> {

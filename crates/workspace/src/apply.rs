@@ -133,6 +133,7 @@ pub fn apply(
     done.number = Some(number);
     done.held = held;
     done.conflicts.extend(conflicts);
+    each_once(&mut done.conflicts);
     Ok(done)
 }
 
@@ -159,19 +160,23 @@ fn forward(place: &Path, folder: &Path, project: &Tree, journal: &Journal, steps
     let mut done = Applied::default();
     for (n, (path, step)) in journal.steps.iter().enumerate() {
         match hands.take(n, path, step, steps) {
-            Ok(()) => note(&mut done.paths, path),
+            Ok(()) => done.paths.push(path.clone()),
             Err(Refused::Stopped(n)) => return Err(Error::Stopped(n)),
-            Err(Refused::Changed) => note(&mut done.conflicts, path),
+            Err(Refused::Changed) => done.conflicts.push(path.clone()),
             Err(Refused::System(e)) => done.failed.push((path.clone(), e.to_string())),
         }
     }
+    each_once(&mut done.paths);
+    each_once(&mut done.conflicts);
     let mut after = Vec::new();
     for (path, _) in &journal.steps {
         after.push(project.facts(path).at("look at", path)?.map(|f| f.identity));
     }
     journal::save_after(folder, &after)?;
     steps.next()?;
-    let undone = |path: &PathBuf| done.conflicts.contains(path) || done.failed.iter().any(|(p, _)| p == path);
+    let undone = |path: &PathBuf| {
+        done.conflicts.binary_search(path).is_ok() || done.failed.iter().any(|(p, _)| p == path)
+    };
     let taken = journal
         .steps
         .iter()
@@ -187,10 +192,9 @@ fn forward(place: &Path, folder: &Path, project: &Tree, journal: &Journal, steps
     Ok(done)
 }
 
-fn note(list: &mut Vec<PathBuf>, path: &Path) {
-    if !list.iter().any(|p| p == path) {
-        list.push(path.to_owned());
-    }
+fn each_once(list: &mut Vec<PathBuf>) {
+    list.sort();
+    list.dedup();
 }
 
 /// What the host has now is no edit of the host's, for the session whose change it is.
@@ -288,12 +292,14 @@ fn back(
     };
     for (n, (path, step)) in journal.steps.iter().enumerate().rev() {
         match hands.take_back(n, path, step, after.get(n).copied().flatten(), steps) {
-            Ok(()) => note(&mut undone.paths, path),
+            Ok(()) => undone.paths.push(path.clone()),
             Err(Refused::Stopped(n)) => return Err(Error::Stopped(n)),
-            Err(Refused::Changed) => note(&mut undone.conflicts, path),
+            Err(Refused::Changed) => undone.conflicts.push(path.clone()),
             Err(Refused::System(e)) => undone.failed.push((path.clone(), e.to_string())),
         }
     }
+    each_once(&mut undone.paths);
+    each_once(&mut undone.conflicts);
     let mut now = Vec::new();
     for (path, _) in &journal.steps {
         now.push((

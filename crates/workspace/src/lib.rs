@@ -26,6 +26,7 @@ pub mod git;
 mod journal;
 mod place;
 mod record;
+pub mod rescue;
 mod session;
 
 pub use beneath::Kind;
