@@ -2,7 +2,7 @@
 //! against outside, alternated within one run, since machines are noisy. docs/benchmarks.md says
 //! how to repeat each figure.
 //!
-//! `fumehood-bench FUMEHOOD [start|scale|inside|many]…` in a folder that may be written.
+//! `fumehood-bench FUMEHOOD [start|scale|inside|many|workspace]…` in a folder that may be written.
 
 #![expect(
     clippy::disallowed_methods,
@@ -11,6 +11,7 @@
 
 mod floor;
 mod measure;
+mod workspace;
 
 use measure::{Case, Table};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use std::process::Command;
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let Some(fumehood) = arguments.next() else {
-        eprintln!("usage: fumehood-bench FUMEHOOD [start|scale|inside|many]...");
+        eprintln!("usage: fumehood-bench FUMEHOOD [start|scale|inside|many|workspace]...");
         std::process::exit(2);
     };
     if fumehood == "--floor" {
@@ -43,6 +44,9 @@ fn main() {
     }
     if wants("many") {
         many(&fumehood, &place.0);
+    }
+    if wants("workspace") {
+        workspace::run(&fumehood, &place.0);
     }
 }
 
