@@ -1,5 +1,5 @@
 //! What in a change would be run, obeyed or trusted on the host later. A finding holds a change until a
-//! person names it: by place, from the table in `presets/findings.toml`, and by content.
+//! person names it: by place, from the table in `findings.toml`, and by content.
 
 use crate::changes::{Change, Node, Status};
 use fumehood_policy::glob::{Glob, GlobSet};
@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 use toml::de::{DeTable, DeValue};
 
-const TABLE: &str = include_str!("../../../presets/findings.toml");
+const TABLE: &str = include_str!("../findings.toml");
 /// So many deletions in one apply are looked at by a person.
 const MANY: usize = 50;
 

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 /// Where the host's objects are shown inside.
 pub const OBJECTS: &str = "/run/fumehood/objects";
-/// Small files are read whole up to this size.
+/// Files are read whole up to this size, in bytes; a larger one is refused.
 const SMALL: u64 = 64 << 20;
 /// More loose refs than this are packed first by any sane host.
 const MOST_REFS: usize = 20_000;
@@ -152,7 +152,14 @@ fn read(git: &Tree, path: &Path) -> std::io::Result<Option<Vec<u8>>> {
         other => other?,
     };
     let mut bytes = Vec::new();
-    file.take(SMALL).read_to_end(&mut bytes)?;
+    // One byte more than is read, so that a file is whole or refused: half an index is another index.
+    file.take(SMALL + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > SMALL {
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::FileTooLarge,
+            "more than 64 MiB; use `--live` for a repository of this size",
+        ));
+    }
     Ok(Some(bytes))
 }
 
@@ -256,4 +263,24 @@ pub fn has_objects(git: &Path) -> bool {
         .flatten();
     let loose = entries.filter(|e| e.file_name().len() == 2).count() > 0;
     loose || std::fs::read_dir(git.join("objects/pack")).is_ok_and(|mut d| d.next().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_whole_or_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = std::fs::File::create(folder.path().join("index")).unwrap();
+        let tree = Tree::open(folder.path()).unwrap();
+        for (size, whole) in [(0, true), (SMALL, true), (SMALL + 1, false)] {
+            file.set_len(size).unwrap();
+            let read = read(&tree, Path::new("index"));
+            match read {
+                Ok(Some(bytes)) => assert!(whole && bytes.len() as u64 == size),
+                other => assert!(!whole && other.is_err(), "{size}: {other:?}"),
+            }
+        }
+    }
 }
