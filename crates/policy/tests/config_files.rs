@@ -25,6 +25,27 @@ fn said(text: &str) -> String {
 }
 
 #[test]
+fn an_allowed_host_can_be_narrowed_by_query_and_header_fields_and_is_shown_so() {
+    let text = r#"
+version = 1
+[[network.allow]]
+host = "git.example.com"
+query = { service = "git-upload-pack" }
+headers = { X-Version = ["1", "2"] }
+"#;
+    let config = good(Layer::Project, text);
+    let allow = &config.network.allow[0].value;
+    assert_eq!(
+        allow.headers,
+        [("x-version".to_owned(), vec!["1".to_owned(), "2".to_owned()])]
+    );
+    assert_eq!(
+        allow.to_string(),
+        "git.example.com, reading only, service=git-upload-pack, x-version=1|2"
+    );
+}
+
+#[test]
 fn the_documented_examples_are_understood() {
     let cli = good(Layer::Project, include_str!("config/rust-cli.toml"));
     assert_eq!(cli.workspace.apply.map(|a| a.value), Some(Apply::Turn));
@@ -154,7 +175,7 @@ params = { n = { type = "Int", min = 3, max = 1 }, unused = { type = "Ident" } }
     fumehood.toml:19:10: error: `allow` is not what a rule decides; one of hold, deny
     fumehood.toml:23:12: error: `0` is not a port; write a number from 1 to 65535
     fumehood.toml:23:15: error: `70000` is not a port; write a number from 1 to 65535
-    fumehood.toml:24:10: error: `tunnel` passes bytes unread, so `methods` and `paths` can never match; keep one of them
+    fumehood.toml:24:10: error: `tunnel` passes bytes unread, so `methods`, `paths`, `query` and `headers` can never match; keep one of them
     fumehood.toml:24:70: error: `https://example.com/x` is not a host; name the host alone, without scheme and path
     fumehood.toml:25:1: error: an environment of nothing can never match; name its hosts or credentials
     fumehood.toml:26:1: error: `{nope}` is no parameter; declare it in `params`

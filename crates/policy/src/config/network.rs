@@ -41,6 +41,10 @@ pub struct Allow {
     pub methods: Vec<Method>,
     /// Paths; empty means every path.
     pub paths: Vec<UrlPattern>,
+    /// Query keys that a request must have, each of its values one of these. Sorted.
+    pub query: Vec<(String, Vec<String>)>,
+    /// Header fields, likewise; names in lower case.
+    pub headers: Vec<(String, Vec<String>)>,
     /// Whether bytes pass unread.
     pub tunnel: bool,
 }
@@ -53,6 +57,8 @@ impl Allow {
                 host,
                 methods: Vec::new(),
                 paths: Vec::new(),
+                query: Vec::new(),
+                headers: Vec::new(),
                 tunnel: false,
             });
         }
@@ -63,10 +69,13 @@ impl Allow {
                 n.one_or_more(|m| m.text().and_then(|t| m.check(Method::from_word(t))))
             });
             let paths = f.get("paths", |n| n.one_or_more(Node::parse));
+            let query = f.get("query", wanted_values::<QueryKey>);
+            let headers = f.get("headers", wanted_values::<FieldName>);
             let tunnel = f.get("tunnel", Node::flag).unwrap_or(false);
-            if tunnel && (methods.is_some() || paths.is_some()) {
+            let narrowed = methods.is_some() || paths.is_some() || query.is_some() || headers.is_some();
+            if tunnel && narrowed {
                 f.error(
-                    "`tunnel` passes bytes unread, so `methods` and `paths` can never match",
+                    "`tunnel` passes bytes unread, so `methods`, `paths`, `query` and `headers` can never match",
                     "keep one of them",
                 );
             }
@@ -83,24 +92,95 @@ impl Allow {
                 host,
                 methods: values(methods),
                 paths,
+                query: query.unwrap_or_default(),
+                headers: headers.unwrap_or_default(),
                 tunnel,
             })
         })
     }
 }
 
+/// `{ key = "value", other = ["one", "two"] }`.
+fn wanted_values<K>(node: &Node<'_>) -> Option<Vec<(String, Vec<String>)>>
+where
+    K: FromStr<Err = Invalid> + Into<String>,
+{
+    let texts = |n: &Node<'_>| n.one_or_more(|t| t.text().map(str::to_owned));
+    let found = node.entries::<K, _>(texts)?;
+    let values = |list: Vec<At<String>>| list.into_iter().map(|v| v.value).collect();
+    let mut found: Vec<_> = found
+        .into_iter()
+        .map(|(k, v)| (k.value.into(), values(v)))
+        .collect();
+    found.sort();
+    Some(found)
+}
+
+/// A key of a query, decoded.
+struct QueryKey(String);
+
+impl FromStr for QueryKey {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let plain = !text.is_empty() && !text.chars().any(char::is_control);
+        plain
+            .then(|| Self(text.to_owned()))
+            .ok_or_else(|| Invalid::not(text, "a query key", "write it decoded, such as \"service\""))
+    }
+}
+
+impl From<QueryKey> for String {
+    fn from(key: QueryKey) -> Self {
+        key.0
+    }
+}
+
+/// The name of a header field: a token (RFC 9110 §5.6.2), in lower case.
+struct FieldName(String);
+
+impl FromStr for FieldName {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        let valid = !text.is_empty() && text.bytes().all(token);
+        valid
+            .then(|| Self(text.to_ascii_lowercase()))
+            .ok_or_else(|| Invalid::not(text, "a header field", "such as \"x-api-version\""))
+    }
+}
+
+impl From<FieldName> for String {
+    fn from(name: FieldName) -> Self {
+        name.0
+    }
+}
+
 impl fmt::Display for Allow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.host.fmt(f)?;
-        let methods: Vec<&str> = self.methods.iter().map(|m| m.word()).collect();
-        let paths: Vec<String> = self.paths.iter().map(ToString::to_string).collect();
-        match (self.tunnel, methods.is_empty(), paths.is_empty()) {
-            (true, ..) => f.write_str(", bytes unread"),
-            (_, true, true) => f.write_str(", reading only"),
-            (_, false, true) => write!(f, ", {}", methods.join(" ")),
-            (_, true, false) => write!(f, ", reading only, {}", paths.join(" ")),
-            (_, false, false) => write!(f, ", {} {}", methods.join(" "), paths.join(" ")),
+        if self.tunnel {
+            return f.write_str(", bytes unread");
         }
+        let methods: Vec<&str> = self.methods.iter().map(|m| m.word()).collect();
+        let mut words = if methods.is_empty() {
+            vec!["reading only".to_owned()]
+        } else {
+            vec![methods.join(" ")]
+        };
+        let paths: Vec<String> = self.paths.iter().map(ToString::to_string).collect();
+        if !paths.is_empty() {
+            let sep = if methods.is_empty() { ", " } else { " " };
+            words = vec![format!("{}{sep}{}", words.concat(), paths.join(" "))];
+        }
+        let pairs = self.query.iter().chain(&self.headers);
+        words.extend(pairs.map(|(k, v)| {
+            let escaped = |t: &str| crate::Escaped::from(t).to_string();
+            let values: Vec<String> = v.iter().map(|v| escaped(v)).collect();
+            format!("{}={}", escaped(k), values.join("|"))
+        }));
+        words.iter().try_for_each(|word| write!(f, ", {word}"))
     }
 }
 

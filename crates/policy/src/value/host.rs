@@ -1,7 +1,7 @@
 //! Hosts and ports as policy names them: lower case, no trailing dot, one spelling each.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU16;
 use std::str::FromStr;
 
@@ -15,8 +15,11 @@ pub struct Port(NonZeroU16);
 
 impl Port {
     /// A port from its number; none for 0.
-    pub fn new(number: u16) -> Option<Self> {
-        NonZeroU16::new(number).map(Self)
+    pub const fn new(number: u16) -> Option<Self> {
+        match NonZeroU16::new(number) {
+            Some(number) => Some(Self(number)),
+            None => None,
+        }
     }
 
     /// The number.
@@ -56,11 +59,14 @@ impl FromStr for HostName {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
-        if let Ok(address) = bare.unwrap_or(text).parse() {
-            return Ok(Self::Address(address));
+        // An IPv4 address written as an IPv6 one (RFC 4291 §2.5.5) is that IPv4 address.
+        let v6 = |t: &str| t.parse::<Ipv6Addr>().map(|a| IpAddr::V6(a).to_canonical()).ok();
+        let bracketed = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+        let v4 = || text.parse::<Ipv4Addr>().map(IpAddr::V4).ok();
+        match bracketed.map_or_else(|| v6(text).or_else(v4), v6) {
+            Some(address) => Ok(Self::Address(address)),
+            None => dns_name(text).map(Self::Name),
         }
-        dns_name(text).map(Self::Name)
     }
 }
 
@@ -105,6 +111,31 @@ fn dns_name(text: &str) -> Result<String, Invalid> {
     Ok(name)
 }
 
+/// Top-level names that nobody can register below (RFC 6761, RFC 6762, RFC 9476, ICANN's `internal`).
+const LOCAL_USE: &[&str] = &[
+    "alt",
+    "example",
+    "internal",
+    "invalid",
+    "local",
+    "localhost",
+    "test",
+];
+
+/// Refuses a name below which strangers register theirs (the public suffix list, its private part too):
+/// `*.com`, `*.github.io`. A last label that the list does not know counts as public.
+fn not_public(suffix: String) -> Result<String, Invalid> {
+    let public = psl::suffix_str(&suffix).is_some_and(|s| s == suffix);
+    if public && !LOCAL_USE.contains(&suffix.as_str()) {
+        return Err(Invalid::not(
+            &format!("*.{suffix}"),
+            "a host pattern: anyone can register a name below it",
+            "name the owner's own domain: `*.example.com`",
+        ));
+    }
+    Ok(suffix)
+}
+
 /// One host, or all below a name: `api.example.com`, `*.example.com`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HostPattern {
@@ -132,7 +163,7 @@ impl FromStr for HostPattern {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         match text.strip_prefix("*.") {
-            Some(suffix) => dns_name(suffix).map(Self::Below),
+            Some(suffix) => not_public(dns_name(suffix)?).map(Self::Below),
             None if text.contains('*') => Err(Invalid::not(
                 text,
                 "a host pattern",
@@ -203,6 +234,8 @@ mod tests {
         assert_eq!(shown("*.example.com:8443"), Ok("*.example.com:8443".into()));
         assert_eq!(shown("::1"), Ok("[::1]".into()));
         assert_eq!(shown("[::1]:80"), Ok("[::1]:80".into()));
+        assert_eq!(shown("[::ffff:192.0.2.1]:80"), Ok("192.0.2.1:80".into()));
+        assert_eq!(shown("*.internal"), Ok("*.internal".into()));
         assert_eq!(shown("127.0.0.1:5432"), Ok("127.0.0.1:5432".into()));
         for wrong in [
             "",
@@ -222,6 +255,11 @@ mod tests {
             "0x7f.1",
             "256.1.1.1",
             "a\n.b",
+            "[127.0.0.1]",
+            "*.com",
+            "*.co.uk",
+            "*.github.io",
+            "*.unknown-top-level",
         ] {
             assert!(shown(wrong).is_err(), "{wrong}");
         }
