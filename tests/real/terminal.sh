@@ -244,7 +244,9 @@ supervisor_of() {
 killed() {
     local who=$1 supervisor victim
     files_for_screens "killed-$who"
-    screen one 80 24 "stty -g >before; $run vim -n -u NONE -N -i NONE long.txt; echo status \$?; stty -g >after"
+    # The shell goes on the moment its child dies; the relay notices that as well, and puts the terminal
+    # in order a moment later.
+    screen one 80 24 "stty -g >before; $run vim -n -u NONE -N -i NONE long.txt; echo status \$?; sleep 1; stty -g >after"
     awaits one 'line 20 of'
     supervisor=$(supervisor_of one)
     case $who in
