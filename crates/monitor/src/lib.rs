@@ -1,0 +1,10 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod channel;
+mod message;
+mod wire;
+
+pub use channel::{Channel, MAX_PACKET, Packet, pair};
+pub use message::{DialError, FlowId, FromBroker, FromGateway, MAX_ADDRESSES, ToBroker, ToGateway, Wire};
+pub use wire::{Reader, Writer};
