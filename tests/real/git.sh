@@ -104,6 +104,10 @@ submodule_update_in_live_mode() {
     has "$said" "could not write config file"
     same "commit of the submodule" "$before" "$(git -C part rev-parse HEAD)"
     same "status" "" "$(git status --porcelain)"
+    # What does the same without the configuration works.
+    git -C part -c protocol.file.allow=always fetch -q
+    inside -- git -C part checkout -q FETCH_HEAD
+    same "commit checked out" "$(git -C library rev-parse HEAD)" "$(git -C part rev-parse HEAD)"
 }
 
 a_linked_worktree() {

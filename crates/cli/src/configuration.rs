@@ -1,38 +1,22 @@
 //! Which configuration files apply here, read and parsed.
 
-use fumehood_policy::config::{Config, Parsed, parse};
+use fumehood_policy::choose::{Folder, folders_between};
+use fumehood_policy::config::Config;
 use fumehood_policy::host::Host;
+use fumehood_policy::locate::{self, Loaded};
 use fumehood_policy::profile::{CommandLine, Inputs, Profile, Project, Refused, assemble};
-use fumehood_policy::read::{self, Owner};
 use fumehood_policy::support::Support;
 use fumehood_policy::trust::Store;
-use fumehood_policy::{Escaped, Findings, Layer};
+use fumehood_policy::{Findings, Layer};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-
-const MACHINE: &str = "/etc/fumehood/policy.toml";
-
-/// A configuration file that exists.
-pub(crate) struct Loaded {
-    pub(crate) path: PathBuf,
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) layer: Layer,
-}
-
-impl Loaded {
-    pub(crate) fn name(&self) -> String {
-        self.path.display().to_string()
-    }
-
-    pub(crate) fn parsed(&self) -> Parsed {
-        parse(self.layer, &self.name(), &self.bytes)
-    }
-}
 
 /// Where things are: the account's home, state, and the project.
 pub(crate) struct Places {
     pub(crate) home: PathBuf,
     pub(crate) project: PathBuf,
+    /// Where the command starts, in the project.
+    pub(crate) start: PathBuf,
     /// The file that takes the place of the project's.
     pub(crate) instead: Option<PathBuf>,
 }
@@ -43,51 +27,17 @@ impl Places {
         self.xdg("XDG_STATE_HOME", ".local/state")
     }
 
-    fn xdg(&self, name: &str, default: &str) -> PathBuf {
-        let given = std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|p| p.is_absolute());
-        given.unwrap_or_else(|| self.home.join(default)).join("fumehood")
-    }
-
-    fn project_file(&self) -> PathBuf {
-        self.instead
-            .clone()
-            .unwrap_or_else(|| self.project.join("fumehood.toml"))
+    fn xdg(&self, name: &str, below_home: &str) -> PathBuf {
+        locate::base(std::env::var_os(name), &self.home, below_home)
     }
 
     /// The files that exist: machine, user, project.
     pub(crate) fn files(&self) -> Result<Vec<Loaded>, String> {
         // Every verb that uses state reads the files first.
         fumehood_session::check_state(&self.state()).map_err(|e| e.to_string())?;
+        let user = self.xdg("XDG_CONFIG_HOME", ".config");
         let uid = fumehood_session::user_id();
-        let candidates = [
-            (PathBuf::from(MACHINE), Layer::Machine, Owner::Only(0)),
-            (
-                self.xdg("XDG_CONFIG_HOME", ".config").join("config.toml"),
-                Layer::User,
-                Owner::User(uid),
-            ),
-            (self.project_file(), Layer::Project, Owner::Anyone),
-        ];
-        let mut files = Vec::new();
-        for (path, layer, owner) in candidates {
-            match read::config(&path, owner).map_err(|e| e.to_string())? {
-                Some(text) => files.push(Loaded {
-                    path,
-                    bytes: text.bytes,
-                    layer,
-                }),
-                None if layer == Layer::Project && self.instead.is_some() => {
-                    return Err(format!(
-                        "--config {}: no such file",
-                        Escaped::from(path.as_path())
-                    ));
-                }
-                None => {}
-            }
-        }
-        Ok(files)
+        locate::files(&user, &self.project, self.instead.as_deref(), uid).map_err(|e| e.to_string())
     }
 
     /// Whether the user accepted exactly this project file.
@@ -100,11 +50,20 @@ impl Places {
             .map_err(|e| e.to_string())
     }
 
-    /// The names in the project's top folder.
-    pub(crate) fn root_names(&self) -> Vec<OsString> {
-        let entries = std::fs::read_dir(&self.project).into_iter().flatten().flatten();
-        entries.map(|e| e.file_name()).take(8192).collect()
+    /// What the project's top folder holds, and the folders between it and the start.
+    pub(crate) fn folders(&self) -> Vec<Folder> {
+        let between = folders_between(&self.project, &self.start).into_iter();
+        let folder = |at: &Path| Folder {
+            at: at.to_owned(),
+            names: names(&self.project.join(at)),
+        };
+        between.map(folder).collect()
     }
+}
+
+fn names(folder: &Path) -> Vec<OsString> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|e| e.file_name()).take(8192).collect()
 }
 
 /// The path without links, as trust is given to it.
@@ -117,7 +76,7 @@ pub(crate) fn profile(
     places: &Places,
     flags: &CommandLine,
     command: &OsStr,
-    names: &[OsString],
+    folders: &[Folder],
 ) -> Result<Profile, String> {
     let files = places.files()?;
     let configs: Vec<Config> = files
@@ -125,7 +84,7 @@ pub(crate) fn profile(
         .map(|f| f.parsed().into_result())
         .collect::<Result<_, Findings>>()
         .map_err(|f| one_line(&f))?;
-    assembled(places, flags, command, names, &files, &configs)?.map_err(|refused| refused.to_string())
+    assembled(places, flags, command, folders, &files, &configs)?.map_err(|refused| refused.to_string())
 }
 
 /// As [`profile`], from files that were parsed already.
@@ -133,7 +92,7 @@ pub(crate) fn assembled(
     places: &Places,
     flags: &CommandLine,
     command: &OsStr,
-    names: &[OsString],
+    folders: &[Folder],
     files: &[Loaded],
     configs: &[Config],
 ) -> Result<Result<Profile, Refused>, String> {
@@ -162,7 +121,7 @@ pub(crate) fn assembled(
         flags,
         command,
         project_dir: &places.project,
-        root_names: names,
+        folders,
         support: Support::CURRENT,
         now: now(),
         last_serial: last_serial.map_err(|e| e.to_string())?.flatten(),

@@ -32,7 +32,7 @@ pub(crate) fn init(arguments: &InitArguments) -> u8 {
 
 fn attempt(force: bool) -> Result<String, String> {
     let places = places()?;
-    let names = places.root_names();
+    let root = places.folders().swap_remove(0); // never empty: the top folder comes first
     let path = places.project.join("fumehood.toml");
     let shown = Escaped::from(path.as_path()).to_string();
     let mut options = OpenOptions::new();
@@ -46,7 +46,12 @@ fn attempt(force: bool) -> Result<String, String> {
         std::io::ErrorKind::AlreadyExists => format!("{shown} exists; --force replaces it"),
         _ => format!("{shown}: {e}"),
     })?;
-    file.write_all(text(&Found { root_names: &names }).as_bytes())
-        .map_err(|e| format!("{shown}: {e}"))?;
+    file.write_all(
+        text(&Found {
+            root_names: &root.names,
+        })
+        .as_bytes(),
+    )
+    .map_err(|e| format!("{shown}: {e}"))?;
     Ok(shown)
 }

@@ -1,11 +1,12 @@
 //! `fumehood policy check`.
 
 use crate::FAILED;
-use crate::configuration::{Loaded, Places, assembled};
+use crate::configuration::{Places, assembled};
 use crate::say;
 use fumehood_policy::check::{FileReport, outlook, outlook_json};
 use fumehood_policy::config::Parsed;
 use fumehood_policy::json::Json;
+use fumehood_policy::locate::Loaded;
 use fumehood_policy::profile::CommandLine;
 use fumehood_policy::read::{self, Owner};
 use fumehood_policy::{Layer, Severity};
@@ -93,7 +94,7 @@ fn here(json: bool) -> Result<(String, bool), String> {
             &places,
             &flags,
             OsStr::new(""),
-            &places.root_names(),
+            &places.folders(),
             &files,
             &configs,
         )?;
@@ -117,6 +118,7 @@ pub(crate) fn places() -> Result<Places, String> {
     Ok(Places {
         home: host.user.home,
         project,
+        start: directory,
         instead: None,
     })
 }

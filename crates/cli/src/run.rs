@@ -60,16 +60,18 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     let places = Places {
         home: host.user.home.clone(),
         project: project.path().to_owned(),
+        start: directory.clone(),
         instead: arguments.config.clone(),
     };
-    let names = places.root_names();
+    let folders = places.folders();
+    let root = folders.first().map_or(&[][..], |top| &top.names);
     let command = arguments.command.first().cloned().unwrap_or_default();
-    let profile = profile(&places, &flags, &command, &names)?;
+    let profile = profile(&places, &flags, &command, &folders)?;
     let Wanted {
         mut request,
         limits,
         unheld,
-    } = request::request(arguments, &host, project, directory, &places, &profile, &names)?;
+    } = request::request(arguments, &host, project, directory, &places, &profile, root)?;
     let scratch = match request.level {
         Level::Landlock => Some(Scratch::make(&places.state())?),
         Level::Namespace => None,

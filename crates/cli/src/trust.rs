@@ -2,10 +2,11 @@
 
 use crate::FAILED;
 use crate::arguments::TrustArguments;
-use crate::configuration::{Loaded, now, real};
+use crate::configuration::{now, real};
 use crate::policy::places;
 use crate::say;
 use fumehood_policy::json::Json;
+use fumehood_policy::locate::Loaded;
 use fumehood_policy::trust::{Review, Store, review};
 use fumehood_policy::{Escaped, Layer};
 use std::io::{BufRead, IsTerminal, Write};

@@ -2,8 +2,9 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
+use std::path::PathBuf;
 
-use crate::choose::choose;
+use crate::choose::{Folder, choose};
 use crate::preset::Entry;
 
 /// What `fumehood init` found.
@@ -38,7 +39,11 @@ const KEY_ENDINGS: &[(&str, &str)] = &[
 /// A commented file that names what was found. It has no request that needs trust, and parses
 /// without a finding.
 pub fn init(found: &Found<'_>) -> String {
-    let presets: Vec<&'static Entry> = choose(OsStr::new(""), found.root_names, &[])
+    let root = Folder {
+        at: PathBuf::new(),
+        names: found.root_names.to_vec(),
+    };
+    let presets: Vec<&'static Entry> = choose(OsStr::new(""), &[root], &[])
         .iter()
         .map(|c| c.entry)
         .collect();

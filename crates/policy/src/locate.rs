@@ -1,85 +1,109 @@
-//! Where the files are, and all of them read and parsed: what every verb begins with.
+//! Where the configuration files are, and those that exist, read: what every verb begins with.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, parse};
-use crate::finding::Findings;
+use crate::config::{Parsed, parse};
+use crate::escape::Escaped;
 use crate::origin::Layer;
 use crate::read::{self, Owner, ReadError};
-use crate::value::Variables;
 
 /// The machine's policy.
 pub const MACHINE: &str = "/etc/fumehood/policy.toml";
 /// The project's file, in its root.
 pub const PROJECT: &str = "fumehood.toml";
 
-/// `$XDG_CONFIG_HOME/fumehood/config.toml`. As the XDG specification says, a relative value
-/// counts as unset.
-pub fn user_config(variables: &impl Variables) -> Option<PathBuf> {
-    base(variables, "XDG_CONFIG_HOME", ".config").map(|base| base.join("fumehood/config.toml"))
+/// Fumehood's own folder below an XDG base directory, given the variable's value. As the XDG
+/// specification says, a relative value counts as unset.
+#[must_use]
+pub fn base(given: Option<OsString>, home: &Path, below_home: &str) -> PathBuf {
+    let set = given.map(PathBuf::from).filter(|path| path.is_absolute());
+    set.unwrap_or_else(|| home.join(below_home)).join("fumehood")
 }
 
-/// `$XDG_STATE_HOME/fumehood`, the state directory.
-pub fn state(variables: &impl Variables) -> Option<PathBuf> {
-    base(variables, "XDG_STATE_HOME", ".local/state").map(|base| base.join("fumehood"))
-}
-
-fn base(variables: &impl Variables, name: &str, below_home: &str) -> Option<PathBuf> {
-    let set = variables
-        .var(name)
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute());
-    set.or_else(|| variables.home().map(|home| home.join(below_home)))
-}
-
-/// A configuration file that was found and is good.
-#[derive(Clone, Debug)]
+/// A configuration file that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {
-    /// What it says.
-    pub config: Config,
+    /// As it was named: what messages call it.
+    pub path: PathBuf,
     /// Its content, for trust.
     pub bytes: Vec<u8>,
-    /// The file itself, without links: the path that trust is given to.
-    pub path: PathBuf,
-    /// Whether a link led to it: worth saying.
-    pub was_link: bool,
-    /// Warnings.
-    pub findings: Findings,
+    /// Whose it is.
+    pub layer: Layer,
+}
+
+impl Loaded {
+    /// The path in messages.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// What it says.
+    #[must_use]
+    pub fn parsed(&self) -> Parsed {
+        parse(self.layer, &self.name(), &self.bytes)
+    }
 }
 
 /// Why a configuration file cannot be used. The run must not start.
 #[derive(Debug, thiserror::Error)]
-pub enum LoadError {
+pub enum LocateError {
     /// It cannot be read or is not to be believed.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// It is wrong.
-    #[error(transparent)]
-    Wrong(#[from] Findings),
+    /// The file named in place of the project's.
+    #[error("--config {}: no such file", Escaped::from(.0.as_path()))]
+    Missing(PathBuf),
 }
 
-/// Reads and parses one file; none if it does not exist. `name` is what messages call it.
-/// Only root's file counts for the machine; the user's must be theirs.
-pub fn load(layer: Layer, path: &Path, name: &str) -> Result<Option<Loaded>, LoadError> {
-    let owner = match layer {
-        Layer::Machine => Owner::Only(0),
-        Layer::User => Owner::User(rustix::process::geteuid().as_raw()),
-        Layer::Project | Layer::CommandLine => Owner::Anyone,
-    };
-    let Some(file) = read::config(path, owner)? else {
-        return Ok(None);
-    };
-    let parsed = parse(layer, name, &file.bytes);
-    let Some(config) = parsed.config else {
-        return Err(LoadError::Wrong(parsed.findings));
-    };
-    let was_link = file.resolved.is_some();
-    let path = file.resolved.unwrap_or_else(|| path.to_owned());
-    Ok(Some(Loaded {
-        config,
-        bytes: file.bytes,
-        path,
-        was_link,
-        findings: parsed.findings,
-    }))
+/// The files that exist: machine, user, project. Only root's file counts for the machine; the
+/// user's must be that of `uid`; `instead` takes the place of the project's and must exist.
+///
+/// # Errors
+/// One of them cannot be read or is not to be believed.
+pub fn files(
+    user: &Path,
+    project: &Path,
+    instead: Option<&Path>,
+    uid: u32,
+) -> Result<Vec<Loaded>, LocateError> {
+    let of_project = instead.map_or_else(|| project.join(PROJECT), Path::to_owned);
+    let candidates = [
+        (PathBuf::from(MACHINE), Layer::Machine, Owner::Only(0)),
+        (user.join("config.toml"), Layer::User, Owner::User(uid)),
+        (of_project, Layer::Project, Owner::Anyone),
+    ];
+    let mut files = Vec::new();
+    for (path, layer, owner) in candidates {
+        match read::config(&path, owner)? {
+            Some(text) => files.push(Loaded {
+                path,
+                bytes: text.bytes,
+                layer,
+            }),
+            None if layer == Layer::Project && instead.is_some() => return Err(LocateError::Missing(path)),
+            None => {}
+        }
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_base_counts_as_unset() {
+        let home = Path::new("/home/ann");
+        for (given, place) in [
+            (Some("/x"), "/x/fumehood"),
+            (Some("x"), "/home/ann/.config/fumehood"),
+            (Some(""), "/home/ann/.config/fumehood"),
+            (None, "/home/ann/.config/fumehood"),
+        ] {
+            let given = given.map(OsString::from);
+            assert_eq!(base(given, home, ".config"), Path::new(place));
+        }
+    }
 }

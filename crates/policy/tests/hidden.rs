@@ -8,7 +8,7 @@ use std::path::Path;
 
 use fumehood_policy::hidden::{Visible, find};
 use fumehood_policy::host::Host;
-use fumehood_policy::locate::{self, load};
+use fumehood_policy::locate::{self, files as located};
 use fumehood_policy::value::HidePattern;
 use fumehood_policy::{Layer, Origin, Sourced};
 
@@ -85,23 +85,29 @@ fn links_are_hidden_and_not_followed() {
 }
 
 #[test]
-fn a_file_is_loaded_with_the_path_that_trust_is_given_to() {
-    let folder = files(&["app/real.toml"]);
+fn the_files_that_exist_are_loaded() {
+    let folder = files(&["app/real.toml", "user/config.toml"]);
     let root = folder.path().canonicalize().unwrap();
-    fs::write(root.join("app/real.toml"), "version = 1\n").unwrap();
-    let link = root.join("app").join(locate::PROJECT);
+    let (app, user) = (root.join("app"), root.join("user"));
+    let uid = rustix::process::geteuid().as_raw();
+    let layers = |instead: Option<&std::path::Path>| {
+        let found = located(&user, &app, instead, uid).unwrap();
+        let of_this_test = found.into_iter().filter(|f| f.layer != Layer::Machine);
+        of_this_test.map(|f| (f.layer, f.path)).collect::<Vec<_>>()
+    };
+    let of_user = (Layer::User, user.join("config.toml"));
+    assert_eq!(layers(None), vec![of_user.clone()]);
+    let link = app.join(locate::PROJECT);
     symlink("real.toml", &link).unwrap();
-    let loaded = load(Layer::Project, &link, "fumehood.toml").unwrap().unwrap();
-    assert!(loaded.was_link);
-    assert_eq!(loaded.path, root.join("app/real.toml"));
-    assert!(load(Layer::Project, &root.join("none"), "x").unwrap().is_none());
+    assert_eq!(layers(None), [of_user.clone(), (Layer::Project, link.clone())]);
+    let named = app.join("real.toml");
+    assert_eq!(layers(Some(&named)), [of_user, (Layer::Project, named.clone())]);
     fs::write(&link, "version = 3\n").unwrap();
-    assert!(
-        load(Layer::Project, &link, "fumehood.toml")
-            .unwrap_err()
-            .to_string()
-            .starts_with("fumehood.toml:1:11: error: format 3")
-    );
+    let wrong = located(&user, &app, None, uid).unwrap().pop().unwrap();
+    let said = wrong.parsed().into_result().unwrap_err().to_string();
+    assert!(said.contains("fumehood.toml:1:11: error: format 3"), "{said}");
+    let none = located(&user, &app, Some(&root.join("none")), uid).unwrap_err();
+    assert!(none.to_string().ends_with("/none: no such file"), "{none}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use fumehood_policy::choose::Folder;
 use fumehood_policy::config::{Config, parse};
 use fumehood_policy::expand::{Environment, FileKind};
 use fumehood_policy::profile::{CommandLine, Inputs, Profile, Project, Refused, assemble};
@@ -142,7 +143,10 @@ impl Run {
             flags: &self.flags,
             command: OsStr::new(self.command),
             project_dir: Path::new("/code/app"),
-            root_names: &self.root,
+            folders: &[Folder {
+                at: PathBuf::new(),
+                names: self.root.clone(),
+            }],
             support: self.support,
             now: self.now,
             last_serial: self.last_serial,

@@ -10,7 +10,7 @@ use super::Refusal;
 /// Adds everything up, or says why the run must not start. Reads nothing but through `env`.
 pub fn assemble(inputs: &Inputs<'_>, env: &impl Environment) -> Result<Profile, Refused> {
     let (mut refusals, mut notices) = (Vec::new(), Vec::new());
-    let chosen = choose(inputs.command, inputs.root_names, &inputs.asked_presets());
+    let chosen = choose(inputs.command, inputs.folders, &inputs.asked_presets());
     let presets = load(&chosen, &mut refusals);
     restrictions::check(inputs, &mut refusals, &mut notices);
     let profile = Profile {

@@ -1,6 +1,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use crate::choose::Folder;
 use crate::config::Config;
 use crate::origin::Origin;
 use crate::preset::Entry;
@@ -23,8 +24,8 @@ pub struct Inputs<'a> {
     pub command: &'a OsStr,
     /// The project's directory, without links.
     pub project_dir: &'a Path,
-    /// The names in it, one listing.
-    pub root_names: &'a [OsString],
+    /// What it holds, and what the folders hold between it and where the run starts.
+    pub folders: &'a [Folder],
     /// What can be enforced.
     pub support: Support,
     /// Seconds since 1970, for policies that expire.
