@@ -1,6 +1,7 @@
 //! Ed25519 keys (RFC 8032). A session's keys live in the memory of its writer alone; a key that has
 //! signed its successor is dropped, and its memory with it is wiped.
 
+use crate::record::BLIND;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
@@ -24,11 +25,7 @@ impl Key {
     /// # Errors
     /// The kernel gave none.
     pub fn generate() -> Result<Self, rustix::io::Errno> {
-        let mut seed = [0u8; 32];
-        let got = getrandom(&mut seed, GetRandomFlags::empty())?;
-        if got != seed.len() {
-            return Err(rustix::io::Errno::IO);
-        }
+        let mut seed = random()?;
         let key = SigningKey::from_bytes(&seed);
         seed.fill(0);
         Ok(Self(key))
@@ -42,6 +39,45 @@ impl Key {
 
     pub(crate) fn sign(&self, bytes: &[u8]) -> [u8; 64] {
         self.0.sign(bytes).to_bytes()
+    }
+}
+
+/// 32 bytes from the kernel.
+fn random() -> Result<[u8; 32], rustix::io::Errno> {
+    let mut bytes = [0u8; 32];
+    match getrandom(&mut bytes, GetRandomFlags::empty())? {
+        32 => Ok(bytes),
+        _ => Err(rustix::io::Errno::IO),
+    }
+}
+
+/// Blinds of records: nobody can guess one, also who knows all others. The secret they come from is
+/// never stored.
+pub(crate) struct Blinds {
+    secret: [u8; 32],
+    next: u64,
+}
+
+impl Blinds {
+    pub(crate) fn new() -> Result<Self, rustix::io::Errno> {
+        let secret = random()?;
+        Ok(Self { secret, next: 0 })
+    }
+
+    /// The next one: the first half of SHA-256 of secret and number.
+    pub(crate) fn next(&mut self) -> [u8; BLIND] {
+        let hash = Sha256::new()
+            .chain_update(self.secret)
+            .chain_update(self.next.to_be_bytes());
+        self.next += 1;
+        let hash = <[u8; 32]>::from(hash.finalize());
+        std::array::from_fn(|at| hash[at])
+    }
+}
+
+impl fmt::Debug for Blinds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Blinds({})", self.next)
     }
 }
 

@@ -8,6 +8,8 @@ pub(crate) const JOURNAL: &str = "journal";
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 /// The last checkpoint of a log that ended.
 pub(crate) const CHECKPOINT: &str = "checkpoint";
+/// Where each bundle begins, and which times and kinds are in it.
+pub(crate) const INDEX: &str = "index";
 
 /// `x001/x234/067`
 fn number(mut n: u64) -> String {

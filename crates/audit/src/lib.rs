@@ -14,21 +14,31 @@
 
 #![forbid(unsafe_code)]
 
+mod check;
+mod client;
+mod entry;
+mod finish;
+mod index;
 mod key;
 mod layout;
 mod note;
 mod proof;
 mod read;
 mod record;
+mod service;
 mod tree;
 mod verify;
+mod wire;
 mod writer;
 
+pub use client::Client;
+pub use entry::{Entry, Memory, Recorder, RecorderError, Ticket};
 pub use key::{Key, PublicKey};
 pub use note::{Checkpoint, NoteError};
-pub use proof::{Proof, ProofError, prove};
+pub use proof::{Proof, ProofError, ProveError, prove};
 pub use read::{ReadError, Records};
-pub use record::{Kind, MAX_RECORD, Record, RecordError, Value};
+pub use record::{BLIND, Kind, MAX_RECORD, Record, RecordError, Value};
+pub use service::{Pace, Service};
 pub use tree::{Frontier, Hash, leaf};
 pub use verify::{Remembered, Report, VerifyError, verify};
 pub use writer::{WriteError, Writer};

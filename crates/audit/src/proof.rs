@@ -1,11 +1,15 @@
 //! A stand-alone proof that a record is in a log: the record, its path, and the signed head.
 
 use crate::key::PublicKey;
+use crate::layout::WIDTH;
 use crate::note::{Checkpoint, NoteError};
+use crate::read::{ReadError, bundle_at};
 use crate::record::{Record, RecordError};
-use crate::tree::{Hash, climb, leaf, path};
+use crate::tree::{Hash, climb, leaf, path, root_of};
+use crate::verify::{VerifyError, verify_tree};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use std::path::Path;
 
 /// A tree of 2^63 leaves has paths of this length.
 const LONGEST_PATH: usize = 63;
@@ -37,15 +41,60 @@ pub enum ProofError {
     NotIn,
 }
 
-/// Proves the record at `index`, which these bytes are, under a signed head of all these leaves.
-#[must_use]
-pub fn prove(record: &[u8], index: usize, leaves: &[Hash], checkpoint: &str) -> Proof {
-    Proof {
-        record: record.to_vec(),
-        index: index as u64,
-        path: path(leaves, index),
-        checkpoint: checkpoint.to_owned(),
-    }
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+pub enum ProveError {
+    /// The log does not verify.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// No signed head covers it.
+    #[error("there are {0} signed records, and this is none of them")]
+    NotSigned(u64),
+}
+
+/// Verifies a log and proves one of its records under its last signed head. Also gives the key that
+/// signed that head, which is what one needs to verify the proof.
+///
+/// # Errors
+/// The log does not verify, or the record is not under a signed head.
+pub fn prove(
+    folder: &Path,
+    origin: &str,
+    first: PublicKey,
+    index: u64,
+) -> Result<(Proof, PublicKey), ProveError> {
+    let verified = verify_tree(folder, origin, first, &[])?;
+    let signed = verified.report.signed;
+    let none = || ProveError::NotSigned(signed);
+    let (checkpoint, key) = verified.last.filter(|_| index < signed).ok_or_else(none)?;
+    let width = WIDTH as u64;
+    let leaves_of = |bundle: u64| -> Result<Vec<Vec<u8>>, ProveError> {
+        let mut frames = bundle_at(folder, signed, bundle)?;
+        frames.truncate(usize::try_from(signed - bundle * width).unwrap_or(WIDTH));
+        Ok(frames)
+    };
+    let bundle = index / width;
+    let frames = leaves_of(bundle)?;
+    let leaves: Vec<Hash> = frames.iter().map(|frame| leaf(frame)).collect();
+    let within = usize::try_from(index % width).unwrap_or_default();
+    let mut roots = verified.roots;
+    // The last bundle may have grown beyond the head.
+    let last = (signed - 1) / width;
+    roots.truncate(usize::try_from(last).unwrap_or(usize::MAX));
+    let last_leaves: Vec<Hash> = leaves_of(last)?.iter().map(|frame| leaf(frame)).collect();
+    roots.push(root_of(&last_leaves));
+    let mut whole = path(&leaves, within);
+    whole.extend(path(&roots, usize::try_from(bundle).unwrap_or_default()));
+    let proof = Proof {
+        record: frames.into_iter().nth(within).ok_or_else(none)?,
+        index,
+        path: whole,
+        checkpoint,
+    };
+    Ok((proof, key))
 }
 
 impl Proof {

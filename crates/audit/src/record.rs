@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 /// The longest record: its length has two bytes in the log (C2SP tlog-tiles).
 pub const MAX_RECORD: usize = 65_535;
+/// How many bytes blind a record.
+pub const BLIND: usize = 16;
 /// The most fields of a record.
 const MAX_FIELDS: u64 = 256;
 const BEGIN: &[u8] = b"fumehood record 1\n";
@@ -43,7 +45,9 @@ kinds! {
     WorkspaceStage, "workspace.stage", "changes were staged";
     WorkspaceApply, "workspace.apply", "changes reached the user's files";
     Terminal, "terminal", "what a terminal showed, if asked for";
+    Witness, "witness", "a head was seen by someone else";
     SessionCheckpoint, "session.checkpoint", "a session's head, in the account's index";
+    SessionErase, "session.erase", "what a session's records said was forgotten, in the account's index";
     KeyNext, "key.next", "the key that signs from here on";
 }
 
@@ -71,6 +75,8 @@ pub struct Record {
     pub time: u64,
     /// The record of this log that led to this one: command → request → hold → approval.
     pub cause: Option<u64>,
+    /// Bytes that nobody can guess, so that the hash that stays of an erased record says nothing about it.
+    pub blind: [u8; BLIND],
     /// What it is.
     pub kind: Kind,
     /// Fields by name.
@@ -104,6 +110,7 @@ impl Record {
         number(&mut out, self.sequence);
         number(&mut out, self.time);
         number(&mut out, self.cause.map_or(0, |cause| cause.saturating_add(1)));
+        out.extend_from_slice(&self.blind);
         field(&mut out, self.kind.name().as_bytes());
         number(&mut out, self.fields.len() as u64);
         for (name, value) in &self.fields {
@@ -127,35 +134,88 @@ impl Record {
     /// # Errors
     /// They are not a record in canonical form.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let mut fields = BTreeMap::new();
+        let head = Head::read(bytes, |name, value| {
+            fields.insert(name.to_owned(), value.to_value());
+        })?;
+        Ok(Self {
+            sequence: head.sequence,
+            time: head.time,
+            cause: head.cause,
+            blind: head.blind,
+            kind: head.kind,
+            fields,
+        })
+    }
+}
+
+/// What a record says before its fields.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head {
+    pub(crate) sequence: u64,
+    pub(crate) time: u64,
+    pub(crate) cause: Option<u64>,
+    pub(crate) blind: [u8; BLIND],
+    pub(crate) kind: Kind,
+}
+
+impl Head {
+    /// Reads a whole record without keeping it; `each` gets its fields. Lengths are exact, names
+    /// ascend and values have one form each, so there is one spelling.
+    pub(crate) fn read<'a>(
+        bytes: &'a [u8],
+        mut each: impl FnMut(&'a str, Raw<'a>),
+    ) -> Result<Self, RecordError> {
         if bytes.len() > MAX_RECORD {
             return Err(RecordError::TooLong);
         }
         let mut input = Input(bytes.strip_prefix(BEGIN).ok_or(RecordError::Form)?);
-        let (sequence, time) = (input.number()?, input.number()?);
-        let cause = input.number()?.checked_sub(1);
-        let name = input.field()?;
-        let kind = Kind::ALL.iter().find(|k| k.name().as_bytes() == name);
-        let kind = *kind.ok_or(RecordError::Kind)?;
+        let head = Self {
+            sequence: input.number()?,
+            time: input.number()?,
+            cause: input.number()?.checked_sub(1),
+            blind: input.blind()?,
+            kind: input.kind()?,
+        };
         let count = input.number()?;
         if count > MAX_FIELDS {
             return Err(RecordError::TooLong);
         }
-        let mut fields = BTreeMap::new();
+        let mut before = None;
         for _ in 0..count {
             let name = text(input.field()?)?;
-            fields.insert(name, input.value()?);
+            if before.is_some_and(|before| before >= name) {
+                return Err(RecordError::NotCanonical);
+            }
+            before = Some(name);
+            each(name, input.value()?);
         }
-        let record = Self {
-            sequence,
-            time,
-            cause,
-            kind,
-            fields,
-        };
-        if record.encode().is_ok_and(|again| again == bytes) {
-            Ok(record)
+        if input.0.is_empty() {
+            Ok(head)
         } else {
             Err(RecordError::NotCanonical)
+        }
+    }
+}
+
+/// A value where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Raw<'a> {
+    Text(&'a str),
+    Number(u64),
+    Flag(bool),
+    Digest([u8; 32]),
+    Bytes(&'a [u8]),
+}
+
+impl Raw<'_> {
+    fn to_value(self) -> Value {
+        match self {
+            Self::Text(text) => Value::Text(text.to_owned()),
+            Self::Number(number) => Value::Number(number),
+            Self::Flag(flag) => Value::Flag(flag),
+            Self::Digest(digest) => Value::Digest(Digest::from_bytes(digest)),
+            Self::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
         }
     }
 }
@@ -174,8 +234,8 @@ fn tagged(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
     field(out, bytes);
 }
 
-fn text(bytes: &[u8]) -> Result<String, RecordError> {
-    String::from_utf8(bytes.to_vec()).map_err(|_| RecordError::Form)
+fn text(bytes: &[u8]) -> Result<&str, RecordError> {
+    std::str::from_utf8(bytes).map_err(|_| RecordError::Form)
 }
 
 struct Input<'a>(&'a [u8]);
@@ -195,22 +255,32 @@ impl<'a> Input<'a> {
             .map_err(|_| RecordError::Form)
     }
 
+    fn blind(&mut self) -> Result<[u8; BLIND], RecordError> {
+        self.take(BLIND)?.try_into().map_err(|_| RecordError::Form)
+    }
+
     fn field(&mut self) -> Result<&'a [u8], RecordError> {
         let length = self.number()?;
         self.take(usize::try_from(length).map_err(|_| RecordError::Form)?)
     }
 
-    fn value(&mut self) -> Result<Value, RecordError> {
+    fn kind(&mut self) -> Result<Kind, RecordError> {
+        let name = self.field()?;
+        let kind = Kind::ALL.iter().find(|k| k.name().as_bytes() == name);
+        kind.copied().ok_or(RecordError::Kind)
+    }
+
+    fn value(&mut self) -> Result<Raw<'a>, RecordError> {
         let tag = self.take(1)?;
         let bytes = self.field()?;
         Ok(match (tag, bytes) {
-            (b"t", _) => Value::Text(text(bytes)?),
-            (b"n", _) => Value::Number(Input(bytes).number()?),
-            (b"f", [flag]) => Value::Flag(*flag == 1),
-            (b"d", _) => Value::Digest(Digest::from_bytes(
+            (b"t", _) => Raw::Text(text(bytes)?),
+            (b"n", _) => Raw::Number(u64::from_be_bytes(
                 bytes.try_into().map_err(|_| RecordError::Form)?,
             )),
-            (b"b", _) => Value::Bytes(bytes.to_vec()),
+            (b"f", [flag @ (0 | 1)]) => Raw::Flag(*flag == 1),
+            (b"d", _) => Raw::Digest(bytes.try_into().map_err(|_| RecordError::Form)?),
+            (b"b", _) => Raw::Bytes(bytes),
             _ => return Err(RecordError::Form),
         })
     }

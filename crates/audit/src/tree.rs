@@ -52,6 +52,23 @@ impl Frontier {
         self.size += 1;
     }
 
+    /// Adds a complete subtree of `2^level` leaves by its root. The tree must end where such a one
+    /// begins; otherwise nothing is added and the answer is no.
+    pub(crate) fn push_subtree(&mut self, level: u32, root: Hash) -> bool {
+        if !self.size.is_multiple_of(1 << level) {
+            return false;
+        }
+        let mut hash = root;
+        for _ in 0..(self.size >> level).trailing_ones() {
+            if let Some(left) = self.complete.pop() {
+                hash = node(&left, &hash);
+            }
+        }
+        self.complete.push(hash);
+        self.size += 1 << level;
+        true
+    }
+
     /// The tree's root; of an empty tree the SHA-256 of nothing.
     #[must_use]
     pub fn root(&self) -> Hash {
@@ -139,6 +156,16 @@ mod tests {
                 assert_eq!(climb(index as u64, size as u64, leaves[index], &path), None);
             }
         }
+    }
+
+    #[test]
+    fn subtrees_are_added_as_their_leaves_would_be() {
+        let leaves: Vec<Hash> = (0..40u8).map(|n| leaf(&[n])).collect();
+        let mut fast = Frontier::default();
+        assert!(leaves.chunks(8).all(|eight| fast.push_subtree(3, root_of(eight))));
+        assert_eq!(fast.root(), root_of(&leaves));
+        fast.push(leaf(b"one"));
+        assert!(!fast.push_subtree(3, [0; 32]));
     }
 
     #[test]

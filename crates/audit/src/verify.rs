@@ -1,12 +1,13 @@
 //! Verifying a log from its leaves to its signed heads, with nothing but its first public key.
 
+use crate::check::{Checked, Checking};
+use crate::finish::upper_tiles;
+use crate::index::ENTRY;
 use crate::key::PublicKey;
-use crate::layout::{CHECKPOINT, CHECKPOINTS};
+use crate::layout::{CHECKPOINT, CHECKPOINTS, INDEX, WIDTH};
 use crate::note::{Checkpoint, NoteError};
-use crate::read::{self, ReadError, Records};
-use crate::record::{Kind, Record, Value};
-use crate::tree::{Frontier, Hash, leaf};
-use crate::writer::tiles;
+use crate::read::{self, Bundles, ReadError};
+use crate::tree::{Frontier, Hash};
 use std::path::Path;
 
 /// A head that was seen before, or by a witness.
@@ -91,7 +92,7 @@ pub enum VerifyError {
     File(String),
 }
 
-/// Verifies the log in a folder.
+/// Verifies the log in a folder. `remembered` are heads that someone else keeps.
 ///
 /// # Errors
 /// It does not verify; the first reason found.
@@ -99,8 +100,43 @@ pub fn verify(
     folder: &Path,
     origin: &str,
     first: PublicKey,
-    remembered: Option<&Remembered>,
+    remembered: &[Remembered],
 ) -> Result<Report, VerifyError> {
+    verify_tree(folder, origin, first, remembered).map(|verified| verified.report)
+}
+
+/// A log that verifies, with what proofs are made from.
+#[derive(Debug)]
+pub(crate) struct Verified {
+    pub(crate) report: Report,
+    /// The roots of all bundles, the last of which may not be complete.
+    pub(crate) roots: Vec<Hash>,
+    /// The last checkpoint, and the key that signed it.
+    pub(crate) last: Option<(String, PublicKey)>,
+}
+
+pub(crate) fn verify_tree(
+    folder: &Path,
+    origin: &str,
+    first: PublicKey,
+    remembered: &[Remembered],
+) -> Result<Verified, VerifyError> {
+    let before = read::ended(folder);
+    match verify_once(folder, origin, first, remembered) {
+        // It ended meanwhile.
+        Err(VerifyError::Read(_)) if !before && read::ended(folder) => {
+            verify_once(folder, origin, first, remembered)
+        }
+        done => done,
+    }
+}
+
+fn verify_once(
+    folder: &Path,
+    origin: &str,
+    first: PublicKey,
+    remembered: &[Remembered],
+) -> Result<Verified, VerifyError> {
     let notes = read::file(folder, CHECKPOINTS)?;
     let notes = String::from_utf8(notes).map_err(|_| VerifyError::File(CHECKPOINTS.to_owned()))?;
     let mut notes = split(&notes);
@@ -111,19 +147,27 @@ pub fn verify(
     let last = notes
         .last()
         .map_or(0, |note| Checkpoint::peek(note, origin).map_or(0, |c| c.size));
-    let (frames, ended) = read::frames(folder, last)?;
+    let index = read::file(folder, INDEX)?;
+    let bundles = Bundles::open(folder, last)?;
+    let ended = bundles.ended();
     let mut walk = Walk::new(origin, first, &notes, remembered);
-    let mut records = Records::new(&frames);
-    walk.head()?;
-    for read in records.by_ref() {
-        let (bytes, record) = read?;
-        walk.record(bytes, &record)?;
-    }
-    let report = walk.end(records.torn() + broken, ended)?;
+    let torn = std::thread::scope(|scope| {
+        let mut checking = Checking::start(scope, bundles);
+        walk.heads()?;
+        for checked in checking.by_ref() {
+            walk.bundle(&checked?, &index)?;
+        }
+        Ok::<usize, VerifyError>(checking.torn())
+    })?;
+    let report = walk.end(torn + broken, ended, index.len())?;
     if ended {
-        check_files(folder, &frames, &walk.leaves, notes.last().copied(), &report)?;
+        check_files(folder, &walk.roots, notes.last().copied(), &report)?;
     }
-    Ok(report)
+    Ok(Verified {
+        report,
+        roots: walk.roots,
+        last: walk.last,
+    })
 }
 
 /// One text a note: body, empty line, signature line.
@@ -142,10 +186,10 @@ fn split(notes: &str) -> Vec<&str> {
     found
 }
 
+/// The files of a log that ended, but for those that were compared on the way.
 fn check_files(
     folder: &Path,
-    frames: &[u8],
-    leaves: &[Hash],
+    roots: &[Hash],
     last: Option<&str>,
     report: &Report,
 ) -> Result<(), VerifyError> {
@@ -156,7 +200,8 @@ fn check_files(
     if read::file(folder, CHECKPOINT)? != last.unwrap_or_default().as_bytes() {
         return Err(wrong(CHECKPOINT));
     }
-    for (name, bytes) in tiles(frames, leaves) {
+    let complete = usize::try_from(report.signed / WIDTH as u64).unwrap_or(usize::MAX);
+    for (name, bytes) in upper_tiles(roots.iter().take(complete).copied().collect()) {
         if read::file(folder, &name)? != bytes {
             return Err(wrong(&name));
         }
@@ -171,23 +216,25 @@ struct Walk<'a> {
     notes: &'a [&'a str],
     next: usize,
     signed: u64,
-    remembered: Option<&'a Remembered>,
-    seen: bool,
+    remembered: &'a [Remembered],
+    /// How many of the remembered heads were met.
+    seen: usize,
     frontier: Frontier,
-    leaves: Vec<Hash>,
+    roots: Vec<Hash>,
+    last: Option<(String, PublicKey)>,
     time: u64,
+    /// Bytes of the journal so far.
+    offset: u64,
     clock_steps: Vec<u64>,
-    /// The key of the next checkpoint but one: a key signs its successor first.
-    successor: Option<PublicKey>,
+    /// Keys whose records were seen and that have not taken over yet: a key signs its successor first.
+    successors: Vec<(u64, PublicKey)>,
 }
 
+/// Steps of the clock that are reported one by one.
+const STEPS: usize = 1_000;
+
 impl<'a> Walk<'a> {
-    fn new(
-        origin: &'a str,
-        key: PublicKey,
-        notes: &'a [&'a str],
-        remembered: Option<&'a Remembered>,
-    ) -> Self {
+    fn new(origin: &'a str, key: PublicKey, notes: &'a [&'a str], remembered: &'a [Remembered]) -> Self {
         Self {
             origin,
             key,
@@ -195,45 +242,74 @@ impl<'a> Walk<'a> {
             next: 0,
             signed: 0,
             remembered,
-            seen: false,
+            seen: 0,
             frontier: Frontier::default(),
-            leaves: Vec::new(),
+            roots: Vec::new(),
+            last: None,
             time: 0,
+            offset: 0,
             clock_steps: Vec::new(),
-            successor: None,
+            successors: Vec::new(),
         }
     }
 
-    fn record(&mut self, bytes: &[u8], record: &Record) -> Result<(), VerifyError> {
-        let at = self.frontier.size();
-        if record.sequence != at || record.cause.is_some_and(|cause| cause >= at) {
-            return Err(VerifyError::Sequence(at));
+    fn bundle(&mut self, checked: &Checked, index: &[u8]) -> Result<(), VerifyError> {
+        let begin = self.frontier.size();
+        let end = begin + checked.leaves.len() as u64;
+        self.compare_index(checked, index)?;
+        if checked.times.0 < self.time {
+            self.clock_steps.push(begin);
         }
-        if record.time < self.time {
-            self.clock_steps.push(at);
+        self.clock_steps.extend(&checked.clock_steps);
+        self.clock_steps.truncate(STEPS);
+        self.time = checked.times.1;
+        self.successors.extend(
+            checked
+                .keys
+                .iter()
+                .map(|(at, key)| (*at, PublicKey::from_bytes(*key))),
+        );
+        self.roots.push(checked.root);
+        let whole = checked.leaves.len() == WIDTH && self.next_size().is_none_or(|size| size >= end);
+        if whole && self.frontier.push_subtree(WIDTH.trailing_zeros(), checked.root) {
+            return self.heads();
         }
-        self.time = record.time;
-        if record.kind == Kind::KeyNext {
-            let key = match record.fields.get("key") {
-                Some(Value::Bytes(bytes)) => <[u8; 32]>::try_from(bytes.as_slice()).ok(),
-                _ => None,
-            };
-            self.successor = Some(PublicKey::from_bytes(key.ok_or(VerifyError::Sequence(at))?));
+        for leaf in &checked.leaves {
+            self.frontier.push(*leaf);
+            self.heads()?;
         }
-        let hash = leaf(bytes);
-        self.frontier.push(hash);
-        self.leaves.push(hash);
-        self.head()
+        Ok(())
     }
 
-    /// Compares with the checkpoint and the remembered head of this size, if there are.
-    fn head(&mut self) -> Result<(), VerifyError> {
+    /// The index is what the records give; one of a log that is being written may lag behind.
+    fn compare_index(&mut self, checked: &Checked, index: &[u8]) -> Result<(), VerifyError> {
+        self.offset += checked.bytes;
+        let entry = checked.entry(self.offset);
+        let at = self.roots.len() * ENTRY;
+        match index.get(at..at + ENTRY) {
+            Some(there) if there != entry => Err(VerifyError::File(INDEX.to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    /// The size at which there is something to compare next.
+    fn next_size(&self) -> Option<u64> {
+        let note = self
+            .notes
+            .get(self.next)
+            .map(|note| Checkpoint::peek(note, self.origin).map_or(0, |c| c.size));
+        let remembered = self.remembered.get(self.seen).map(|head| head.size);
+        note.into_iter().chain(remembered).min()
+    }
+
+    /// Compares with the remembered heads and the checkpoint of this size, if there are.
+    fn heads(&mut self) -> Result<(), VerifyError> {
         let size = self.frontier.size();
-        if let Some(known) = self.remembered.filter(|r| r.size == size) {
+        while let Some(known) = self.remembered.get(self.seen).filter(|r| r.size == size) {
             if known.root != self.frontier.root() {
                 return Err(VerifyError::NotRemembered(size));
             }
-            self.seen = true;
+            self.seen += 1;
         }
         let Some(note) = self.notes.get(self.next) else {
             return Ok(());
@@ -253,7 +329,8 @@ impl<'a> Walk<'a> {
         }
         self.signed = size;
         self.next += 1;
-        self.key = self.successor.take().unwrap_or(self.key);
+        self.last = Some(((*note).to_owned(), self.key));
+        self.take_over(size);
         // The one after must be larger: at this size it would never be met again.
         match self
             .notes
@@ -265,7 +342,15 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn end(&self, torn: usize, ended: bool) -> Result<Report, VerifyError> {
+    /// The newest key that the head of this size covers signs from here on.
+    fn take_over(&mut self, size: u64) {
+        if let Some((_, key)) = self.successors.iter().rev().find(|(at, _)| *at < size) {
+            self.key = *key;
+        }
+        self.successors.retain(|(at, _)| *at >= size);
+    }
+
+    fn end(&self, torn: usize, ended: bool, index: usize) -> Result<Report, VerifyError> {
         let there = self.frontier.size();
         if let Some(note) = self.notes.get(self.next) {
             let index = self.next as u64;
@@ -273,8 +358,14 @@ impl<'a> Walk<'a> {
             let signed = peeked.map_err(|error| VerifyError::Note { index, error })?.size;
             return Err(VerifyError::Truncated { there, signed });
         }
-        if let Some(known) = self.remembered.filter(|r| !self.seen || r.size > self.signed) {
+        let newest = self.remembered.last();
+        let unmet = self.seen < self.remembered.len();
+        if let Some(known) = newest.filter(|r| unmet || r.size > self.signed) {
             return Err(VerifyError::RolledBack(known.size));
+        }
+        let entries = self.roots.len() * ENTRY;
+        if index > entries || (ended && index < entries) {
+            return Err(VerifyError::File(INDEX.to_owned()));
         }
         Ok(Report {
             signed: self.signed,
@@ -283,7 +374,7 @@ impl<'a> Walk<'a> {
             checkpoints: self.next as u64,
             clock_steps: self.clock_steps.clone(),
             ended,
-            remembered: self.remembered.map(|r| r.size),
+            remembered: newest.map(|r| r.size),
         })
     }
 }

@@ -1,15 +1,17 @@
 //! Writing: one writer, one file, one sync for a group of records.
 
-use crate::key::Key;
-use crate::layout::{CHECKPOINT, CHECKPOINTS, JOURNAL, WIDTH, tile};
+use crate::finish::{lay_out, new, sync_folder};
+use crate::index::Index;
+use crate::key::{Blinds, Key};
+use crate::layout::{CHECKPOINT, CHECKPOINTS, INDEX, JOURNAL};
 use crate::note::Checkpoint;
 use crate::record::{Kind, Record, RecordError, Value};
-use crate::tree::{Frontier, Hash, leaf, root_of};
+use crate::tree::{Frontier, leaf};
 use rustix::fs::{FlockOperation, flock};
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -37,12 +39,15 @@ pub enum WriteError {
     /// An earlier write failed.
     #[error("the log could not be written before, so nothing more is")]
     Failed,
+    /// What is on the disk is not what was written.
+    #[error("the records on the disk are not those that were written")]
+    Changed,
     /// The kernel gave no random numbers for a key.
     #[error("make a key: {0}")]
     Key(rustix::io::Errno),
 }
 
-fn doing(doing: &'static str) -> impl FnOnce(std::io::Error) -> WriteError {
+pub(crate) fn doing(doing: &'static str) -> impl FnOnce(std::io::Error) -> WriteError {
     move |error| WriteError::System { doing, error }
 }
 
@@ -55,7 +60,9 @@ pub struct Writer {
     journal: File,
     checkpoints: File,
     frontier: Frontier,
-    leaves: Vec<Hash>,
+    blinds: Blinds,
+    index: Index,
+    index_file: File,
     waiting: Vec<u8>,
     durable: u64,
     /// The last checkpoint as it was signed.
@@ -79,6 +86,7 @@ impl Writer {
         }
         flock(&journal, FlockOperation::NonBlockingLockExclusive).map_err(|_| WriteError::Busy)?;
         let checkpoints = new(&folder.join(CHECKPOINTS))?;
+        let index_file = new(&folder.join(INDEX))?;
         sync_folder(folder)?;
         Ok(Self {
             folder: folder.to_owned(),
@@ -87,7 +95,9 @@ impl Writer {
             journal,
             checkpoints,
             frontier: Frontier::default(),
-            leaves: Vec::new(),
+            blinds: Blinds::new().map_err(WriteError::Key)?,
+            index: Index::default(),
+            index_file,
             waiting: Vec::new(),
             durable: 0,
             note: String::new(),
@@ -139,6 +149,7 @@ impl Writer {
             sequence,
             time,
             cause,
+            blind: self.blinds.next(),
             kind,
             fields,
         };
@@ -146,9 +157,8 @@ impl Writer {
         let length = u16::try_from(bytes.len()).map_err(|_| RecordError::TooLong)?;
         self.waiting.extend_from_slice(&length.to_be_bytes());
         self.waiting.extend_from_slice(&bytes);
-        let hash = leaf(&bytes);
-        self.frontier.push(hash);
-        self.leaves.push(hash);
+        self.frontier.push(leaf(&bytes));
+        self.index.push(bytes.len(), time, kind);
         Ok(sequence)
     }
 
@@ -166,18 +176,54 @@ impl Writer {
         written
     }
 
-    fn write_out(&mut self) -> Result<Checkpoint, WriteError> {
-        self.journal
-            .write_all(&self.waiting)
-            .map_err(doing("write records"))?;
-        self.journal.sync_data().map_err(doing("sync records"))?;
-        self.waiting.clear();
-        let head = Checkpoint {
+    /// Writes every record added so far, so that readers see it; it is not on the disk yet.
+    ///
+    /// # Errors
+    /// As [`Writer::commit`].
+    pub fn flush(&mut self) -> Result<(), WriteError> {
+        if self.failed {
+            return Err(WriteError::Failed);
+        }
+        let written = self.write_journal();
+        self.failed = written.is_err();
+        written
+    }
+
+    /// The head of what was added so far, signed; nothing is written.
+    #[must_use]
+    pub fn head(&self) -> String {
+        self.checkpoint().sign(&self.key)
+    }
+
+    /// How many records were added.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.frontier.size()
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
             origin: self.origin.clone(),
             size: self.frontier.size(),
             root: self.frontier.root(),
-        };
+        }
+    }
+
+    fn write_journal(&mut self) -> Result<(), WriteError> {
+        self.journal
+            .write_all(&self.waiting)
+            .map_err(doing("write records"))?;
+        self.waiting.clear();
+        self.index_file
+            .write_all(&self.index.complete())
+            .map_err(doing("write the index"))
+    }
+
+    fn write_out(&mut self) -> Result<Checkpoint, WriteError> {
+        self.write_journal()?;
+        let head = self.checkpoint();
         if head.size > self.durable {
+            self.journal.sync_data().map_err(doing("sync records"))?;
             self.note = head.sign(&self.key);
             self.checkpoints
                 .write_all(self.note.as_bytes())
@@ -208,73 +254,19 @@ impl Writer {
     /// As [`Writer::commit`].
     pub fn finish(mut self) -> Result<Checkpoint, WriteError> {
         let head = self.commit()?;
-        let frames = std::fs::read(self.folder.join(JOURNAL)).map_err(doing("read the records"))?;
-        for (name, bytes) in tiles(&frames, &self.leaves) {
-            lay(&self.folder, &name, &bytes)?;
+        self.index_file
+            .write_all(&self.index.rest())
+            .map_err(doing("write the index"))?;
+        lay_out(&self.folder, head.size, &head.root)?;
+        for file in [&self.checkpoints, &self.index_file] {
+            file.sync_data().map_err(doing("sync checkpoints"))?;
         }
-        self.checkpoints.sync_data().map_err(doing("sync checkpoints"))?;
-        lay(&self.folder, CHECKPOINT, self.note.as_bytes())?;
-        std::fs::remove_file(self.folder.join(JOURNAL)).map_err(doing("remove the journal"))?;
+        let mut last = new(&self.folder.join(CHECKPOINT))?;
+        last.write_all(self.note.as_bytes())
+            .and_then(|()| last.sync_data())
+            .map_err(doing("write the last checkpoint"))?;
         sync_folder(&self.folder)?;
+        std::fs::remove_file(self.folder.join(JOURNAL)).map_err(doing("remove the journal"))?;
         Ok(head)
     }
-}
-
-/// All files below `tile/` of a log with these frames and leaves.
-pub(crate) fn tiles(frames: &[u8], leaves: &[Hash]) -> Vec<(String, Vec<u8>)> {
-    let mut files = Vec::new();
-    let mut rest = frames;
-    for (index, group) in leaves.chunks(WIDTH).enumerate() {
-        let length = group.iter().fold(0, |at, _| at + frame_length(rest, at));
-        let (bundle, after) = rest.split_at(length.min(rest.len()));
-        files.push((tile("entries", index as u64, group.len()), bundle.to_vec()));
-        rest = after;
-    }
-    let mut hashes = leaves.to_vec();
-    for level in 0..8 {
-        for (index, group) in hashes.chunks(WIDTH).enumerate() {
-            files.push((
-                tile(&level.to_string(), index as u64, group.len()),
-                group.concat(),
-            ));
-        }
-        hashes = hashes.chunks_exact(WIDTH).map(root_of).collect();
-    }
-    files
-}
-
-fn frame_length(frames: &[u8], at: usize) -> usize {
-    match frames.get(at..) {
-        Some([high, low, ..]) => 2 + usize::from(u16::from_be_bytes([*high, *low])),
-        _ => 0,
-    }
-}
-
-fn new(path: &Path) -> Result<File, WriteError> {
-    let mut options = File::options();
-    options.append(true).create_new(true).mode(0o600);
-    options.open(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => WriteError::Exists,
-        _ => doing("make a file")(error),
-    })
-}
-
-fn lay(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), WriteError> {
-    let path = folder.join(name);
-    let parent = path.parent().unwrap_or(folder);
-    let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(0o700);
-    builder.create(parent).map_err(doing("make a folder"))?;
-    // A writer that was killed while it laid out leaves files; they are laid again.
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options.open(&path).map_err(doing("make a tile"))?;
-    file.write_all(bytes).map_err(doing("write a tile"))?;
-    file.sync_data().map_err(doing("sync a tile"))?;
-    sync_folder(parent)
-}
-
-fn sync_folder(folder: &Path) -> Result<(), WriteError> {
-    let opened = File::open(folder).and_then(|f| f.sync_all());
-    opened.map_err(doing("sync the folder"))
 }

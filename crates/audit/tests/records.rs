@@ -20,10 +20,11 @@ proptest! {
     fn what_is_written_is_read(
         (sequence, time) in any::<(u64, u64)>(),
         cause in proptest::option::of(0..u64::MAX - 1),
+        blind in any::<[u8; 16]>(),
         kind in 0..Kind::ALL.len(),
         fields in proptest::collection::btree_map("[a-z.]{1,12}", value(), 0..8),
     ) {
-        let record = Record { sequence, time, cause, kind: Kind::ALL[kind], fields };
+        let record = Record { sequence, time, cause, blind, kind: Kind::ALL[kind], fields };
         let bytes = record.encode().unwrap();
         prop_assert_eq!(Record::decode(&bytes), Ok(record));
         prop_assert!(Record::decode(&bytes[..bytes.len() - 1]).is_err());
@@ -49,6 +50,7 @@ fn a_record_that_is_too_long_is_refused_and_not_cut() {
         sequence: 0,
         time: 0,
         cause: None,
+        blind: [0; 16],
         kind: Kind::ProgramExec,
         fields,
     };
@@ -63,12 +65,13 @@ fn the_vector_of_the_specification() {
         sequence: 2,
         time: 3,
         cause: Some(0),
+        blind: [9; 16],
         kind: Kind::Flow,
         fields,
     };
     let digest = Digest::of(&record.encode().unwrap()).to_string();
     assert_eq!(
         digest,
-        "8b7c09569ca355940788b31d28ceb536ec10a15ed6fc2047bc46b82e0b4fa499"
+        "a2def6652a49f9ed7a26fd3cd4702cdedbf134811e3ad67468367597a6ca2dae"
     );
 }

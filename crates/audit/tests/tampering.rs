@@ -2,7 +2,7 @@
 
 use fumehood_audit::{
     Checkpoint, Key, Kind, ProofError, PublicKey, Record, Records, Remembered, Value, VerifyError,
-    WriteError, Writer, leaf, prove, verify,
+    WriteError, Writer, prove, verify,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -60,10 +60,10 @@ fn every_change_is_found(folder: &Path, key: PublicKey) -> usize {
             let mut bad = good.clone();
             bad[at] ^= 1 << (at % 8);
             std::fs::write(&file, &bad).unwrap();
-            assert!(verify(folder, ORIGIN, key, None).is_err(), "{file:?} byte {at}");
+            assert!(verify(folder, ORIGIN, key, &[]).is_err(), "{file:?} byte {at}");
             std::fs::write(&file, &good[..at]).unwrap();
             // A checkpoint less, at the boundary of two, is a shorter log, signed: see below.
-            let shorter = verify(folder, ORIGIN, key, None);
+            let shorter = verify(folder, ORIGIN, key, &[]);
             let honest = shorter.as_ref().is_ok_and(|r| !r.ended && r.unsigned > 0);
             assert!(shorter.is_err() || honest, "{file:?} cut at {at}");
             tried += 2;
@@ -77,7 +77,7 @@ fn every_change_is_found(folder: &Path, key: PublicKey) -> usize {
 fn every_byte_of_every_file_counts_while_it_is_written() {
     let top = tempfile::tempdir().unwrap();
     let (_writer, key) = written(top.path());
-    let report = verify(top.path(), ORIGIN, key, None).unwrap();
+    let report = verify(top.path(), ORIGIN, key, &[]).unwrap();
     assert_eq!((report.signed, report.unsigned, report.ended), (11, 0, false));
     assert!(report.anchor().starts_with("self-signed"));
     assert!(every_change_is_found(top.path(), key) > 2_000);
@@ -88,7 +88,7 @@ fn every_byte_of_every_file_counts_when_it_has_ended() {
     let top = tempfile::tempdir().unwrap();
     let (writer, key) = written(top.path());
     writer.finish().unwrap();
-    let report = verify(top.path(), ORIGIN, key, None).unwrap();
+    let report = verify(top.path(), ORIGIN, key, &[]).unwrap();
     assert_eq!((report.signed, report.checkpoints, report.ended), (11, 4, true));
     assert!(every_change_is_found(top.path(), key) > 3_000);
 }
@@ -112,7 +112,7 @@ fn dropped_swapped_and_doubled_records_are_found() {
         swapped.swap(n, (n + 1) % frames.len());
         for bad in [dropped, doubled, swapped] {
             std::fs::write(&journal, bad.concat()).unwrap();
-            assert!(verify(top.path(), ORIGIN, key, None).is_err(), "record {n}");
+            assert!(verify(top.path(), ORIGIN, key, &[]).is_err(), "record {n}");
         }
     }
 }
@@ -126,7 +126,7 @@ fn a_log_cut_to_an_older_checkpoint_is_older_than_what_is_remembered() {
         size: head.size,
         root: head.root,
     };
-    let report = verify(top.path(), ORIGIN, key, Some(&seen)).unwrap();
+    let report = verify(top.path(), ORIGIN, key, std::slice::from_ref(&seen)).unwrap();
     assert_eq!(
         report.anchor(),
         "remembered until record 11; after that self-signed"
@@ -140,10 +140,10 @@ fn a_log_cut_to_an_older_checkpoint_is_older_than_what_is_remembered() {
         writer.append_at(1, Kind::Flow, None, fields(n)).unwrap();
     }
     writer.commit().unwrap();
-    let wrong = verify(other.path(), ORIGIN, public, Some(&seen));
+    let wrong = verify(other.path(), ORIGIN, public, std::slice::from_ref(&seen));
     assert!(matches!(wrong, Err(VerifyError::NotRemembered(11))));
     let seen = Remembered { size: 12, ..seen };
-    let wrong = verify(other.path(), ORIGIN, public, Some(&seen));
+    let wrong = verify(other.path(), ORIGIN, public, std::slice::from_ref(&seen));
     assert!(matches!(wrong, Err(VerifyError::RolledBack(12))));
 }
 
@@ -157,7 +157,7 @@ fn a_clock_that_goes_back_is_reported_and_nothing_more() {
         writer.append_at(time, Kind::Flow, None, BTreeMap::new()).unwrap();
     }
     writer.finish().unwrap();
-    assert_eq!(verify(top.path(), ORIGIN, public, None).unwrap().clock_steps, [2]);
+    assert_eq!(verify(top.path(), ORIGIN, public, &[]).unwrap().clock_steps, [2]);
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn a_reader_beside_the_writer_always_sees_a_log_that_verifies() {
         let reader = scope.spawn(|| {
             let (mut last, mut rounds) = (0, 0);
             while !done.load(std::sync::atomic::Ordering::Acquire) {
-                let report = verify(top.path(), ORIGIN, public, None).unwrap();
+                let report = verify(top.path(), ORIGIN, public, &[]).unwrap();
                 assert!(report.signed >= last);
                 (last, rounds) = (report.signed, rounds + 1);
             }
@@ -218,12 +218,15 @@ fn a_proof_needs_the_key_alone_and_no_byte_of_it_is_idle() {
         writer.append_at(n, Kind::Hold, None, fields(n)).unwrap();
     }
     writer.commit().unwrap();
-    let note = std::fs::read_to_string(top.path().join("checkpoints")).unwrap();
     let journal = std::fs::read(top.path().join("journal")).unwrap();
     let records: Vec<(&[u8], Record)> = Records::new(&journal).map(Result::unwrap).collect();
-    let leaves: Vec<_> = records.iter().map(|(bytes, _)| leaf(bytes)).collect();
-    for (index, (bytes, record)) in records.iter().enumerate() {
-        let text = prove(bytes, index, &leaves, &note).to_string();
+    let proved = |index: usize| {
+        let (proof, key) = prove(top.path(), ORIGIN, public, index as u64).unwrap();
+        assert_eq!(key, public);
+        proof.to_string()
+    };
+    for (index, (_, record)) in records.iter().enumerate() {
+        let text = proved(index);
         let proof = fumehood_audit::Proof::parse(&text).unwrap();
         assert_eq!(proof.verify(ORIGIN, &public).as_ref(), Ok(record));
         assert!(matches!(
@@ -231,7 +234,8 @@ fn a_proof_needs_the_key_alone_and_no_byte_of_it_is_idle() {
             Err(ProofError::Note(_))
         ));
     }
-    let text = prove(records[13].0, 13, &leaves, &note).to_string().into_bytes();
+    assert!(prove(top.path(), ORIGIN, public, 21).is_err());
+    let text = proved(13).into_bytes();
     for at in 0..text.len() {
         let mut bad = text.clone();
         bad[at] ^= 1;
@@ -241,5 +245,36 @@ fn a_proof_needs_the_key_alone_and_no_byte_of_it_is_idle() {
             proof.and_then(|p| p.verify(ORIGIN, &public)).is_err(),
             "byte {at}"
         );
+    }
+}
+
+#[test]
+fn every_record_of_a_log_of_many_bundles_is_proved_while_it_is_written_and_when_it_has_ended() {
+    let top = tempfile::tempdir().unwrap();
+    let key = Key::generate().unwrap();
+    let public = key.public();
+    let mut writer = Writer::create(top.path(), ORIGIN, key).unwrap();
+    for n in 0..700 {
+        writer.append_at(n, Kind::Flow, None, fields(n)).unwrap();
+        if n == 650 {
+            writer.commit().unwrap();
+        }
+    }
+    writer.flush().unwrap();
+    let proves = |size: u64, index: u64| {
+        let proved = prove(top.path(), ORIGIN, public, index);
+        if index >= size {
+            assert!(proved.is_err(), "{index} of {size}");
+            return;
+        }
+        let (proof, key) = proved.unwrap();
+        assert_eq!(proof.verify(ORIGIN, &key).unwrap().sequence, index);
+    };
+    for index in [0, 255, 256, 511, 512, 649, 650, 651, 699, 700] {
+        proves(651, index);
+    }
+    writer.finish().unwrap();
+    for index in [0, 255, 256, 511, 512, 699, 700] {
+        proves(700, index);
     }
 }

@@ -1,0 +1,185 @@
+//! The side of those who record: a socket to the writer's process.
+
+use crate::entry::{Entry, Recorder, RecorderError, Ticket};
+use crate::wire::{Answer, Asked, MAX_PACKET};
+use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    recv, send, sendmsg, socketpair,
+};
+use rustix::rand::{GetRandomFlags, getrandom};
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long one waits for a writer that does not answer: a disk that hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Records by way of the log's writer. When the last one is gone, the writer ends the log.
+#[derive(Debug)]
+pub struct Client {
+    socket: OwnedFd,
+    /// Tickets count up from a number of this client's own.
+    tickets: AtomicU64,
+    /// One answer is waited for at a time.
+    answers: Mutex<()>,
+}
+
+impl Client {
+    /// A client, and the writer's end of its socket: see [`crate::serve`].
+    ///
+    /// # Errors
+    /// The system gave no sockets or no random numbers.
+    pub fn pair() -> Result<(Self, OwnedFd), RecorderError> {
+        let (ours, theirs) = socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .map_err(system("make a socket to the log's writer"))?;
+        for way in [Timeout::Send, Timeout::Recv] {
+            set_socket_timeout(&ours, way, Some(PATIENCE)).map_err(system("set up the log's socket"))?;
+        }
+        let mut first = [0u8; 8];
+        getrandom(&mut first, GetRandomFlags::empty()).map_err(system("number records"))?;
+        let client = Self {
+            socket: ours,
+            // The upper half names the client, the lower half counts.
+            tickets: AtomicU64::new(u64::from_be_bytes(first) & 0x7fff_ffff_0000_0000),
+            answers: Mutex::new(()),
+        };
+        Ok((client, theirs))
+    }
+
+    /// Another client of the same writer, for another process.
+    ///
+    /// # Errors
+    /// The writer is gone, or the system gave no sockets.
+    pub fn split(&self) -> Result<Self, RecorderError> {
+        let (client, theirs) = Self::pair()?;
+        let packet = Asked::Sender.encode()?;
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let fds = [theirs.as_fd()];
+        control.push(SendAncillaryMessage::ScmRights(&fds));
+        let sent = sendmsg(
+            &self.socket,
+            &[IoSlice::new(&packet)],
+            &mut control,
+            SendFlags::NOSIGNAL,
+        );
+        sent.map_err(|errno| self.gone(errno))?;
+        Ok(client)
+    }
+
+    /// The log's head as it is now, signed; the records below it need not be on the disk yet.
+    ///
+    /// # Errors
+    /// The writer is gone or could not write.
+    pub fn head(&self) -> Result<String, RecorderError> {
+        let _one = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        self.send(&Asked::Head)?;
+        loop {
+            match self.answer()? {
+                Answer::Head(note) => return Ok(note),
+                Answer::Failed(why) => return Err(RecorderError::Failed(why)),
+                Answer::Durable { .. } => {}
+            }
+        }
+    }
+
+    /// Readable, while nothing is asked, when the writer is gone or failed. [`Client::why`] says which.
+    #[must_use]
+    pub fn lost(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Why nothing is recorded any more, if that is so.
+    #[must_use]
+    pub fn why(&self) -> Option<RecorderError> {
+        let _one = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.received(RecvFlags::DONTWAIT) {
+            Ok(Answer::Failed(why)) => Some(RecorderError::Failed(why)),
+            Ok(_) | Err(RecorderError::Silent) => None,
+            Err(error) => Some(error),
+        }
+    }
+
+    fn ask(&self, entry: Entry, durable: bool) -> Result<Ticket, RecorderError> {
+        let ticket = Ticket(self.tickets.fetch_add(1, Ordering::Relaxed));
+        let record = entry.into_record(ticket);
+        self.send(&Asked::Record { record, durable })?;
+        Ok(ticket)
+    }
+
+    fn send(&self, asked: &Asked) -> Result<(), RecorderError> {
+        let packet = asked.encode()?;
+        loop {
+            match send(&self.socket, &packet, SendFlags::NOSIGNAL) {
+                Ok(_) => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(self.gone(errno)),
+            }
+        }
+    }
+
+    fn answer(&self) -> Result<Answer, RecorderError> {
+        self.received(RecvFlags::empty())
+    }
+
+    fn received(&self, flags: RecvFlags) -> Result<Answer, RecorderError> {
+        let mut packet = vec![0u8; MAX_PACKET];
+        loop {
+            match recv(&self.socket, packet.as_mut_slice(), flags) {
+                Ok((0, _)) | Err(Errno::CONNRESET) => return Err(RecorderError::Lost),
+                Ok((got, _)) => {
+                    let packet = packet.get(..got).unwrap_or_default();
+                    return Answer::decode(packet).ok_or(RecorderError::Lost);
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Err(RecorderError::Silent),
+                Err(errno) => return Err(system("hear the log's writer")(errno)),
+            }
+        }
+    }
+
+    /// A socket that cannot be written to: its far end may have said why.
+    fn gone(&self, errno: Errno) -> RecorderError {
+        match errno {
+            Errno::PIPE | Errno::CONNRESET => match self.received(RecvFlags::DONTWAIT) {
+                Ok(Answer::Failed(why)) => RecorderError::Failed(why),
+                _ => RecorderError::Lost,
+            },
+            Errno::AGAIN => RecorderError::Silent,
+            errno => system("tell the log's writer")(errno),
+        }
+    }
+}
+
+impl Recorder for Client {
+    fn record(&self, entry: Entry) -> Result<Ticket, RecorderError> {
+        self.ask(entry, false)
+    }
+
+    fn record_durably(&self, entry: Entry) -> Result<Ticket, RecorderError> {
+        let _one = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = self.ask(entry, true)?;
+        loop {
+            match self.answer()? {
+                Answer::Durable { ticket } if ticket == asked.0 => return Ok(asked),
+                Answer::Failed(why) => return Err(RecorderError::Failed(why)),
+                // Of one that was not waited for to the end.
+                Answer::Durable { .. } | Answer::Head(_) => {}
+            }
+        }
+    }
+}
+
+fn system(doing: &'static str) -> impl FnOnce(Errno) -> RecorderError {
+    move |errno| RecorderError::System { doing, errno }
+}

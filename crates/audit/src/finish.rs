@@ -1,0 +1,128 @@
+//! A log that ended: its records and hashes as the tiles of C2SP tlog-tiles.
+
+use crate::layout::{JOURNAL, WIDTH, tile};
+use crate::read::Frames;
+use crate::tree::{Frontier, Hash, leaf, root_of};
+use crate::writer::{WriteError, doing};
+use rustix::fs::{Advice, fadvise};
+use std::collections::BTreeSet;
+use std::fs::{DirBuilder, File};
+use std::io::{BufReader, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Lays out the tiles of a log whose journal holds `size` records with this root. Everything is on
+/// the disk when it returns.
+pub(crate) fn lay_out(folder: &Path, size: u64, root: &Hash) -> Result<(), WriteError> {
+    let journal = File::open(folder.join(JOURNAL)).map_err(doing("read the records"))?;
+    let mut frames = Frames::new(BufReader::with_capacity(1 << 20, journal));
+    let mut laid = Laid::new(folder);
+    let mut frontier = Frontier::default();
+    let mut hashes = Vec::new();
+    let mut bundle = Vec::with_capacity(WIDTH << 8);
+    let mut leaves = Vec::with_capacity(WIDTH);
+    while frontier.size() < size {
+        let frame = frames.next_frame().map_err(doing("read the records"))?;
+        let frame = frame.ok_or(WriteError::Changed)?;
+        let hash = leaf(frame);
+        frames.copy_to(&mut bundle);
+        frontier.push(hash);
+        leaves.push(hash);
+        if leaves.len() == WIDTH || frontier.size() == size {
+            let index = (frontier.size() - 1) / WIDTH as u64;
+            laid.write(&tile("entries", index, leaves.len()), &bundle)?;
+            laid.write(&tile("0", index, leaves.len()), &leaves.concat())?;
+            if leaves.len() == WIDTH {
+                hashes.push(root_of(&leaves));
+            }
+            bundle.clear();
+            leaves.clear();
+        }
+    }
+    if frontier.root() != *root {
+        return Err(WriteError::Changed);
+    }
+    for (name, bytes) in upper_tiles(hashes) {
+        laid.write(&name, &bytes)?;
+    }
+    laid.sync()
+}
+
+/// The tiles above level 0, given the roots of complete bundles.
+pub(crate) fn upper_tiles(mut hashes: Vec<Hash>) -> Vec<(String, Vec<u8>)> {
+    let mut tiles = Vec::new();
+    for level in 1..8 {
+        for (index, group) in hashes.chunks(WIDTH).enumerate() {
+            let name = tile(&level.to_string(), index as u64, group.len());
+            tiles.push((name, group.concat()));
+        }
+        hashes = hashes.chunks_exact(WIDTH).map(root_of).collect();
+    }
+    tiles
+}
+
+/// Files that were written and are to be synced together: the first sync then brings the filesystem's
+/// journal to the disk for all of them, and the others find nothing left to do.
+struct Laid<'a> {
+    folder: &'a Path,
+    files: Vec<PathBuf>,
+    folders: BTreeSet<PathBuf>,
+}
+
+impl<'a> Laid<'a> {
+    fn new(folder: &'a Path) -> Self {
+        Self {
+            folder,
+            files: Vec::new(),
+            folders: BTreeSet::new(),
+        }
+    }
+
+    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), WriteError> {
+        let path = self.folder.join(name);
+        let parent = path.parent().unwrap_or(self.folder);
+        if !self.folders.contains(parent) {
+            let mut builder = DirBuilder::new();
+            builder.recursive(true).mode(0o700);
+            builder.create(parent).map_err(doing("make a folder"))?;
+            self.folders.extend(
+                parent
+                    .ancestors()
+                    .take_while(|p| *p != self.folder)
+                    .map(Path::to_owned),
+            );
+        }
+        // A writer that was killed while it laid out leaves files; they are laid again.
+        let mut options = File::options();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&path).map_err(doing("make a tile"))?;
+        file.write_all(bytes).map_err(doing("write a tile"))?;
+        // Starts writing it out without waiting (mm/fadvise.c).
+        let _only_slower = fadvise(&file, 0, None, Advice::DontNeed);
+        self.files.push(path);
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), WriteError> {
+        for path in self.files.iter().chain(self.folders.iter().rev()) {
+            let synced = File::open(path).and_then(|file| file.sync_all());
+            synced.map_err(doing("sync a tile"))?;
+        }
+        Ok(())
+    }
+}
+
+/// A file that must not exist, for appending, of this account alone.
+pub(crate) fn new(path: &Path) -> Result<File, WriteError> {
+    let mut options = File::options();
+    options.append(true).create_new(true).mode(0o600);
+    options.open(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => WriteError::Exists,
+        _ => doing("make a file")(error),
+    })
+}
+
+pub(crate) fn sync_folder(folder: &Path) -> Result<(), WriteError> {
+    let opened = File::open(folder).and_then(|f| f.sync_all());
+    opened.map_err(doing("sync the folder"))
+}

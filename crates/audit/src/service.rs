@@ -1,0 +1,246 @@
+//! The writer's process: it alone holds the log's key. Records come as packets on sockets; what waits
+//! for one is told when it is on the disk. When the last sender is gone, it ends the log.
+
+use crate::note::Checkpoint;
+use crate::record::{Kind, Record};
+use crate::wire::{Answer, Asked, MAX_PACKET};
+use crate::writer::{WriteError, Writer};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags, recvmsg, send,
+};
+use std::collections::{HashMap, VecDeque};
+use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// How often heads are signed and keys replaced.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// A head is signed at the latest this long after a record.
+    pub head_after: Duration,
+    /// And at the latest after this many.
+    pub head_every: u64,
+    /// A key signs at most for this long, while there are records.
+    pub key_for: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            head_after: Duration::from_secs(1),
+            head_every: 1_000,
+            key_for: Duration::from_secs(60),
+        }
+    }
+}
+
+/// The most that is taken from one sender before the others have their turn and the disk is written.
+const BURST: usize = 1_024;
+/// How many of the last records can be named as causes.
+const CAUSES: usize = 1 << 16;
+/// The most senders.
+const SENDERS: usize = 64;
+
+/// The writer of one log and those who record.
+#[derive(Debug)]
+pub struct Service {
+    writer: Writer,
+    pace: Pace,
+    senders: Vec<OwnedFd>,
+    causes: Causes,
+    /// Who waits for the disk, and for which ticket.
+    waiting: Vec<(usize, u64)>,
+    /// Something was recorded that is to be under a head at once.
+    urgent: bool,
+    since_head: Option<Instant>,
+    key_since: Instant,
+    packet: Vec<u8>,
+}
+
+impl Service {
+    /// A service for one sender, whose end [`crate::Client::pair`] gave.
+    #[must_use]
+    pub fn new(writer: Writer, sender: OwnedFd, pace: Pace) -> Self {
+        Self {
+            writer,
+            pace,
+            senders: vec![sender],
+            causes: Causes::default(),
+            waiting: Vec::new(),
+            urgent: false,
+            since_head: None,
+            key_since: Instant::now(),
+            packet: vec![0; MAX_PACKET],
+        }
+    }
+
+    /// Writes until nobody can record any more, then ends the log. `at_head` is told every head that
+    /// was signed and written.
+    ///
+    /// # Errors
+    /// The log cannot be written. Everybody was told why.
+    pub fn run(mut self, mut at_head: impl FnMut(&Checkpoint)) -> Result<Checkpoint, WriteError> {
+        let ended = self.serve(&mut at_head).and_then(|()| self.writer.finish());
+        if let Err(error) = &ended {
+            let answer = Answer::Failed(error.to_string()).encode();
+            self.senders.iter().for_each(|sender| tell(sender, &answer));
+        }
+        ended
+    }
+
+    fn serve(&mut self, at_head: &mut impl FnMut(&Checkpoint)) -> Result<(), WriteError> {
+        while !self.senders.is_empty() {
+            let ready = self.wait();
+            let mut gone = Vec::new();
+            for sender in ready {
+                if !self.take(sender)? {
+                    gone.push(sender);
+                }
+            }
+            if self.is_due() {
+                self.commit(at_head)?;
+            } else {
+                self.writer.flush()?;
+            }
+            for sender in gone.into_iter().rev() {
+                self.senders.remove(sender);
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for a sender, or until a head is due. Gives the senders that have something.
+    fn wait(&self) -> Vec<usize> {
+        let pause = self
+            .since_head
+            .map(|since| self.pace.head_after.saturating_sub(since.elapsed()));
+        let timeout = pause.and_then(|pause| Timespec::try_from(pause).ok());
+        let mut polled: Vec<PollFd<'_>> = self
+            .senders
+            .iter()
+            .map(|s| PollFd::new(s, PollFlags::IN))
+            .collect();
+        let _interrupted = poll(&mut polled, timeout.as_ref());
+        let ready = |(_, fd): &(usize, &PollFd<'_>)| !fd.revents().is_empty();
+        polled
+            .iter()
+            .enumerate()
+            .filter(ready)
+            .map(|(at, _)| at)
+            .collect()
+    }
+
+    fn is_due(&self) -> bool {
+        let late = |since: Instant| since.elapsed() >= self.pace.head_after;
+        self.urgent
+            || self.since_head.is_some_and(late)
+            || self.writer.size() - self.writer.durable() >= self.pace.head_every
+    }
+
+    fn commit(&mut self, at_head: &mut impl FnMut(&Checkpoint)) -> Result<(), WriteError> {
+        if self.key_since.elapsed() >= self.pace.key_for {
+            self.writer.evolve()?;
+            self.key_since = Instant::now();
+        }
+        let head = self.writer.commit()?;
+        self.since_head = None;
+        self.urgent = false;
+        for (sender, ticket) in std::mem::take(&mut self.waiting) {
+            if let Some(sender) = self.senders.get(sender) {
+                tell(sender, &Answer::Durable { ticket }.encode());
+            }
+        }
+        at_head(&head);
+        Ok(())
+    }
+
+    /// Takes what a sender has; no when it is gone, or said what cannot be.
+    fn take(&mut self, sender: usize) -> Result<bool, WriteError> {
+        for _ in 0..BURST {
+            let Some(from) = self.senders.get(sender) else {
+                return Ok(false);
+            };
+            let (got, socket) = match receive(from, &mut self.packet) {
+                Ok(received) => received,
+                Err(Errno::AGAIN) => return Ok(true),
+                Err(_) => return Ok(false),
+            };
+            let packet = self.packet.get(..got).unwrap_or_default();
+            match (Asked::decode(packet), socket) {
+                (Some(Asked::Record { record, durable }), None) => self.record(sender, record, durable)?,
+                (Some(Asked::Head), None) => tell(from, &Answer::Head(self.writer.head()).encode()),
+                (Some(Asked::Sender), Some(socket)) if self.senders.len() < SENDERS => {
+                    self.senders.push(socket);
+                }
+                _ => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    fn record(&mut self, sender: usize, record: Record, durable: bool) -> Result<(), WriteError> {
+        let ticket = record.sequence;
+        let cause = record.cause.and_then(|cause| self.causes.find(cause));
+        let sequence = self.writer.append(record.kind, cause, record.fields)?;
+        self.causes.keep(ticket, sequence);
+        self.since_head.get_or_insert_with(Instant::now);
+        self.urgent |= durable || matches!(record.kind, Kind::Hold | Kind::Approval);
+        if durable {
+            self.waiting.push((sender, ticket));
+        }
+        Ok(())
+    }
+}
+
+/// One packet, and the socket that came with it.
+fn receive(from: &OwnedFd, packet: &mut [u8]) -> Result<(usize, Option<OwnedFd>), Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    let got = loop {
+        match recvmsg(from, &mut [IoSliceMut::new(packet)], &mut control, flags) {
+            Err(Errno::INTR) => {}
+            other => break other?,
+        }
+    };
+    if got.bytes == 0 || got.flags.contains(ReturnFlags::TRUNC) {
+        return Err(Errno::PIPE);
+    }
+    let socket = control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+        _ => None,
+    });
+    Ok((got.bytes, socket))
+}
+
+/// Answers; one who does not listen, or not any more, goes without.
+fn tell(sender: &OwnedFd, answer: &[u8]) {
+    let _gone = send(sender.as_fd(), answer, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+}
+
+/// Sequence numbers of the last records, by the tickets that senders gave them.
+#[derive(Debug, Default)]
+struct Causes {
+    by_ticket: HashMap<u64, u64>,
+    order: VecDeque<u64>,
+}
+
+impl Causes {
+    fn keep(&mut self, ticket: u64, sequence: u64) {
+        if self.by_ticket.insert(ticket, sequence).is_none() {
+            self.order.push_back(ticket);
+        }
+        if self.order.len() > CAUSES
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.by_ticket.remove(&oldest);
+        }
+    }
+
+    fn find(&self, ticket: u64) -> Option<u64> {
+        self.by_ticket.get(&ticket).copied()
+    }
+}
