@@ -71,6 +71,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
         mut request,
         limits,
         unheld,
+        left_out,
     } = request::request(arguments, &host, project, directory, &places, &profile, root)?;
     let scratch = match request.level {
         Level::Landlock => Some(Scratch::make(&places.state())?),
@@ -86,6 +87,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     unheld
         .iter()
         .for_each(|path| say::line(&format!("not held: {path}")));
+    left_out.iter().for_each(|notice| say::line(&notice.to_string()));
     begin(arguments, &request, &profile, &mut events);
     let run = Run {
         spec,

@@ -1,10 +1,10 @@
 //! From templates to concrete paths of this machine. Pure over [`Environment`].
 
+use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 use crate::escape::Escaped;
 use crate::origin::Origin;
-use crate::screen::screen;
 use crate::value::{PathTemplate, Variables};
 
 /// What a path is.
@@ -24,8 +24,11 @@ pub trait Environment: Variables {
     fn kind(&self, path: &Path) -> Option<FileKind>;
     /// The path without links, if it is there.
     fn realpath(&self, path: &Path) -> Option<PathBuf>;
-    /// A small regular file's content; none if it is large, missing or not readable.
+    /// A regular file's content, cut one byte after [`crate::config::MAX_BYTES`]; none if it is
+    /// missing or not readable.
     fn read(&self, path: &Path) -> Option<Vec<u8>>;
+    /// The entries of a directory, each with whether it is one; links are none.
+    fn list(&self, directory: &Path) -> Vec<(OsString, bool)>;
 }
 
 /// A path of the host that is visible inside.
@@ -125,30 +128,13 @@ pub fn show_template(
     show(&resolved, base, writable, origin, env)
 }
 
-/// Shows a preset's path if there is something to show; a file to be screened only if nothing
-/// in it looks like a credential, else the words that say why not.
+/// Shows a preset's path if there is something to show.
 pub(crate) fn show_preset_path(
     path: &PathTemplate,
-    screened: bool,
     preset: &'static str,
     env: &impl Environment,
-) -> Option<Result<Shown, String>> {
-    let shown = show_template(path, None, false, Origin::Preset(preset), env).ok()?;
-    if !screened {
-        return Some(Ok(shown));
-    }
-    if shown.kind != FileKind::File {
-        return None;
-    }
-    let content = env.read(&shown.source)?;
-    let Some(suspect) = screen(&content) else {
-        return Some(Ok(shown));
-    };
-    let target = Escaped::from(shown.target.as_path());
-    Some(Err(format!(
-        "{target} is not shown: line {} looks like {}",
-        suspect.line, suspect.looks_like
-    )))
+) -> Option<Shown> {
+    show_template(path, None, false, Origin::Preset(preset), env).ok()
 }
 
 /// Trees that hold everyone's everything.

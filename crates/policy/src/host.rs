@@ -52,9 +52,7 @@ impl Environment for Host {
     fn read(&self, path: &Path) -> Option<Vec<u8>> {
         read::bounded(path).ok()
     }
-}
 
-impl Tree for Host {
     fn list(&self, directory: &Path) -> Vec<(OsString, bool)> {
         let entries = fs::read_dir(directory)
             .into_iter()
@@ -63,6 +61,12 @@ impl Tree for Host {
         // The kind comes with the name: no look at the file itself, links not followed.
         let kind = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
         entries.map(|entry| (entry.file_name(), kind(&entry))).collect()
+    }
+}
+
+impl Tree for Host {
+    fn list(&self, directory: &Path) -> Vec<(OsString, bool)> {
+        Environment::list(self, directory)
     }
 
     fn is_directory(&self, path: &Path) -> Option<bool> {

@@ -21,6 +21,7 @@ pub mod protected;
 pub mod read;
 pub mod registry;
 pub mod screen;
+mod screened;
 mod suggest;
 pub mod support;
 pub mod trust;

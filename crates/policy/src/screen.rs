@@ -72,12 +72,16 @@ fn url_with_password(line: &str) -> Option<&'static str> {
     })
 }
 
-/// Words that name what must not be shown, as the last part of a key.
+/// Words that name what must not be shown, as the end of a key without its `-` and `_`:
+/// `accessToken`, `smtp_password`, `X-Api-Key`.
 #[rustfmt::skip]
 const TELLING: &[&str] = &[
-    "token", "secret", "password", "passwd", "passphrase", "api_key", "apikey", "access_key", "private_key",
-    "client_secret", "authorization", "bearer_token", "auth_token", "authtoken", "credentials", "extraheader", "cookie",
+    "token", "secret", "password", "passwd", "passphrase", "apikey", "accesskey", "privatekey", "secretkey",
+    "authorization", "credentials", "extraheader", "cookie", "smtppass", "imappass",
 ];
+
+/// Those that are telling only when they are all of it.
+const TELLING_ALONE: &[&str] = &["pass", "pwd", "auth"];
 
 /// A key like these with a value of its own. A name of a variable (`env_key = "X"`), a
 /// number, a switch or an empty text is none, nor is a comment.
@@ -89,12 +93,14 @@ fn telling_key(line: &str) -> Option<&'static str> {
     body.match_indices(['=', ':']).find_map(|(at, _)| {
         let before = body[..at].trim_end().trim_end_matches(['"', '\'']);
         let part = |c: char| !(c.is_alphanumeric() || c == '_' || c == '-');
-        let key = before.rsplit(part).next().unwrap_or_default().replace('-', "_");
+        let key = before
+            .rsplit(part)
+            .next()
+            .unwrap_or_default()
+            .replace(['-', '_'], "");
         let value = &body[at + 1..];
         let value = value[..value.find(',').unwrap_or(value.len())].trim_matches(['"', '\'', '}', ' ', '\t']);
-        let telling = TELLING
-            .iter()
-            .any(|t| key == *t || key.ends_with(&format!("_{t}")));
+        let telling = TELLING.iter().any(|t| key.ends_with(t)) || TELLING_ALONE.contains(&key.as_str());
         (telling && looks_like_a_value(value)).then_some("a key with a secret's name")
     })
 }
@@ -128,6 +134,10 @@ mod tests {
             "note = \"ghp_0123456789abcdefghij\"",
             "-----BEGIN OPENSSH PRIVATE KEY-----",
             "//packages.example/:_authToken=abc",
+            "[sendemail]\n\tsmtpUser = ana\n\tsmtpPass = hunter2",
+            "[imap]\n\tpass = hunter2",
+            r#"{ "mcpServers": { "x": { "headers": { "X-Api-Key": "abc" } } } }"#,
+            r#"{ "accessToken": "abc" }"#,
         ] {
             assert!(looks_like(text).is_some(), "{text}");
         }
@@ -143,6 +153,8 @@ mod tests {
             "[net]\ngit-fetch-with-cli = true\n[source.mirror]\nregistry = \"sparse+https://packages.example/index/\"",
             r#"{ "permissions": { "allow": ["Bash(npm run:*)"] }, "apiKeyHelper": "pass show x" }"#,
             "# token = \"abc\"",
+            "[sendemail]\n\tsmtpServer = /usr/bin/msmtp\n\tsmtpEncryption = tls",
+            "[color]\n\tui = auto\nbypass = yes",
             "token = \"\"\nmax_tokens = 5\nGITHUB_TOKEN = \"$GITHUB_TOKEN\"",
         ] {
             assert_eq!(looks_like(text), None, "{text}");

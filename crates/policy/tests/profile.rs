@@ -76,6 +76,19 @@ impl Environment for Machine {
     fn read(&self, path: &Path) -> Option<Vec<u8>> {
         self.files.get(path).map(|text| text.as_bytes().to_vec())
     }
+    fn list(&self, directory: &Path) -> Vec<(OsString, bool)> {
+        let below = self
+            .files
+            .keys()
+            .filter_map(|file| file.strip_prefix(directory).ok());
+        let entry = |rest: &Path| {
+            let mut parts = rest.components();
+            Some((parts.next()?.as_os_str().to_owned(), parts.next().is_some()))
+        };
+        let mut entries: Vec<_> = below.filter_map(entry).collect();
+        entries.dedup();
+        entries
+    }
 }
 
 /// A run, before it is made a profile of.
@@ -511,7 +524,10 @@ fn the_environment_is_built_from_nothing() {
         ("SECRET", "x"),
         ("GIT_AUTHOR_NAME", "Ana"),
     ];
-    let inside = profile.env.build(outside.map(|(n, v)| (n.into(), v.into())));
+    let inside = profile
+        .env
+        .build(outside.map(|(n, v)| (n.into(), v.into())))
+        .variables;
     let lines: Vec<String> = inside
         .iter()
         .map(|(n, v)| format!("{}={}", n.display(), v.display()))
@@ -533,10 +549,83 @@ fn the_environment_is_built_from_nothing() {
 }
 
 #[test]
+fn what_presets_pass_is_looked_at_first() {
+    let mut run = run("npm");
+    let built = |run: &Run, outside: &[(&str, &str)]| {
+        let outside = outside.iter().map(|(n, v)| (n.into(), v.into()));
+        run.ok(&Machine::default()).env.build(outside)
+    };
+    let outside = [
+        (
+            "NODE_OPTIONS",
+            "--max-old-space-size=8192  --require /opt/editor/boot.js --no-warnings",
+        ),
+        ("NODE_PATH", "https://ana:hunter2@example.com/"),
+        ("NODE_ENV", "test"),
+    ];
+    let inside = built(&run, &outside);
+    let get = |inside: &fumehood_policy::profile::Inside, name: &str| {
+        inside
+            .variables
+            .get(OsStr::new(name))
+            .map(|v| v.display().to_string())
+    };
+    assert_eq!(
+        get(&inside, "NODE_OPTIONS").as_deref(),
+        Some("--max-old-space-size=8192 --no-warnings")
+    );
+    assert_eq!(get(&inside, "NODE_PATH"), None);
+    assert_eq!(get(&inside, "NODE_ENV").as_deref(), Some("test"));
+    let said: Vec<String> = inside.left_out.values().map(ToString::to_string).collect();
+    insta::assert_snapshot!(said.join("\n"), @r"
+    preset node: env.pass: NODE_OPTIONS is not passed as it is: 2 of its 4 words may name code or a password; --env NODE_OPTIONS passes it
+    preset node: env.pass: NODE_PATH is not passed as it is: it looks like a URL with a password; --env NODE_PATH passes it
+    ");
+    run.flags.env = vec![("NODE_OPTIONS".into(), None), ("NODE_PATH".into(), None)];
+    let inside = built(&run, &outside);
+    assert_eq!(get(&inside, "NODE_OPTIONS").as_deref(), Some(outside[0].1));
+    assert!(inside.left_out.is_empty());
+}
+
+#[test]
+fn plugins_are_shown_without_their_keys() {
+    let machine = Machine::new(&[
+        (
+            "/home/ana/.claude/plugins/a/.mcp.json",
+            "{ \"env\": { \"API_TOKEN\": \"hunter2\" } }",
+        ),
+        ("/home/ana/.claude/plugins/a/plugin.json", "{ \"name\": \"a\" }"),
+        (
+            "/home/ana/.claude/plugins/a/README.md",
+            "set API_TOKEN: \"your token\"",
+        ),
+        ("/home/ana/.claude/skills/s/.env", "SMTP_PASSWORD=hunter2"),
+    ]);
+    let profile = run("claude").ok(&machine);
+    assert!(
+        ["plugins", "skills"]
+            .iter()
+            .all(|name| profile.shown.iter().any(|s| s.target.ends_with(name)))
+    );
+    let covered: Vec<_> = profile.covered.iter().map(|p| p.display().to_string()).collect();
+    assert_eq!(
+        covered,
+        [
+            "/home/ana/.claude/skills/s/.env",
+            "/home/ana/.claude/plugins/a/.mcp.json"
+        ]
+    );
+    insta::assert_snapshot!(notices(&profile), @r"
+    preset claude-code: presets: /home/ana/.claude/skills/s/.env is not shown: line 1 looks like a key with a secret's name
+    preset claude-code: presets: /home/ana/.claude/plugins/a/.mcp.json is not shown: line 1 looks like a key with a secret's name
+    ");
+}
+
+#[test]
 fn offline_variables_go_when_there_is_a_network() {
     let mut run = run("cargo");
     let has_it = |run: &Run| {
-        let inside = run.ok(&Machine::default()).env.build([]);
+        let inside = run.ok(&Machine::default()).env.build([]).variables;
         inside.contains_key(OsStr::new("CARGO_NET_OFFLINE"))
     };
     assert!(has_it(&run));

@@ -6,7 +6,7 @@ use fumehood_limits::Limits;
 use fumehood_limits::units::Millicpus;
 use fumehood_policy::hidden::{Visible, find as find_hidden};
 use fumehood_policy::host::ProjectDirectory;
-use fumehood_policy::profile::{AgentHome, Profile};
+use fumehood_policy::profile::{AgentHome, Notice, Profile};
 use fumehood_policy::trust::Digest;
 use fumehood_policy::{Escaped, protected, value};
 use fumehood_sandbox::Level;
@@ -21,6 +21,8 @@ pub(super) struct Wanted {
     pub(super) limits: Limits,
     /// Protected paths that cannot be held, in words.
     pub(super) unheld: Vec<String>,
+    /// Variables of presets that did not pass, or not whole.
+    pub(super) left_out: Vec<Notice>,
 }
 
 /// From the profile, the command line and the host.
@@ -42,6 +44,7 @@ pub(super) fn request(
         Level::Namespace => protected_paths(project.path(), names),
         Level::Landlock => Default::default(),
     };
+    let inside = profile.env.build(std::env::vars_os());
     let request = Request {
         layers: None,
         git: None,
@@ -60,7 +63,7 @@ pub(super) fn request(
         protected,
         scratch: None,
         home: home(profile, &project, places, &host.user.home)?,
-        variables: profile.env.build(std::env::vars_os()).into_iter().collect(),
+        variables: inside.variables.into_iter().collect(),
         user: arguments.user,
         // What lies in memory is memory, also where no control group counts it as such.
         room: [limits.disk, limits.memory].into_iter().flatten().min(),
@@ -71,6 +74,7 @@ pub(super) fn request(
         request,
         limits,
         unheld,
+        left_out: inside.left_out.into_values().collect(),
     })
 }
 
@@ -132,8 +136,9 @@ pub(super) fn new_protected(project: &Path, before: &[PathBuf]) -> Vec<PathBuf> 
 
 /// What exists and is to be hidden, in the project and in what is shown besides.
 fn hidden(profile: &Profile, project: &Project, home: &Path) -> Result<Vec<PathBuf>, String> {
+    let covered = profile.covered.iter().cloned();
     if profile.hide.is_empty() {
-        return Ok(Vec::new());
+        return Ok(covered.collect());
     }
     let mut visible = vec![Visible {
         target: project.path(),
@@ -145,11 +150,8 @@ fn hidden(profile: &Profile, project: &Project, home: &Path) -> Result<Vec<PathB
     }));
     let machine = fumehood_policy::host::Host::new(Some(home.to_owned()));
     let hits = find_hidden(&profile.hide, project.path(), Some(home), &visible, &machine);
-    Ok(hits
-        .map_err(|e| e.to_string())?
-        .into_iter()
-        .map(|hit| hit.target)
-        .collect())
+    let hits = hits.map_err(|e| e.to_string())?.into_iter().map(|hit| hit.target);
+    Ok(hits.chain(covered).collect())
 }
 
 /// The home: kept for each project and agent where a preset says so.

@@ -34,6 +34,8 @@ pub struct Preset {
     pub layered: Vec<PathTemplate>,
     /// Variables passed.
     pub pass: Vec<EnvPattern>,
+    /// Variables passed word by word: only those words that are listed.
+    pub words: Vec<(EnvName, Vec<WordPattern>)>,
     /// Variables set.
     pub set: Vec<(EnvName, String)>,
     /// Variables set while the network is off.
@@ -97,6 +99,21 @@ impl Word for RegistryClient {
     ];
 }
 
+/// A word of a variable that holds options: exact, or all that begin alike where it ends in `*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WordPattern(String);
+
+impl WordPattern {
+    /// Whether the word is meant.
+    #[must_use]
+    pub fn matches(&self, word: &[u8]) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(head) => word.starts_with(head.as_bytes()),
+            None => word == self.0.as_bytes(),
+        }
+    }
+}
+
 impl Preset {
     /// Parses a preset's text.
     pub fn parse(name: &str, text: &str) -> Result<Self, Findings> {
@@ -124,7 +141,7 @@ impl Preset {
         let (commands, files, also) = f.get("when", when).unwrap_or_default();
         let (read, screened) = f.get("show", show).unwrap_or_default();
         let (private, layered) = f.get("cache", cache).unwrap_or_default();
-        let (env, offline) = f.get("env", env).unwrap_or_default();
+        let (env, offline, words) = f.get("env", env).unwrap_or_default();
         let scratch = f.get("workspace", scratch).unwrap_or_default();
         let (hosts, registry_from) = f.get("network", network).unwrap_or_default();
         let agent = f.get("agent", Agent::decode);
@@ -140,6 +157,7 @@ impl Preset {
             private,
             layered,
             pass: values(env.pass),
+            words,
             set: env
                 .set
                 .into_iter()
@@ -192,7 +210,13 @@ fn cache(node: &Node<'_>) -> Option<(Vec<PathTemplate>, Vec<PathTemplate>)> {
     node.table(|f| Some((paths(f, "private"), paths(f, "layered"))))
 }
 
-fn env(node: &Node<'_>) -> Option<(EnvSection, Vec<(EnvName, String)>)> {
+type Env = (
+    EnvSection,
+    Vec<(EnvName, String)>,
+    Vec<(EnvName, Vec<WordPattern>)>,
+);
+
+fn env(node: &Node<'_>) -> Option<Env> {
     node.table(|f| {
         let pass = f.get("pass", Node::texts).unwrap_or_default();
         let set = f.get("set", variables).unwrap_or_default();
@@ -201,7 +225,13 @@ fn env(node: &Node<'_>) -> Option<(EnvSection, Vec<(EnvName, String)>)> {
             .into_iter()
             .map(|(name, value)| (name.value, value))
             .collect();
-        Some((EnvSection { pass, set }, offline))
+        let listed = |n: &Node<'_>| n.list(|e| e.text().map(|t| WordPattern(t.to_owned())));
+        let words = f.get("words", |n| n.entries(listed)).unwrap_or_default();
+        let words = words
+            .into_iter()
+            .map(|(name, list)| (name.value, values(list)))
+            .collect();
+        Some((EnvSection { pass, set }, offline, words))
     })
 }
 

@@ -13,8 +13,10 @@ pub fn assemble(inputs: &Inputs<'_>, env: &impl Environment) -> Result<Profile, 
     let chosen = choose(inputs.command, inputs.folders, &inputs.asked_presets());
     let presets = load(&chosen, &mut refusals);
     restrictions::check(inputs, &mut refusals, &mut notices);
+    let files = files::shown(inputs, &presets, env, &mut refusals, &mut notices);
     let profile = Profile {
-        shown: files::shown(inputs, &presets, env, &mut refusals, &mut notices),
+        shown: files.shown,
+        covered: files.covered,
         caches: files::caches(&presets, inputs.project_dir, env),
         hide: files::hidden(inputs),
         env: environment::environment(inputs, &presets, &mut notices),

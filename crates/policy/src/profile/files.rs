@@ -1,6 +1,6 @@
 //! Which paths are shown, kept and hidden.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{AgentHome, Inputs, Notice, Refusal};
 use crate::config::Config;
@@ -9,9 +9,19 @@ use crate::expand::{
 };
 use crate::origin::{Layer, Origin, Sourced};
 use crate::preset::Preset;
+use crate::screened::look;
 use crate::value::{HidePattern, PathTemplate};
 
 type Presets = [(&'static str, Preset)];
+
+/// What is visible beside the project and the system.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    /// Shown paths.
+    pub(super) shown: Vec<Shown>,
+    /// Files below them that are covered.
+    pub(super) covered: Vec<PathBuf>,
+}
 
 /// Everything that is visible beside the project and the system.
 pub(super) fn shown(
@@ -20,13 +30,14 @@ pub(super) fn shown(
     env: &impl Environment,
     refusals: &mut Vec<Refusal>,
     notices: &mut Vec<Notice>,
-) -> Vec<Shown> {
-    let mut shown = of_presets(inputs, presets, env, notices);
+) -> Files {
+    let mut files = of_presets(inputs, presets, env, notices);
     for config in inputs.requesting() {
-        shown.extend(of_config(inputs, config, env, notices));
+        files.shown.extend(of_config(inputs, config, env, notices));
     }
-    shown.extend(of_flags(inputs, env, refusals));
-    settle(shown)
+    files.shown.extend(of_flags(inputs, env, refusals));
+    files.shown = settle(files.shown);
+    files
 }
 
 /// A preset's paths where they exist; what lies in the project is visible anyway.
@@ -35,34 +46,39 @@ fn of_presets(
     presets: &Presets,
     env: &impl Environment,
     notices: &mut Vec<Notice>,
-) -> Vec<Shown> {
-    let mut shown = Vec::new();
+) -> Files {
+    let mut files = Files::default();
     for (name, preset) in presets {
         let agent = preset.agent.as_ref();
-        let plain = preset
-            .read
-            .iter()
-            .chain(agent.into_iter().flat_map(|a| &a.show))
-            .map(|p| (p, false));
-        let screened = preset
-            .screened
-            .iter()
-            .chain(agent.into_iter().flat_map(|a| &a.screened))
-            .map(|p| (p, true));
-        for (path, screened) in plain.chain(screened) {
-            match show_preset_path(path, screened, name, env) {
-                None => {}
-                Some(Ok(path)) => shown.push(path),
-                Some(Err(message)) => notices.push(Notice {
-                    key: "presets",
-                    origin: Origin::Preset(name),
-                    message,
-                }),
+        let plain = preset.read.iter().chain(agent.into_iter().flat_map(|a| &a.show));
+        files
+            .shown
+            .extend(plain.filter_map(|path| show_preset_path(path, name, env)));
+        let agents = agent.into_iter().flat_map(|a| &a.screened);
+        for path in preset.screened.iter().chain(agents) {
+            if let Some(path) = show_preset_path(path, name, env) {
+                screened(&mut files, path, env, notices);
             }
         }
     }
-    shown.retain(|path| !path.target.starts_with(inputs.project_dir));
-    shown
+    files
+        .shown
+        .retain(|path| !path.target.starts_with(inputs.project_dir));
+    files
+}
+
+/// Shows what was looked through, without what looks like a credential.
+fn screened(files: &mut Files, path: Shown, env: &impl Environment, notices: &mut Vec<Notice>) {
+    let found = look(&path, env);
+    notices.extend(found.words.into_iter().map(|message| Notice {
+        key: "presets",
+        origin: path.origin.clone(),
+        message,
+    }));
+    files.covered.extend(found.covered);
+    if !found.out {
+        files.shown.push(path);
+    }
 }
 
 /// A path of a file that does not exist on this machine is said and left out: the same file

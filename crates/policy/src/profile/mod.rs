@@ -15,7 +15,7 @@ mod restrictions;
 mod walls;
 
 pub use assemble::assemble;
-pub use environment::{EnvItem, EnvMatch, EnvPlan};
+pub use environment::{EnvItem, EnvMatch, EnvPlan, Inside};
 pub use inputs::{CommandLine, Inputs, Project};
 pub use limits::RunLimits;
 
@@ -39,6 +39,8 @@ pub struct Profile {
     /// Paths visible beside the project and the system; a directory comes before what is
     /// below it.
     pub shown: Vec<Shown>,
+    /// Files below them that look as if they held a credential: absent inside.
+    pub covered: Vec<PathBuf>,
     /// Directories that the sandbox has for itself.
     pub caches: Vec<Cache>,
     /// What is absent inside.
