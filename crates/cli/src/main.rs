@@ -8,6 +8,7 @@ mod configuration;
 mod doctor;
 mod events;
 mod init;
+mod job;
 mod policy;
 mod run;
 mod say;

@@ -2,6 +2,7 @@
 
 use crate::FAILED;
 use crate::arguments::{ApplyArguments, DiffArguments, DiscardArguments, RescueArguments, UndoArguments};
+use crate::job::Jobs;
 use crate::policy::places;
 use crate::say;
 use fumehood_policy::Escaped;
@@ -10,6 +11,7 @@ use fumehood_workspace::apply::{Options, Steps};
 use fumehood_workspace::changes::{Change, Changes, read};
 use fumehood_workspace::diff::{Colours, body, contents, name_status, stat_line, unified};
 use fumehood_workspace::finding::{Finding, Judge};
+use fumehood_workspace::git::{Head, Repository, Travel, bring_out, moved};
 use fumehood_workspace::{Session, Use, find_place};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -134,19 +136,42 @@ fn print(text: &str) {
     let _closed = write!(std::io::stdout(), "{text}");
 }
 
+/// What was committed inside, if anything was and no paths are asked for but refs.
+pub(crate) fn travel(session: &Session) -> Result<Option<Travel>, String> {
+    if !moved(session.path()) {
+        return Ok(None);
+    }
+    let repository = Repository::of(&session.about().project);
+    bring_out(session, &repository, &Jobs)
+        .map(Some)
+        .map_err(|e| e.to_string())
+}
+
+/// Whether a list of paths leaves room for commits: it is empty, or names a ref.
+fn asks_for_commits(paths: &[PathBuf]) -> bool {
+    paths.is_empty() || paths.iter().any(|p| p.starts_with("refs"))
+}
+
 fn attempt_diff(arguments: &DiffArguments) -> Result<bool, String> {
     let here = here()?;
     let session = session(&here, arguments.session.as_deref(), Use::Looking)?;
     let paths = relative(&here, &arguments.paths)?;
     let mut found = read(&session).map_err(|e| e.to_string())?;
+    let travel = if asks_for_commits(&paths) {
+        travel(&session)?
+    } else {
+        None
+    };
     if !paths.is_empty() {
         found.list.retain(|c| paths.iter().any(|p| c.path.starts_with(p)));
     }
     if arguments.json {
-        print(&format!("{}\n", json(&session, &found)));
+        print(&format!("{}\n", json(&session, &found, travel.as_ref())));
     } else if arguments.name_status {
         print(&name_status(&found));
+        print(&travel.as_ref().map(commits_shown).unwrap_or_default());
     } else {
+        print(&travel.as_ref().map(commits_shown).unwrap_or_default());
         let judge = Judge::of(&found.list);
         for change in &found.list {
             let both = contents(&session, change).map_err(|e| e.to_string())?;
@@ -165,7 +190,79 @@ fn attempt_diff(arguments: &DiffArguments) -> Result<bool, String> {
         }
     }
     left(&found);
+    travel.iter().for_each(stays);
     Ok(true)
+}
+
+fn stays(travel: &Travel) {
+    for words in &travel.stays {
+        say::line(&format!("stays inside: {words}"));
+    }
+}
+
+/// Refs that moved and the commits the host does not have, one line each.
+fn commits_shown(travel: &Travel) -> String {
+    let mut text = String::new();
+    for m in &travel.moves {
+        let name = Escaped::from(m.name.as_str());
+        text += &match (&m.from, &m.to) {
+            (Some(from), Some(to)) => format!("ref {name}: {} to {}\n", from.short(), to.short()),
+            (None, Some(to)) => format!("ref {name}: new, {}\n", to.short()),
+            (_, None) => format!("ref {name}: deleted\n"),
+        };
+    }
+    if let Some((_, Head::Branch(name))) = &travel.head {
+        text += &format!("HEAD: {}\n", Escaped::from(name.short()));
+    }
+    for commit in &travel.commits {
+        let subject = String::from_utf8_lossy(&commit.subject);
+        text += &format!(
+            "commit {} {}\n",
+            commit.id.short(),
+            Escaped::from(&*subject).at_most(100)
+        );
+        for (path, found) in &commit.found {
+            text += &format!("finding: {}: {}\n", Escaped::from(path.as_path()), reasons(found));
+        }
+    }
+    if !travel.stash.is_empty() {
+        text += &format!(
+            "stash: {}\n",
+            plural(travel.stash.len(), "entry").replace("entrys", "entries")
+        );
+    }
+    text
+}
+
+fn commits_json(travel: &Travel) -> Json {
+    let refs = travel.moves.iter().map(|m| {
+        let id = |id: &Option<fumehood_workspace::git::ObjectId>| {
+            id.as_ref().map_or(Json::Null, |id| Json::text(id.as_str()))
+        };
+        Json::Object(vec![
+            ("name", Json::text(Escaped::from(m.name.as_str()))),
+            ("from", id(&m.from)),
+            ("to", id(&m.to)),
+            (
+                "held",
+                Json::List(m.held.iter().map(|f| Json::text(&f.why)).collect()),
+            ),
+        ])
+    });
+    let commits = travel.commits.iter().map(|c| {
+        Json::Object(vec![
+            ("id", Json::text(c.id.as_str())),
+            (
+                "subject",
+                Json::text(Escaped::from(&*String::from_utf8_lossy(&c.subject))),
+            ),
+        ])
+    });
+    Json::Object(vec![
+        ("refs", Json::List(refs.collect())),
+        ("commits", Json::List(commits.collect())),
+        ("stays", Json::List(travel.stays.iter().map(Json::text).collect())),
+    ])
 }
 
 fn colours() -> Colours {
@@ -186,7 +283,7 @@ fn left(found: &Changes) {
     }
 }
 
-fn json(session: &Session, found: &Changes) -> Json {
+fn json(session: &Session, found: &Changes, travel: Option<&Travel>) -> Json {
     let change = |c: &Change| {
         Json::Object(vec![
             ("path", Json::text(Escaped::from(c.path.as_path()))),
@@ -206,6 +303,7 @@ fn json(session: &Session, found: &Changes) -> Json {
         ("changes", Json::List(found.list.iter().map(change).collect())),
         ("left", Json::List(left.collect())),
         ("scratch", Json::Number(found.scratch as u64)),
+        ("git", travel.map_or(Json::Null, commits_json)),
     ])
 }
 
@@ -218,8 +316,20 @@ fn attempt_apply(arguments: &ApplyArguments) -> Result<bool, String> {
         with_findings: arguments.all,
     };
     let found = read(&session).map_err(|e| e.to_string())?;
-    let done = fumehood_workspace::apply::apply(&here.place, &session, &found, &options, &Steps::default())
-        .map_err(|e| e.to_string())?;
+    let travel = if asks_for_commits(&options.paths) {
+        travel(&session)?
+    } else {
+        None
+    };
+    let done = fumehood_workspace::apply::apply(
+        &here.place,
+        &session,
+        &found,
+        travel.as_ref(),
+        &options,
+        &Steps::default(),
+    )
+    .map_err(|e| e.to_string())?;
     if arguments.json {
         let number = done.number.map_or(Json::Null, Json::Number);
         print(&format!(
@@ -232,10 +342,17 @@ fn attempt_apply(arguments: &ApplyArguments) -> Result<bool, String> {
                 "applied {} as number {n}; `fumehood undo` takes it back\n",
                 plural(done.paths.len(), "path")
             )),
-            None if done.conflicts.is_empty() && done.held.is_empty() => print("nothing to apply\n"),
+            None if done.conflicts.is_empty() && done.held.is_empty() && done.git_waits.is_empty() => {
+                print("nothing to apply\n");
+            }
             None => {}
         }
+        done.git
+            .iter()
+            .for_each(|words| print(&format!("git: {words}\n")));
         left(&found);
+        travel.iter().for_each(stays);
+        git_waits(&done.git_waits);
         held(&done.held);
         told(
             &done.conflicts,
@@ -243,7 +360,14 @@ fn attempt_apply(arguments: &ApplyArguments) -> Result<bool, String> {
             &done.failed,
         );
     }
-    Ok(done.conflicts.is_empty() && done.failed.is_empty() && done.held.is_empty())
+    let whole = done.conflicts.is_empty() && done.failed.is_empty();
+    Ok(whole && done.held.is_empty() && done.git_waits.is_empty())
+}
+
+fn git_waits(waits: &[(String, String)]) {
+    for (name, why) in waits {
+        say::line(&format!("waits: {}: {why}", Escaped::from(name.as_str())));
+    }
 }
 
 fn held(held: &[(PathBuf, Vec<Finding>)]) {
@@ -353,6 +477,7 @@ fn attempt_undo(arguments: &UndoArguments) -> Result<bool, String> {
             plural(done.paths.len(), "path")
         ));
         told(&done.conflicts, "changed since, left as it is", &done.failed);
+        git_waits(&done.git_waits);
     }
-    Ok(done.conflicts.is_empty() && done.failed.is_empty())
+    Ok(done.conflicts.is_empty() && done.failed.is_empty() && done.git_waits.is_empty())
 }

@@ -13,6 +13,8 @@ use crate::beneath::Tree;
 use crate::changes::{Change, Changes};
 use crate::error::{At, Error, Result};
 use crate::finding::{Finding, Judge};
+use crate::git::land::{Ground, Landing};
+use crate::git::{Repository, Travel};
 use crate::journal::{self, Applies, Journal, State};
 use crate::session::{Session, remove_tree};
 use place::{Hands, Refused};
@@ -43,6 +45,10 @@ pub struct Applied {
     pub failed: Vec<(PathBuf, String)>,
     /// Paths that wait to be named, and why.
     pub held: Vec<(PathBuf, Vec<Finding>)>,
+    /// What moved in the repository: refs, HEAD, stash, in words.
+    pub git: Vec<String>,
+    /// What did not, and why.
+    pub git_waits: Vec<(String, String)>,
 }
 
 /// What an undo did.
@@ -56,6 +62,8 @@ pub struct Undone {
     pub conflicts: Vec<PathBuf>,
     /// Paths where the system refused, and its words.
     pub failed: Vec<(PathBuf, String)>,
+    /// What of the repository was not taken back, and why.
+    pub git_waits: Vec<(String, String)>,
 }
 
 /// Counts steps, and stops at one as a kill would: for tests.
@@ -86,7 +94,7 @@ impl Steps {
     }
 }
 
-/// Applies what a session changed.
+/// Applies what a session changed, and what it committed if that was brought out.
 ///
 /// # Errors
 /// Nothing was changed, or (with [`Error::Stopped`] and errors of our own files) [`recover`] goes on.
@@ -94,14 +102,15 @@ pub fn apply(
     place: &Path,
     session: &Session,
     changes: &Changes,
+    travel: Option<&Travel>,
     options: &Options,
     steps: &Steps,
 ) -> Result<Applied> {
     let applies = Applies::open(place, &session.about().project)?;
     let project = session.project()?;
-    recover_in(&applies, place, &project, steps)?;
+    recover_in(&applies, place, (&project, &session.about().project), steps)?;
     let (wanted, conflicts) = choose(changes, options);
-    if wanted.is_empty() {
+    if wanted.is_empty() && travel.is_none_or(Travel::is_empty) {
         return Ok(Applied {
             conflicts,
             ..Applied::default()
@@ -110,8 +119,12 @@ pub fn apply(
     let (number, folder) = applies.next()?;
     let accepted = |path: &Path| options.with_findings || options.paths.iter().any(|p| p == path);
     let judge = Judge::of(&changes.list);
-    let staged = stage::stage(session, &wanted, &folder, (&judge, &accepted), steps);
-    let (journal, held) = match staged {
+    let staged = stage::stage(session, &wanted, &folder, (&judge, &accepted), steps).and_then(|staged| {
+        let waiting = staged.1.iter().map(|(p, _)| p).chain(&conflicts);
+        let git = git_part(session, &folder, travel, options, waiting)?;
+        Ok((staged, git))
+    });
+    let ((journal, held), (landing, git_waits)) = match staged {
         Ok(staged) => staged,
         Err(e @ Error::Stopped(_)) => return Err(e),
         Err(e) => {
@@ -119,22 +132,58 @@ pub fn apply(
             return Err(e);
         }
     };
-    if journal.steps.is_empty() {
+    if journal.steps.is_empty() && landing.is_empty() {
         remove_tree(&folder).at("remove", &folder)?;
         return Ok(Applied {
             conflicts,
             held,
+            git_waits,
             ..Applied::default()
         });
     }
     journal::set_state(&folder, State::Ready)?;
     steps.next()?;
-    let mut done = forward(place, &folder, &project, &journal, steps)?;
+    let mut done = forward(
+        place,
+        &folder,
+        (&project, &session.about().project),
+        &journal,
+        steps,
+    )?;
     done.number = Some(number);
     done.held = held;
     done.conflicts.extend(conflicts);
+    done.git_waits.extend(git_waits);
     each_once(&mut done.conflicts);
     Ok(done)
+}
+
+/// What of the repository lands with it, written down beside the journal.
+fn git_part<'a>(
+    session: &Session,
+    folder: &Path,
+    travel: Option<&Travel>,
+    options: &Options,
+    mut waiting: impl Iterator<Item = &'a PathBuf>,
+) -> Result<(Landing, Vec<(String, String)>)> {
+    let Some(travel) = travel.filter(|t| !t.is_empty()) else {
+        return Ok(Default::default());
+    };
+    let named = |name: &str| options.paths.iter().any(|p| p == Path::new(name));
+    let repository = Repository::of(&session.about().project);
+    let wanted = |name: &str| options.paths.is_empty() || named(name);
+    let accepted = |name: &str| options.with_findings || named(name);
+    let waits = options.paths.is_empty() && waiting.any(|p| travel.paths.contains(p));
+    let (landing, said) = Landing::choose(travel, &repository, waits, (&wanted, &accepted))?;
+    if landing.is_empty() {
+        return Ok((landing, said));
+    }
+    if let Some(packs) = &travel.packs {
+        let to = folder.join("packs");
+        std::fs::rename(packs, &to).at("keep", &to)?;
+    }
+    landing.save(folder)?;
+    Ok((landing, said))
 }
 
 /// What is to be applied, and what both sides changed.
@@ -155,7 +204,13 @@ fn choose<'a>(changes: &'a Changes, options: &Options) -> (Vec<&'a Change>, Vec<
     (wanted, conflicts)
 }
 
-fn forward(place: &Path, folder: &Path, project: &Tree, journal: &Journal, steps: &Steps) -> Result<Applied> {
+fn forward(
+    place: &Path,
+    folder: &Path,
+    (project, project_path): (&Tree, &Path),
+    journal: &Journal,
+    steps: &Steps,
+) -> Result<Applied> {
     let hands = Hands::new(project, folder, journal)?;
     let mut done = Applied::default();
     for (n, (path, step)) in journal.steps.iter().enumerate() {
@@ -188,8 +243,34 @@ fn forward(place: &Path, folder: &Path, project: &Tree, journal: &Journal, steps
         taken.map(|((path, _), identity)| (path.as_path(), *identity)),
     )?;
     steps.next()?;
+    if let Some(landing) = Landing::load(folder)? {
+        let repository = Repository::of(project_path);
+        let ground = ground(project_path, &repository, journal);
+        ground.install(&folder.join("packs"))?;
+        steps.next()?;
+        done.git_waits = ground.take(&landing)?;
+        done.git = landing.words();
+        landing.note(&session_of(place, journal))?;
+        steps.next()?;
+    }
     journal::set_state(folder, State::Done)?;
+    let packs = folder.join("packs");
+    if packs.exists() {
+        remove_tree(&packs).at("remove", &packs)?;
+    }
     Ok(done)
+}
+
+fn ground<'a>(project: &'a Path, repository: &'a Repository, journal: &Journal) -> Ground<'a> {
+    Ground {
+        project,
+        repository,
+        owner: journal.owner,
+    }
+}
+
+fn session_of(place: &Path, journal: &Journal) -> PathBuf {
+    place.join("sessions").join(&journal.session)
 }
 
 fn each_once(list: &mut Vec<PathBuf>) {
@@ -222,10 +303,15 @@ pub fn recover(place: &Path, project_path: &Path) -> Result<Vec<String>> {
     }
     let applies = Applies::open(place, project_path)?;
     let project = Tree::open(project_path).at("open", project_path)?;
-    recover_in(&applies, place, &project, &Steps::default())
+    recover_in(&applies, place, (&project, project_path), &Steps::default())
 }
 
-fn recover_in(applies: &Applies, place: &Path, project: &Tree, steps: &Steps) -> Result<Vec<String>> {
+fn recover_in(
+    applies: &Applies,
+    place: &Path,
+    (project, path): (&Tree, &Path),
+    steps: &Steps,
+) -> Result<Vec<String>> {
     let mut said = Vec::new();
     for number in applies.numbers()? {
         let folder = applies.folder(number);
@@ -235,11 +321,12 @@ fn recover_in(applies: &Applies, place: &Path, project: &Tree, steps: &Steps) ->
                 said.push(format!("apply {number} had not begun and was forgotten"));
             }
             Some(State::Ready) => {
-                forward(place, &folder, project, &Journal::load(&folder)?, steps)?;
+                forward(place, &folder, (project, path), &Journal::load(&folder)?, steps)?;
                 said.push(format!("apply {number} had been stopped and was finished"));
             }
             Some(State::Undoing) => {
-                back(place, &folder, project, &Journal::load(&folder)?, number, steps)?;
+                let journal = Journal::load(&folder)?;
+                back(place, &folder, (project, path), &journal, number, steps)?;
                 said.push(format!(
                     "undo of apply {number} had been stopped and was finished"
                 ));
@@ -257,7 +344,7 @@ fn recover_in(applies: &Applies, place: &Path, project: &Tree, steps: &Steps) ->
 pub fn undo(place: &Path, project_path: &Path, number: Option<u64>, steps: &Steps) -> Result<Undone> {
     let applies = Applies::open(place, project_path)?;
     let project = Tree::open(project_path).at("open", project_path)?;
-    recover_in(&applies, place, &project, steps)?;
+    recover_in(&applies, place, (&project, project_path), steps)?;
     let mut done = Vec::new();
     for n in applies.numbers()? {
         if journal::state(&applies.folder(n))? == Some(State::Done) {
@@ -273,13 +360,13 @@ pub fn undo(place: &Path, project_path: &Path, number: Option<u64>, steps: &Step
     let journal = Journal::load(&folder)?;
     journal::set_state(&folder, State::Undoing)?;
     steps.next()?;
-    back(place, &folder, &project, &journal, number, steps)
+    back(place, &folder, (&project, project_path), &journal, number, steps)
 }
 
 fn back(
     place: &Path,
     folder: &Path,
-    project: &Tree,
+    (project, project_path): (&Tree, &Path),
     journal: &Journal,
     number: u64,
     steps: &Steps,
@@ -290,6 +377,12 @@ fn back(
         number,
         ..Undone::default()
     };
+    if let Some(landing) = Landing::load(folder)? {
+        let repository = Repository::of(project_path);
+        undone.git_waits = ground(project_path, &repository, journal).take_back(&landing)?;
+        landing.reversed().note(&session_of(place, journal))?;
+        steps.next()?;
+    }
     for (n, (path, step)) in journal.steps.iter().enumerate().rev() {
         match hands.take_back(n, path, step, after.get(n).copied().flatten(), steps) {
             Ok(()) => undone.paths.push(path.clone()),

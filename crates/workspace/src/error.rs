@@ -59,6 +59,14 @@ pub enum Error {
         /// The session.
         id: String,
     },
+    /// Something about the session's repository.
+    #[error("{what}: {why}; the changes to files can still be applied, one by one: fumehood apply PATH")]
+    Git {
+        /// The step, in words.
+        what: &'static str,
+        /// Why not.
+        why: String,
+    },
     /// Nothing was applied that could be undone.
     #[error("nothing to undo here")]
     NothingToUndo,

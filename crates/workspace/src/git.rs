@@ -7,6 +7,15 @@
 //! partial clone) is told by [`Unfit`], and the repository is then overlaid with the rest.
 
 mod config;
+pub(crate) mod land;
+mod listing;
+mod name;
+mod out;
+mod refs;
+
+pub use name::{Head, ObjectId, RefName};
+pub use out::{Confined, Job, Move, NewCommit, Travel, bring_out, moved};
+pub use refs::{Refs, Repository};
 
 use crate::beneath::{self, Kind, Tree};
 use crate::error::{At, Result};
@@ -254,15 +263,20 @@ fn object_id(text: &str) -> Option<String> {
     (hex && matches!(text.len(), 40 | 64)).then(|| text.to_owned())
 }
 
-/// Whether anything was committed, staged or packed in a session's git directory.
-#[must_use]
-pub fn has_objects(git: &Path) -> bool {
-    let entries = std::fs::read_dir(git.join("objects"))
-        .into_iter()
-        .flatten()
-        .flatten();
-    let loose = entries.filter(|e| e.file_name().len() == 2).count() > 0;
-    loose || std::fs::read_dir(git.join("objects/pack")).is_ok_and(|mut d| d.next().is_some())
+/// Branches that other worktrees of a repository have checked out.
+fn head_of_others(repository: &Repository) -> Vec<RefName> {
+    let mut folders = vec![repository.common.clone()];
+    let entries = std::fs::read_dir(repository.common.join("worktrees"));
+    folders.extend(entries.into_iter().flatten().flatten().map(|e| e.path()));
+    folders.retain(|folder| *folder != repository.own);
+    let branch = |folder: PathBuf| {
+        let bytes = read(&Tree::open(&folder).ok()?, Path::new("HEAD")).ok()??;
+        match Head::parse(&bytes)? {
+            Head::Branch(name) => Some(name),
+            Head::Detached(_) => None,
+        }
+    };
+    folders.into_iter().filter_map(branch).collect()
 }
 
 #[cfg(test)]

@@ -304,6 +304,16 @@ impl Session {
         if let Err(unfit) = git::make(&self.about.project, &own)? {
             return Ok(Err(unfit));
         }
+        let made = git::Repository {
+            own: own.clone(),
+            common: own.clone(),
+        };
+        git::Refs::read(&made)?.save(&self.path)?;
+        let stash = own.join("logs/refs/stash");
+        if stash.exists() {
+            let kept = self.path.join("stash");
+            std::fs::copy(&stash, &kept).at("copy", &stash)?;
+        }
         if rustix::process::geteuid().is_root() {
             give_tree(&own, Owner { uid: 0, gid: 0 }, self.about.inside)?;
         }
@@ -455,7 +465,7 @@ pub fn waits(session: &Path) -> bool {
     let changed = upper
         .and_then(|t| crate::beneath::names(t.top()).ok())
         .is_some_and(|names| !names.is_empty());
-    changed || git::has_objects(&session.join("git"))
+    changed || git::moved(session)
 }
 
 /// The identity by which a project is known again.

@@ -71,7 +71,7 @@ impl Desk {
     }
 
     fn apply(&self, steps: &Steps) -> Result<fumehood_workspace::apply::Applied, Error> {
-        apply(&self.place, &self.session, &self.changes(), &all(), steps)
+        apply(&self.place, &self.session, &self.changes(), None, &all(), steps)
     }
 }
 
@@ -288,6 +288,7 @@ fn what_both_sides_changed_is_a_conflict_and_stays() {
         &desk.place,
         &desk.session,
         &desk.changes(),
+        None,
         &options,
         &Steps::default(),
     )
@@ -394,7 +395,14 @@ fn swapped_folders_lead_nothing_outside() {
             // A walk that meets the swap may fail; then there is nothing to apply.
             if let Ok(changes) = read(&desk.session) {
                 let options = Options::default();
-                let _conflicts = apply(&desk.place, &desk.session, &changes, &options, &Steps::default());
+                let _conflicts = apply(
+                    &desk.place,
+                    &desk.session,
+                    &changes,
+                    None,
+                    &options,
+                    &Steps::default(),
+                );
             }
             let _conflicts = undo(&desk.place, &desk.project, None, &Steps::default());
         }
@@ -421,6 +429,7 @@ fn a_session_is_found_again_after_a_restart() {
         &desk.place,
         &session,
         &changes,
+        None,
         &Options::default(),
         &Steps::default(),
     )
@@ -440,6 +449,7 @@ fn a_finding_waits_until_it_is_named() {
         &desk.place,
         &desk.session,
         &desk.changes(),
+        None,
         &Options::default(),
         &Steps::default(),
     )
@@ -456,6 +466,7 @@ fn a_finding_waits_until_it_is_named() {
         &desk.place,
         &desk.session,
         &desk.changes(),
+        None,
         &below,
         &Steps::default(),
     )
@@ -469,6 +480,7 @@ fn a_finding_waits_until_it_is_named() {
         &desk.place,
         &desk.session,
         &desk.changes(),
+        None,
         &named,
         &Steps::default(),
     )

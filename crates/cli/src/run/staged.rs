@@ -128,25 +128,20 @@ pub(super) fn end(session: Session) {
         return;
     }
     match changes::read(&session) {
-        Ok(found) if found.list.is_empty() && found.left.is_empty() && !committed(&session) => {}
+        Ok(found) if found.list.is_empty() && found.left.is_empty() && !git::moved(session.path()) => {}
         Ok(found) => {
-            let git = found.left.iter().filter(|l| l.why == changes::Why::Git).count();
-            let commits = if git > 0 || committed(&session) {
-                "; commits and settings of git made inside stay there in this version"
+            let commits = if git::moved(session.path()) {
+                " and commits"
             } else {
                 ""
             };
             say::line(&format!(
-                "{} kept back: `fumehood diff` shows, `fumehood apply` brings, `fumehood discard` forgets{commits}",
+                "{}{commits} kept back: `fumehood diff` shows, `fumehood apply` brings, `fumehood discard` forgets",
                 plural(found.list.len(), "change")
             ));
         }
         Err(e) => say::line(&format!("what was changed cannot be read: {e}")),
     }
-}
-
-fn committed(session: &Session) -> bool {
-    git::has_objects(&session.path().join("git"))
 }
 
 fn text(path: &Path) -> CString {
