@@ -3,7 +3,9 @@
 
 mod mac;
 mod placeholder;
+mod redact;
 mod secret;
 
 pub use placeholder::{Minter, Placeholder};
+pub use redact::{Forbidden, Redactor};
 pub use secret::{Secret, Unusable};
