@@ -3,12 +3,12 @@
 
 use std::fmt;
 
-use crate::config::{Config, ToolNetwork};
+use crate::config::{Config, Secret, ToolNetwork};
 use crate::escape::Escaped;
 use crate::finding::Pos;
 use crate::origin::At;
 use crate::preset;
-use crate::value::{Apply, Isolation, SecretSource, Sign};
+use crate::value::{Apply, Isolation, Place, SecretSource, Sign, Word};
 
 /// One request. Two are the same request if key and words are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,8 +178,9 @@ fn of_credentials(config: &Config, out: &mut Vec<Ask>) {
             format!(" if it matches {}", Escaped::from(r.as_str()))
         });
         let from = source(&secret.from);
+        let narrowed = narrowed(secret);
         let words = format!(
-            "use your secret {} from {from}{only} for {}",
+            "use your secret {} from {from}{only} for {}{narrowed}",
             name.value,
             hosts.join(", ")
         );
@@ -225,6 +226,24 @@ fn of_credentials(config: &Config, out: &mut Vec<Ask>) {
             ),
         );
     }
+}
+
+/// Methods, paths and places, where they are not the usual ones.
+fn narrowed(secret: &Secret) -> String {
+    let methods: Vec<&str> = secret.methods.iter().map(|m| m.word()).collect();
+    let paths: Vec<String> = secret.paths.iter().map(ToString::to_string).collect();
+    let places: Vec<String> = secret.places.iter().map(ToString::to_string).collect();
+    let usual = secret.places == [Place::Header];
+    let words = [
+        methods.join(" "),
+        paths.join(" "),
+        if usual { String::new() } else { places.join(", ") },
+    ];
+    words
+        .iter()
+        .filter(|w| !w.is_empty())
+        .map(|w| format!(", {w}"))
+        .collect()
 }
 
 /// A command is run on the host: that is more than reading a secret, and said.

@@ -7,7 +7,7 @@ use regex_lite::Regex;
 
 use super::Node;
 use crate::origin::At;
-use crate::value::{HostPort, Invalid, Port, SecretSource, Word};
+use crate::value::{HostPort, Invalid, Place, Port, SecretSource, Word};
 
 /// `[network]`: what may be reached and what is published.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,14 +84,10 @@ impl Allow {
                 f.error("the port is given twice", "keep `port`");
             }
             host.port = host.port.or(port);
-            let values = |list: Option<Vec<At<Method>>>| {
-                list.unwrap_or_default().into_iter().map(|m| m.value).collect()
-            };
-            let paths = paths.unwrap_or_default().into_iter().map(|p| p.value).collect();
             Some(Self {
                 host,
-                methods: values(methods),
-                paths,
+                methods: values(methods.unwrap_or_default()),
+                paths: values(paths.unwrap_or_default()),
                 query: query.unwrap_or_default(),
                 headers: headers.unwrap_or_default(),
                 tunnel,
@@ -248,6 +244,12 @@ pub struct Secret {
     pub from: SecretSource,
     /// Requests to these hosts may carry it.
     pub hosts: Vec<HostPort>,
+    /// Only with these methods; empty means any that the host's rule allows.
+    pub methods: Vec<Method>,
+    /// Only to these paths; empty means any that the host's rule allows.
+    pub paths: Vec<UrlPattern>,
+    /// Only in these places; never empty.
+    pub places: Vec<Place>,
     /// A value that this does not match is refused.
     pub require: Option<Regex>,
 }
@@ -257,27 +259,46 @@ impl Secret {
         node.table(|f| {
             let from = f.need(
                 "from",
-                "env:NAME, file:PATH, keyring:NAME, op://… or cmd:COMMAND",
+                "store:NAME, env:NAME, file:PATH, keyring:SERVICE, op://… or cmd:COMMAND",
                 Node::parse,
             );
             let hosts = f.need("for", "name the host that it is for", |n| {
                 n.one_or_more(Node::parse)
             });
+            let methods = f.get("methods", |n| {
+                n.one_or_more(|m| m.text().and_then(|t| m.check(Method::from_word(t))))
+            });
+            let paths = f.get("paths", |n| n.one_or_more(Node::parse));
+            let places = f.get("place", |n| n.one_or_more(Node::parse));
             let require = f.get("require", regex);
-            let hosts = hosts?.value.into_iter().map(|h| h.value).collect();
             Some(Self {
                 from: from?.value,
-                hosts,
+                hosts: values(hosts?.value),
+                methods: values(methods.unwrap_or_default()),
+                paths: values(paths.unwrap_or_default()),
+                places: places.map_or_else(|| vec![Place::Header], values),
                 require,
             })
         })
     }
 }
 
+fn values<T>(list: Vec<At<T>>) -> Vec<T> {
+    list.into_iter().map(|at| at.value).collect()
+}
+
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
         let text = |s: &Self| s.require.as_ref().map(|r| r.as_str().to_owned());
-        self.from == other.from && self.hosts == other.hosts && text(self) == text(other)
+        let rest = |s: &Self| {
+            (
+                s.hosts.clone(),
+                s.methods.clone(),
+                s.paths.clone(),
+                s.places.clone(),
+            )
+        };
+        self.from == other.from && rest(self) == rest(other) && text(self) == text(other)
     }
 }
 

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::manager::Item;
 use super::{EnvName, Invalid, PathTemplate};
 
 /// Where a secret's value is fetched from, outside the sandbox, when it is needed.
@@ -10,15 +11,16 @@ pub enum SecretSource {
     Env(EnvName),
     /// `file:PATH`
     File(PathTemplate),
-    /// `keyring:NAME`, the desktop's keyring.
-    Keyring(String),
-    /// `op://VAULT/ITEM/FIELD`, 1Password.
-    OnePassword(String),
+    /// `store:NAME`, what `fumehood secret add` was given.
+    Store(EnvName),
+    /// `op://VAULT/ITEM/FIELD`, `keyring:SERVICE`, `pass:NAME` and the like.
+    Manager(Item),
     /// `cmd:COMMAND LINE`, run on the host; split at blanks, no shell.
     Command(Vec<String>),
 }
 
-const HELP: &str = "write env:NAME, file:PATH, keyring:NAME, op://VAULT/ITEM/FIELD or cmd:COMMAND";
+const HELP: &str =
+    "write env:NAME, file:PATH, store:NAME, keyring:SERVICE, op://VAULT/ITEM/FIELD, pass:NAME or cmd:COMMAND";
 
 impl FromStr for SecretSource {
     type Err = Invalid;
@@ -32,24 +34,33 @@ impl FromStr for SecretSource {
             _ if !plain => Err(bad()),
             "env" => rest.parse().map(Self::Env).map_err(|_| bad()),
             "file" => rest.parse().map(Self::File).map_err(|_| bad()),
-            "keyring" => Ok(Self::Keyring(rest.to_owned())),
-            "op" => one_password(rest).ok_or_else(bad),
-            "cmd" => command(rest).ok_or_else(bad),
-            _ => Err(bad()),
+            "store" => rest.parse().map(Self::Store).map_err(|_| bad()),
+            "op" if !one_password(rest) => Err(bad()),
+            "cmd" => command(rest),
+            _ => Item::parse(scheme, rest).map(Self::Manager).ok_or_else(bad),
         }
     }
 }
 
-fn one_password(rest: &str) -> Option<SecretSource> {
-    let path = rest.strip_prefix("//")?;
-    let parts: Vec<&str> = path.split('/').collect();
-    let whole = (3..=4).contains(&parts.len()) && parts.iter().all(|p| !p.is_empty());
-    whole.then(|| SecretSource::OnePassword(path.to_owned()))
+fn one_password(rest: &str) -> bool {
+    let parts: Vec<&str> = rest.strip_prefix("//").unwrap_or_default().split('/').collect();
+    (3..=4).contains(&parts.len()) && parts.iter().all(|p| !p.is_empty())
 }
 
-fn command(rest: &str) -> Option<SecretSource> {
+fn command(rest: &str) -> Result<SecretSource, Invalid> {
     let words: Vec<String> = rest.split_ascii_whitespace().map(str::to_owned).collect();
-    (!words.is_empty()).then_some(SecretSource::Command(words))
+    let program = words
+        .first()
+        .ok_or_else(|| Invalid::new("no command is named", HELP))?;
+    // A program of the checkout could have been written inside a sandbox.
+    if program.contains('/') && !program.starts_with('/') {
+        let help = "name it as it is found on PATH, or by its whole path";
+        return Err(Invalid::new(
+            "a command below the working directory is not run",
+            help,
+        ));
+    }
+    Ok(SecretSource::Command(words))
 }
 
 impl fmt::Display for SecretSource {
@@ -58,8 +69,8 @@ impl fmt::Display for SecretSource {
         match self {
             Self::Env(name) => write!(f, "env:{name}"),
             Self::File(path) => write!(f, "file:{path}"),
-            Self::Keyring(name) => write!(f, "keyring:{}", escaped(name)),
-            Self::OnePassword(path) => write!(f, "op://{}", escaped(path)),
+            Self::Store(name) => write!(f, "store:{name}"),
+            Self::Manager(item) => write!(f, "{}:{}", item.manager().scheme, escaped(item.name())),
             Self::Command(words) => write!(f, "cmd:{}", escaped(&words.join(" "))),
         }
     }
@@ -74,9 +85,13 @@ mod tests {
         for text in [
             "env:TOKEN",
             "file:~/.token",
+            "store:TOKEN",
             "keyring:x y",
+            "keyring:gh:github.com#me",
             "op://dev/stripe-test/key",
-            "cmd:pass show x",
+            "pass:work/stripe",
+            "vault:secret/stripe#key",
+            "cmd:gpg --decrypt /home/me/x.gpg",
         ] {
             assert_eq!(text.parse::<SecretSource>().unwrap().to_string(), text);
         }
@@ -87,14 +102,28 @@ mod tests {
         for text in [
             "sk_live_4eC39HqLyjWDarjtT1zdp7dc",
             "op://x",
+            "op:x",
             "env:",
             "env:a b",
             "cmd: ",
             "https://x.example",
             "file:a\nb",
+            "pass:--clip",
         ] {
             let error = text.parse::<SecretSource>().unwrap_err();
             assert!(!format!("{error} {}", error.help).contains("sk_live"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_program_of_the_checkout_is_not_run() {
+        for text in ["cmd:./key", "cmd:scripts/key", "cmd:../key"] {
+            let error = text.parse::<SecretSource>().unwrap_err();
+            assert!(
+                error.to_string().contains("below the working directory"),
+                "{text}"
+            );
+        }
+        assert!("cmd:/usr/bin/key".parse::<SecretSource>().is_ok());
     }
 }
