@@ -122,6 +122,19 @@ pub(crate) fn new(path: &Path) -> Result<File, WriteError> {
     })
 }
 
+/// A whole file in place of another, or none: it is there with all its bytes, or not at all.
+pub(crate) fn replace(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), WriteError> {
+    let (path, before) = (folder.join(name), folder.join(format!("{name}.new")));
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(&before).map_err(doing("make a file"))?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_data())
+        .and_then(|()| std::fs::rename(&before, &path))
+        .map_err(doing("write a file"))?;
+    sync_folder(folder)
+}
+
 pub(crate) fn sync_folder(folder: &Path) -> Result<(), WriteError> {
     let opened = File::open(folder).and_then(|f| f.sync_all());
     opened.map_err(doing("sync the folder"))

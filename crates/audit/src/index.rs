@@ -78,6 +78,20 @@ impl Default for Index {
 }
 
 impl Index {
+    /// Of a log of complete bundles that end there.
+    pub(crate) fn after(end: u64) -> Self {
+        let span = Span { end, ..Span::EMPTY };
+        Self {
+            span,
+            ..Self::default()
+        }
+    }
+
+    /// Where the journal ends.
+    pub(crate) const fn end(&self) -> u64 {
+        self.span.end
+    }
+
     /// A record of this many bytes was added.
     pub(crate) fn push(&mut self, length: usize, time: u64, kind: Kind) {
         self.span.end += 2 + length as u64;

@@ -31,6 +31,15 @@ impl Key {
         Ok(Self(key))
     }
 
+    /// The key of the account, which outlives its process: its 32 bytes, from a file of its own.
+    pub(crate) fn from_seed(seed: &[u8; 32]) -> Self {
+        Self(SigningKey::from_bytes(seed))
+    }
+
+    pub(crate) fn seed(&self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+
     /// Its public half.
     #[must_use]
     pub fn public(&self) -> PublicKey {
@@ -119,6 +128,16 @@ impl PublicKey {
         let mut key = vec![ED25519];
         key.extend_from_slice(&self.0);
         format!("{name}+{id}+{}", STANDARD.encode(key))
+    }
+
+    /// Reads what [`PublicKey::verifier`] writes: name and key.
+    #[must_use]
+    pub fn from_verifier(text: &str) -> Option<(String, Self)> {
+        let (name, rest) = text.split_once('+')?;
+        let (_, encoded) = rest.split_once('+')?;
+        let key = STANDARD.decode(encoded).ok()?;
+        let key = Self::from_bytes(key.strip_prefix(&[ED25519])?.try_into().ok()?);
+        (key.verifier(name) == text).then(|| (name.to_owned(), key))
     }
 
     pub(crate) fn verifies(&self, bytes: &[u8], signature: &[u8; 64]) -> bool {

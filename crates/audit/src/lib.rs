@@ -14,8 +14,10 @@
 
 #![forbid(unsafe_code)]
 
+mod account;
 mod check;
 mod client;
+mod continued;
 mod entry;
 mod finish;
 mod index;
@@ -26,11 +28,13 @@ mod proof;
 mod read;
 mod record;
 mod service;
+mod session;
 mod tree;
 mod verify;
 mod wire;
 mod writer;
 
+pub use account::{Account, identity, index_folder, session_folder};
 pub use client::Client;
 pub use entry::{Entry, Memory, Recorder, RecorderError, Ticket};
 pub use key::{Key, PublicKey};
@@ -39,6 +43,7 @@ pub use proof::{Proof, ProofError, ProveError, prove};
 pub use read::{ReadError, Records};
 pub use record::{BLIND, Kind, MAX_RECORD, Record, RecordError, Value};
 pub use service::{Pace, Service};
+pub use session::{Session, write_session};
 pub use tree::{Frontier, Hash, leaf};
 pub use verify::{Remembered, Report, VerifyError, verify};
 pub use writer::{WriteError, Writer};

@@ -78,20 +78,19 @@ impl Service {
     }
 
     /// Writes until nobody can record any more, then ends the log. `at_head` is told every head that
-    /// was signed and written.
+    /// was signed and written, and its note.
     ///
     /// # Errors
     /// The log cannot be written. Everybody was told why.
-    pub fn run(mut self, mut at_head: impl FnMut(&Checkpoint)) -> Result<Checkpoint, WriteError> {
+    pub fn run(mut self, mut at_head: impl FnMut(&Checkpoint, &str)) -> Result<Checkpoint, WriteError> {
         let ended = self.serve(&mut at_head).and_then(|()| self.writer.finish());
         if let Err(error) = &ended {
-            let answer = Answer::Failed(error.to_string()).encode();
-            self.senders.iter().for_each(|sender| tell(sender, &answer));
+            self.senders.iter().for_each(|sender| refuse(sender, error));
         }
         ended
     }
 
-    fn serve(&mut self, at_head: &mut impl FnMut(&Checkpoint)) -> Result<(), WriteError> {
+    fn serve(&mut self, at_head: &mut impl FnMut(&Checkpoint, &str)) -> Result<(), WriteError> {
         while !self.senders.is_empty() {
             let ready = self.wait();
             let mut gone = Vec::new();
@@ -140,7 +139,7 @@ impl Service {
             || self.writer.size() - self.writer.durable() >= self.pace.head_every
     }
 
-    fn commit(&mut self, at_head: &mut impl FnMut(&Checkpoint)) -> Result<(), WriteError> {
+    fn commit(&mut self, at_head: &mut impl FnMut(&Checkpoint, &str)) -> Result<(), WriteError> {
         if self.key_since.elapsed() >= self.pace.key_for {
             self.writer.evolve()?;
             self.key_since = Instant::now();
@@ -153,7 +152,7 @@ impl Service {
                 tell(sender, &Answer::Durable { ticket }.encode());
             }
         }
-        at_head(&head);
+        at_head(&head, self.writer.note());
         Ok(())
     }
 
@@ -214,6 +213,11 @@ fn receive(from: &OwnedFd, packet: &mut [u8]) -> Result<(usize, Option<OwnedFd>)
         _ => None,
     });
     Ok((got.bytes, socket))
+}
+
+/// Tells a sender that nothing will be written, and why.
+pub(crate) fn refuse(sender: &OwnedFd, error: &WriteError) {
+    tell(sender, &Answer::Failed(error.to_string()).encode());
 }
 
 /// Answers; one who does not listen, or not any more, goes without.

@@ -69,6 +69,16 @@ impl Frontier {
         true
     }
 
+    /// Its hashes, for keeping: [`Frontier::from_parts`].
+    pub(crate) fn hashes(&self) -> &[Hash] {
+        &self.complete
+    }
+
+    /// What [`Frontier::hashes`] gave, if it has as many hashes as a tree of this size.
+    pub(crate) fn from_parts(size: u64, complete: Vec<Hash>) -> Option<Self> {
+        (complete.len() as u32 == size.count_ones()).then_some(Self { size, complete })
+    }
+
     /// The tree's root; of an empty tree the SHA-256 of nothing.
     #[must_use]
     pub fn root(&self) -> Hash {
@@ -166,6 +176,8 @@ mod tests {
         assert_eq!(fast.root(), root_of(&leaves));
         fast.push(leaf(b"one"));
         assert!(!fast.push_subtree(3, [0; 32]));
+        let again = Frontier::from_parts(fast.size(), fast.hashes().to_vec()).unwrap();
+        assert_eq!(again.root(), fast.root());
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Writing: one writer, one file, one sync for a group of records.
 
-use crate::finish::{lay_out, new, sync_folder};
+use crate::continued;
+use crate::finish::{lay_out, new, replace, sync_folder};
 use crate::index::Index;
-use crate::key::{Blinds, Key};
+use crate::key::{Blinds, Key, PublicKey};
 use crate::layout::{CHECKPOINT, CHECKPOINTS, INDEX, JOURNAL};
 use crate::note::Checkpoint;
 use crate::record::{Kind, Record, RecordError, Value};
@@ -103,6 +104,45 @@ impl Writer {
             note: String::new(),
             failed: false,
         })
+    }
+
+    /// Goes on with a log whose key was kept: the account's index. What a writer that died left
+    /// half written is cut off.
+    /// Also gives the key that the last signed record names, if it does.
+    pub(crate) fn reopen(
+        folder: &Path,
+        origin: &str,
+        key: Key,
+    ) -> Result<(Self, Option<PublicKey>), WriteError> {
+        let found = continued::open(folder)?;
+        let writer = Self {
+            folder: folder.to_owned(),
+            origin: origin.to_owned(),
+            key,
+            journal: found.journal,
+            checkpoints: found.checkpoints,
+            durable: found.signed,
+            frontier: found.frontier,
+            blinds: Blinds::new().map_err(WriteError::Key)?,
+            index: found.index,
+            index_file: found.index_file,
+            waiting: Vec::new(),
+            note: found.note,
+            failed: false,
+        };
+        Ok((writer, found.signed_key))
+    }
+
+    /// The last head that was signed and written; empty before the first.
+    #[must_use]
+    pub fn note(&self) -> &str {
+        &self.note
+    }
+
+    /// The public half of the key that signs now.
+    #[must_use]
+    pub fn public(&self) -> PublicKey {
+        self.key.public()
     }
 
     /// How many records are on the disk.
@@ -240,11 +280,26 @@ impl Writer {
     /// As [`Writer::commit`].
     pub fn evolve(&mut self) -> Result<(), WriteError> {
         let next = Key::generate().map_err(WriteError::Key)?;
-        let public = Value::Bytes(next.public().as_bytes().to_vec());
-        self.append(Kind::KeyNext, None, BTreeMap::from([("key".to_owned(), public)]))?;
-        self.commit()?;
-        self.key = next;
+        self.sign_successor(&next.public())?;
+        self.go_on_with(next);
         Ok(())
+    }
+
+    /// Signs the key that is to go on.
+    pub(crate) fn sign_successor(&mut self, next: &PublicKey) -> Result<(), WriteError> {
+        let public = Value::Bytes(next.as_bytes().to_vec());
+        self.append(Kind::KeyNext, None, BTreeMap::from([("key".to_owned(), public)]))?;
+        self.commit().map(drop)
+    }
+
+    /// The key that was signed goes on; the old one is forgotten.
+    pub(crate) fn go_on_with(&mut self, next: Key) {
+        self.key = next;
+    }
+
+    /// Heads that were written are on the disk when this returns.
+    pub(crate) fn sync_checkpoints(&self) -> Result<(), WriteError> {
+        self.checkpoints.sync_data().map_err(doing("sync checkpoints"))
     }
 
     /// Ends the log: tiles are laid out and synced, then the last checkpoint takes its place, and only
@@ -261,11 +316,7 @@ impl Writer {
         for file in [&self.checkpoints, &self.index_file] {
             file.sync_data().map_err(doing("sync checkpoints"))?;
         }
-        let mut last = new(&self.folder.join(CHECKPOINT))?;
-        last.write_all(self.note.as_bytes())
-            .and_then(|()| last.sync_data())
-            .map_err(doing("write the last checkpoint"))?;
-        sync_folder(&self.folder)?;
+        replace(&self.folder, CHECKPOINT, self.note.as_bytes())?;
         std::fs::remove_file(self.folder.join(JOURNAL)).map_err(doing("remove the journal"))?;
         Ok(head)
     }

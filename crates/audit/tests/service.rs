@@ -15,7 +15,7 @@ fn service(folder: &Path, sender: OwnedFd, pace: Pace) -> (PublicKey, std::threa
     let key = Key::generate().unwrap();
     let public = key.public();
     let writer = Writer::create(folder, ORIGIN, key).unwrap();
-    let run = move || Service::new(writer, sender, pace).run(|_| ()).is_ok();
+    let run = move || Service::new(writer, sender, pace).run(|_, _| ()).is_ok();
     (public, std::thread::spawn(run))
 }
 

@@ -1,0 +1,81 @@
+//! The log of one session, beside the account's index: what the writer's process does.
+
+use crate::account::{Account, session_folder};
+use crate::entry::Entry;
+use crate::key::Key;
+use crate::note::Checkpoint;
+use crate::record::{Kind, Value};
+use crate::service::{Pace, Service};
+use crate::writer::{WriteError, Writer};
+use fumehood_effect::{Digest, SessionId};
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// The session that is recorded.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The folder of all logs of the account.
+    pub root: PathBuf,
+    /// The session's name, which no other has had.
+    pub id: SessionId,
+    /// Its first record.
+    pub start: Entry,
+}
+
+/// How often a session's head goes into the account's index while it grows.
+const INDEXED_AFTER: Duration = Duration::from_secs(60);
+
+/// Writes a session's log until nobody can record any more; `sender` is the writer's end of
+/// [`crate::Client::pair`]. The index has its key before anything of it is signed, and its last head
+/// at the end.
+///
+/// # Errors
+/// The log or the index cannot be written; those who record were told.
+pub fn write_session(session: &Session, sender: OwnedFd) -> Result<Checkpoint, WriteError> {
+    let begun = begin(session);
+    let writer = match begun {
+        Ok(writer) => writer,
+        Err(error) => {
+            crate::service::refuse(&sender, &error);
+            return Err(error);
+        }
+    };
+    let mut indexed = Instant::now();
+    let at_head = |head: &Checkpoint, _: &str| {
+        if indexed.elapsed() >= INDEXED_AFTER {
+            indexed = Instant::now();
+            // The session's own log has it; the index says it again with the next one.
+            let _later = index(session, Kind::SessionCheckpoint, head);
+        }
+    };
+    let head = Service::new(writer, sender, Pace::default()).run(at_head)?;
+    index(session, Kind::SessionEnd, &head)?;
+    Ok(head)
+}
+
+fn begin(session: &Session) -> Result<Writer, WriteError> {
+    let mut account = Account::open(&session.root)?;
+    let key = Key::generate().map_err(WriteError::Key)?;
+    let origin = format!("{}/{}", account.origin(), session.id);
+    let folder = session_folder(&session.root, session.id.as_str());
+    let public = Value::Bytes(key.public().as_bytes().to_vec());
+    let mut writer = Writer::create(&folder, &origin, key)?;
+    let id = Value::Text(session.id.to_string());
+    let fields = BTreeMap::from([("key".to_owned(), public), ("session".to_owned(), id)]);
+    account.record(Kind::SessionStart, fields)?;
+    drop(account);
+    writer.append(session.start.kind, None, session.start.fields.clone())?;
+    writer.flush()?;
+    Ok(writer)
+}
+
+fn index(session: &Session, kind: Kind, head: &Checkpoint) -> Result<(), WriteError> {
+    let fields = BTreeMap::from([
+        ("session".to_owned(), Value::Text(session.id.to_string())),
+        ("size".to_owned(), Value::Number(head.size)),
+        ("root".to_owned(), Value::Digest(Digest::from_bytes(head.root))),
+    ]);
+    Account::open(&session.root)?.record(kind, fields).map(drop)
+}
