@@ -52,7 +52,7 @@ impl Key {
 }
 
 /// 32 bytes from the kernel.
-fn random() -> Result<[u8; 32], rustix::io::Errno> {
+pub(crate) fn random() -> Result<[u8; 32], rustix::io::Errno> {
     let mut bytes = [0u8; 32];
     match getrandom(&mut bytes, GetRandomFlags::empty())? {
         32 => Ok(bytes),

@@ -17,6 +17,7 @@
 mod account;
 mod check;
 mod client;
+mod clock;
 mod continued;
 mod entry;
 mod finish;
@@ -36,6 +37,7 @@ mod writer;
 
 pub use account::{Account, identity, index_folder, session_folder};
 pub use client::Client;
+pub use clock::Clock;
 pub use entry::{Entry, Memory, Recorder, RecorderError, Ticket};
 pub use key::{Key, PublicKey};
 pub use note::{Checkpoint, NoteError};
@@ -43,7 +45,7 @@ pub use proof::{Proof, ProofError, ProveError, prove};
 pub use read::{ReadError, Records};
 pub use record::{BLIND, Kind, MAX_RECORD, Record, RecordError, Value};
 pub use service::{Pace, Service};
-pub use session::{Session, write_session};
+pub use session::{Session, new_session_id, write_session};
 pub use tree::{Frontier, Hash, leaf};
 pub use verify::{Remembered, Report, VerifyError, verify};
 pub use writer::{WriteError, Writer};

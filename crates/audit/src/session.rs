@@ -1,6 +1,7 @@
 //! The log of one session, beside the account's index: what the writer's process does.
 
 use crate::account::{Account, session_folder};
+use crate::clock::Clock;
 use crate::entry::Entry;
 use crate::key::Key;
 use crate::note::Checkpoint;
@@ -22,6 +23,20 @@ pub struct Session {
     pub id: SessionId,
     /// Its first record.
     pub start: Entry,
+}
+
+/// A name for a new session: when it began (UTC), and random digits. Names sort by time.
+///
+/// # Errors
+/// The kernel gave no random numbers.
+pub fn new_session_id() -> Result<SessionId, WriteError> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = Clock::of_seconds(now.unwrap_or_default().as_secs());
+    let [a, b, c, ..] = crate::key::random().map_err(WriteError::Key)?;
+    let digits = format!("{a:02x}{b:02x}{c:02x}");
+    let name = format!("{}-{digits}", now.compact());
+    name.parse()
+        .map_err(|_| WriteError::Key(rustix::io::Errno::INVAL))
 }
 
 /// How often a session's head goes into the account's index while it grows.

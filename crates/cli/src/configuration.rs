@@ -1,5 +1,6 @@
 //! Which configuration files apply here, read and parsed.
 
+use fumehood_effect::Digest;
 use fumehood_policy::choose::{Folder, folders_between};
 use fumehood_policy::config::Config;
 use fumehood_policy::host::Host;
@@ -9,6 +10,7 @@ use fumehood_policy::support::Support;
 use fumehood_policy::trust::Store;
 use fumehood_policy::{Findings, Layer};
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Where things are: the account's home, state, and the project.
@@ -71,20 +73,33 @@ pub(crate) fn real(path: &Path) -> PathBuf {
     std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// The profile of a run, from all layers.
+/// The profile of a run, from all layers, and the digest of the files it came from.
 pub(crate) fn profile(
     places: &Places,
     flags: &CommandLine,
     command: &OsStr,
     folders: &[Folder],
-) -> Result<Profile, String> {
+) -> Result<(Profile, Digest), String> {
     let files = places.files()?;
     let configs: Vec<Config> = files
         .iter()
         .map(|f| f.parsed().into_result())
         .collect::<Result<_, Findings>>()
         .map_err(|f| one_line(&f))?;
-    assembled(places, flags, command, folders, &files, &configs)?.map_err(|refused| refused.to_string())
+    let profile = assembled(places, flags, command, folders, &files, &configs)?;
+    Ok((profile.map_err(|refused| refused.to_string())?, digest(&files)))
+}
+
+/// Of names and contents, each with its length before it.
+fn digest(files: &[Loaded]) -> Digest {
+    let mut all = Vec::new();
+    for file in files {
+        for part in [file.path.as_os_str().as_bytes(), &file.bytes] {
+            all.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            all.extend_from_slice(part);
+        }
+    }
+    Digest::of(&all)
 }
 
 /// As [`profile`], from files that were parsed already.

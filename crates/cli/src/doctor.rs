@@ -116,6 +116,7 @@ fn trial_in(host: &Host, level: Level, nested: bool, place: &std::path::Path) ->
         gives_streams: false,
         title: String::new(),
         written: Vec::new(),
+        session: None,
     };
     match fumehood_session::run(run).map_err(with_remedy)?.end {
         End::Exited(0) => Ok(()),

@@ -29,6 +29,7 @@ impl Confined for Jobs {
             title: String::new(),
             gives_streams: false,
             written: Vec::new(),
+            session: None,
         };
         let ended = without_streams(|| fumehood_session::run(run))?;
         match ended.map_err(|e| e.to_string())?.end {

@@ -3,6 +3,7 @@
 
 mod ending;
 mod flags;
+mod record;
 mod request;
 mod staged;
 
@@ -19,6 +20,7 @@ use fumehood_session::{
     Facts, Home, Host, PrepareError, ProgramError, Project, Request, Run, RunError, Scratch, check_streams,
     prepare, project_of, remedy,
 };
+use fumehood_workspace::Session;
 use request::Wanted;
 use std::ffi::OsStr;
 use std::io::IsTerminal;
@@ -66,7 +68,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     let folders = places.folders();
     let root = folders.first().map_or(&[][..], |top| &top.names);
     let command = arguments.command.first().cloned().unwrap_or_default();
-    let profile = profile(&places, &flags, &command, &folders)?;
+    let (profile, policy) = profile(&places, &flags, &command, &folders)?;
     let Wanted {
         mut request,
         limits,
@@ -82,6 +84,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     }
     let kept = staged::begin(&host, &mut request, &profile, &places, arguments.resume)?;
     request.scratch = scratch.as_ref().map(|s| s.path().to_owned());
+    record::hide(&mut request, &places)?;
     let mut events = Events::open(arguments.events.as_deref())?;
     let spec = prepare(&host, &request).map_err(not_found)?;
     unheld
@@ -95,12 +98,19 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
         title: title(&request),
         gives_streams: true,
         written: written(&request),
+        session: Some(record::session(
+            &request,
+            &profile,
+            &places,
+            policy,
+            kept.as_ref().map(Session::id),
+        )?),
     };
     let before = request.protected.clone();
-    let outcome = fumehood_session::run(run).map_err(with_remedy)?;
+    let mut outcome = fumehood_session::run(run).map_err(with_remedy)?;
     if let Some(kept) = kept {
-        staged::end(kept);
-        return Ok(ending::end(&request.command, &limits, &outcome, &mut events));
+        staged::end(kept, &mut outcome.log);
+        return Ok(ending::end(&request.command, &limits, &mut outcome, &mut events));
     }
     request::new_protected(request.project.path(), &before)
         .iter()
@@ -110,7 +120,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
                 "new since the start, and obeyed by programs outside: {path}; look at it first"
             ));
         });
-    Ok(ending::end(&request.command, &limits, &outcome, &mut events))
+    Ok(ending::end(&request.command, &limits, &mut outcome, &mut events))
 }
 
 /// A sandbox that could not be built says what to do.

@@ -98,7 +98,7 @@ fn watch(command: i32, namespaces: bool, children: &sys::Signals) -> i32 {
         }
     };
     if !namespaces {
-        sys::kill_descendants();
+        sys::kill_descendants(None);
     }
     ended
 }

@@ -39,5 +39,6 @@ pub use seccomp::{Filter, Strictness};
 pub use spec::{Access, Command, Entry, Ids, Kind, Layers, Level, Room, Spec};
 pub use start::{Event, Placement, Sandbox, Stage, StartError};
 pub use sys::{
-    Signals, become_subreaper, fork_role, kill_descendants, raise_stop, set_process_name, wait_for,
+    Signals, become_subreaper, fork_role, fork_role_with, kill_descendants, raise_stop, set_process_name,
+    wait_for,
 };

@@ -1,7 +1,9 @@
 //! The supervisor: starts the sandbox, forwards signals, keeps the limits, and says how it ended.
 
 use crate::janitor::Janitor;
+use crate::log::{Log, broken_off};
 use crate::terminal::{self, Terminal, TerminalError};
+use fumehood_audit::{Entry, Kind, Session};
 use fumehood_limits::{Group, InForce, Limit, Limits, Struck, Watchdog, Watched, rlimits};
 use fumehood_sandbox::{
     Errno, Event, Plan, PlanError, Sandbox, Signals, Spec, StartError, become_subreaper, kill_descendants,
@@ -25,6 +27,8 @@ pub struct Run {
     pub gives_streams: bool,
     /// Folders of the host whose growth counts against the disk limit.
     pub written: Vec<PathBuf>,
+    /// How the run is recorded; a small job of our own is not.
+    pub session: Option<Session>,
 }
 
 /// How a command ended.
@@ -49,6 +53,8 @@ pub struct Outcome {
     pub struck: Option<Struck>,
     /// What held each limit.
     pub in_force: InForce,
+    /// Its log, for what happens at its end.
+    pub log: Log,
 }
 
 /// Why a run did not take place.
@@ -115,21 +121,33 @@ pub fn run(mut run: Run) -> Result<Outcome, RunError> {
         .map(|l| l.within_current())
         .map(|l| (l.resource.raw(), l.value))
         .collect();
-    let ended = supervise(&run, &signals, &group, &in_force);
+    if let Some(session) = &mut run.session {
+        session.start = session.start.clone().text("enforced", &in_force);
+    }
+    let mut log = Log::default();
+    let ended = supervise(&run, &signals, &group, &in_force, &mut log);
     let struck = group.struck();
+    if let (Some(struck), true) = (struck, ended.is_ok()) {
+        log.record(Entry::new(Kind::LimitStruck).text("limit", struck.limit));
+    }
     drop(group);
     if let Some(janitor) = janitor {
         janitor.dismiss();
     }
-    let end = match (ended, struck) {
+    let ended = match (ended, struck) {
         // A limit too low for the first process itself.
-        (Err(RunError::Lost), Some(struck)) => End::Limit(struck.limit),
-        (ended, _) => ended?,
+        (Err(RunError::Lost), Some(struck)) => Ok(End::Limit(struck.limit)),
+        (ended, _) => ended,
     };
+    let end = ended.inspect_err(|error| {
+        log.record(broken_off(error));
+    })?;
+    log.look();
     Ok(Outcome {
         end,
         struck,
         in_force,
+        log,
     })
 }
 
@@ -139,7 +157,13 @@ fn block_signals() -> Result<Signals, RunError> {
     Signals::block(&listened).map_err(RunError::Signals)
 }
 
-fn supervise(run: &Run, signals: &Signals, group: &Group, in_force: &InForce) -> Result<End, RunError> {
+fn supervise(
+    run: &Run,
+    signals: &Signals,
+    group: &Group,
+    in_force: &InForce,
+    log: &mut Log,
+) -> Result<End, RunError> {
     let plan = Plan::new(&run.spec)?;
     let separate = plan.has_namespaces();
     if !separate {
@@ -152,7 +176,12 @@ fn supervise(run: &Run, signals: &Signals, group: &Group, in_force: &InForce) ->
         None
     };
     let sandbox = Sandbox::start(plan, group.cgroup2_fd(), place)?;
+    // Now, while the first process builds the walls; its socket is not in that process.
+    if let Some(session) = &run.session {
+        *log = Log::start(session, &run.spec);
+    }
     let mut supervisor = Supervisor {
+        log,
         sandbox: &sandbox,
         signals,
         watchdog: None,
@@ -165,7 +194,7 @@ fn supervise(run: &Run, signals: &Signals, group: &Group, in_force: &InForce) ->
         _ => sandbox.kill_and_wait(),
     }
     if !separate {
-        kill_descendants();
+        kill_descendants(supervisor.log.writer());
     }
     // After the sandbox: the relay shows what its terminal still holds, then leaves the user's as
     // it was found.
@@ -176,6 +205,7 @@ fn supervise(run: &Run, signals: &Signals, group: &Group, in_force: &InForce) ->
 }
 
 struct Supervisor<'a> {
+    log: &'a mut Log,
     sandbox: &'a Sandbox,
     signals: &'a Signals,
     watchdog: Option<Watchdog>,
@@ -201,6 +231,8 @@ impl Supervisor<'_> {
         loop {
             let ready = self.wait();
             if let Some(struck) = self.watchdog.as_mut().and_then(|w| w.tick(Instant::now())) {
+                self.log
+                    .record(Entry::new(Kind::LimitStruck).text("limit", struck.limit));
                 return Ok(End::Limit(struck.limit));
             }
             if ready.signals {
@@ -213,6 +245,9 @@ impl Supervisor<'_> {
             }
             if ready.terminal {
                 return Err(RunError::RelayLost);
+            }
+            if ready.log {
+                self.log.look();
             }
         }
     }
@@ -228,17 +263,24 @@ impl Supervisor<'_> {
             PollFd::from_borrowed_fd(self.sandbox.events(), PollFlags::IN),
             PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN),
         ];
+        let terminal = self.terminal.is_some();
         watched.extend(
             self.terminal
                 .iter()
                 .map(|t| PollFd::from_borrowed_fd(t.ended(), PollFlags::IN)),
+        );
+        watched.extend(
+            self.log
+                .fd()
+                .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)),
         );
         let _interrupted = poll(&mut watched, timeout.as_ref());
         let is = |n: usize| watched.get(n).is_some_and(|p| !p.revents().is_empty());
         Ready {
             events: is(0),
             signals: is(1),
-            terminal: is(2),
+            terminal: terminal && is(2),
+            log: is(2 + usize::from(terminal)),
         }
     }
 
@@ -294,4 +336,5 @@ struct Ready {
     events: bool,
     signals: bool,
     terminal: bool,
+    log: bool,
 }

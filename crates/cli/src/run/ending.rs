@@ -10,7 +10,7 @@ use fumehood_session::{End, Outcome};
 use std::ffi::OsString;
 
 /// Says how it ended, where that needs saying, and gives the exit status.
-pub(super) fn end(command: &[OsString], limits: &Limits, outcome: &Outcome, events: &mut Events) -> u8 {
+pub(super) fn end(command: &[OsString], limits: &Limits, outcome: &mut Outcome, events: &mut Events) -> u8 {
     if let (Some(struck), false) = (outcome.struck, matches!(outcome.end, End::Limit(_))) {
         let value = limits.show(struck.limit).unwrap_or_default();
         say::line(&format!(
@@ -35,6 +35,7 @@ pub(super) fn end(command: &[OsString], limits: &Limits, outcome: &Outcome, even
         End::Limit(limit) => Some(limit),
         _ => None,
     });
+    super::record::end(&mut outcome.log, code, origin, limit);
     events.write(
         "end",
         vec![

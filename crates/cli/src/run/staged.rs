@@ -3,11 +3,12 @@
 use crate::configuration::{Places, now};
 use crate::say;
 use crate::workspace::{place, plural};
+use fumehood_audit::{Entry, Kind};
 use fumehood_policy::Escaped;
 use fumehood_policy::profile::Profile;
 use fumehood_policy::value::Apply;
 use fumehood_sandbox::{Layers, Level};
-use fumehood_session::{Host, Request};
+use fumehood_session::{Host, Log, Request};
 use fumehood_workspace::{About, Owner, Session, Use, changes, git, identity, mounts_below, waits};
 use std::ffi::CString;
 use std::io::IsTerminal;
@@ -122,7 +123,7 @@ fn about(host: &Host, request: &Request, profile: &Profile) -> Result<About, Str
 }
 
 /// Says what waits; a session that changed nothing is forgotten.
-pub(super) fn end(session: Session) {
+pub(super) fn end(session: Session, log: &mut Log) {
     if !waits(session.path()) {
         let _left_for_discard = session.discard();
         return;
@@ -135,6 +136,12 @@ pub(super) fn end(session: Session) {
             } else {
                 ""
             };
+            log.record(
+                Entry::new(Kind::WorkspaceStage)
+                    .text("workspace", session.id())
+                    .number("changes", found.list.len() as u64)
+                    .flag("commits", git::moved(session.path())),
+            );
             say::line(&format!(
                 "{}{commits} kept back: `fumehood diff` shows, `fumehood apply` brings, `fumehood discard` forgets",
                 plural(found.list.len(), "change")

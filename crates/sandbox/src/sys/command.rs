@@ -142,13 +142,20 @@ pub(crate) fn wait_for_two(control: Fd, children: &Signals) -> (bool, bool) {
 }
 
 /// Ends all descendants of this process, where no pid namespace does it: kill the children, adopt
-/// theirs (this process is a subreaper), and again, until there are none.
-pub fn kill_descendants() {
+/// theirs (this process is a subreaper), and again, until there are none but `spared`.
+pub fn kill_descendants(spared: Option<i32>) {
     for _ in 0..100_000 {
+        let mut others = false;
         for_each_child(|pid| {
-            // SAFETY: integers only; the pid is a child of ours and not yet reaped.
-            unsafe { libc::kill(pid, libc::SIGKILL) };
+            if Some(pid) != spared {
+                others = true;
+                // SAFETY: integers only; the pid is a child of ours and not yet reaped.
+                unsafe { libc::kill(pid, libc::SIGKILL) };
+            }
         });
+        if !others {
+            return;
+        }
         loop {
             match wait_any() {
                 Waited::NoChildren => return,
@@ -172,7 +179,7 @@ pub fn become_subreaper() -> std::result::Result<(), Errno> {
 
 /// Calls `f` for each child of this (single-threaded) process that its list names; long lists are
 /// read again by the caller.
-fn for_each_child(f: impl Fn(i32)) {
+fn for_each_child(mut f: impl FnMut(i32)) {
     let path = c"/proc/thread-self/children";
     // SAFETY: a constant NUL-terminated path.
     let Ok(fd) = check_int(unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) }) else {

@@ -154,16 +154,48 @@ pub(crate) fn wait_any() -> Waited {
 /// `fork` failed, or this process has more than one thread: a helper forked then could wait for
 /// ever for a lock that a lost thread held.
 pub fn fork_role(role: impl FnOnce() -> i32) -> std::result::Result<OwnedFd, Errno> {
+    fork_process(role).map(|(_, pidfd)| pidfd)
+}
+
+fn fork_process(role: impl FnOnce() -> i32) -> std::result::Result<(i32, OwnedFd), Errno> {
     if threads() != Some(1) {
         return Err(Errno(libc::EBUSY));
     }
     match clone_sandbox(false, None)? {
-        Cloned::Parent { pidfd, .. } => Ok(pidfd),
+        Cloned::Parent { pid, pidfd } => Ok((pid, pidfd)),
         Cloned::Child => {
             let status = std::panic::catch_unwind(std::panic::AssertUnwindSafe(role)).unwrap_or(125);
             exit_now(status)
         }
     }
+}
+
+/// As [`fork_role`], for a helper that is to hold none of this process's descriptors but the standard
+/// streams and `kept`, which it gets: the supervisor's control socket in another process would hide its
+/// death. Returns the helper's pid, too.
+///
+/// # Errors
+/// As [`fork_role`].
+pub fn fork_role_with(
+    kept: OwnedFd,
+    role: impl FnOnce(OwnedFd) -> i32,
+) -> std::result::Result<(i32, OwnedFd), Errno> {
+    fork_process(|| match close_all_but(kept.as_raw_fd()) {
+        Ok(()) => role(kept),
+        Err(_) => 125,
+    })
+}
+
+/// Closes every descriptor above 2 but one. Only in a process that ends without running the destructors
+/// of what it was forked from.
+fn close_all_but(kept: i32) -> Result<()> {
+    for (first, last) in [(3, kept - 1), (kept.max(2) + 1, i32::MAX)] {
+        if first <= last {
+            // SAFETY: integers only; whoever owns these numbers runs in the other process.
+            check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) })?;
+        }
+    }
+    Ok(())
 }
 
 /// Waits until a process made by [`fork_role`] has ended, and reaps it.

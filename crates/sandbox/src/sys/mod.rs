@@ -15,7 +15,7 @@ pub(crate) use command::{
     take_foreground, wait_for_two,
 };
 pub(crate) use fork::{Cloned, Waited, clone_sandbox, exit_now, fork_raw, wait_any, wipe_environment};
-pub use fork::{fork_role, set_process_name, wait_for};
+pub use fork::{fork_role, fork_role_with, set_process_name, wait_for};
 pub(crate) use identity::{IdMapping, namespace_with_mapping, pidfd_signal, wait_pidfd};
 pub(crate) use linux::{Linux, landlock_version};
 pub(crate) use message::{PACKET, packet_pair, receive, send};

@@ -1,0 +1,114 @@
+//! What is recorded of a run by itself: how it began and how it ended.
+
+use crate::configuration::Places;
+use crate::say;
+use fumehood_audit::{Entry, Kind, Session, new_session_id};
+use fumehood_effect::Digest;
+use fumehood_limits::Limit;
+use fumehood_policy::Escaped;
+use fumehood_policy::profile::Profile;
+use fumehood_sandbox::Level;
+use fumehood_session::{Log, Request};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// The longest command line that is recorded whole, bytes.
+const COMMAND: usize = 32 << 10;
+
+/// The session of this run, with its first record.
+pub(super) fn session(
+    request: &Request,
+    profile: &Profile,
+    places: &Places,
+    policy: Digest,
+    workspace: Option<&str>,
+) -> Result<Session, String> {
+    let presets: Vec<&str> = profile.presets.iter().map(|p| p.entry.name).collect();
+    let command = joined(&request.command);
+    let level = match request.level {
+        Level::Namespace => "namespace",
+        Level::Landlock => "landlock",
+    };
+    let mut start = Entry::new(Kind::SessionStart)
+        .bytes("command", command.get(..COMMAND).unwrap_or(&command))
+        .digest("command.digest", Digest::of(&command))
+        .bytes("directory", request.directory.as_os_str().as_bytes())
+        .bytes("project", request.project.path().as_os_str().as_bytes())
+        .text("isolation", level)
+        .flag("nested", request.nested)
+        .text("presets", presets.join(" "))
+        .text("apply", profile.apply)
+        .digest("policy", policy)
+        .number("uid", u64::from(fumehood_session::user_id()))
+        .number("pid", u64::from(std::process::id()))
+        .text("version", env!("CARGO_PKG_VERSION"));
+    if let Some(workspace) = workspace {
+        start = start.text("workspace", workspace);
+    }
+    Ok(Session {
+        root: root(&places.state()),
+        id: new_session_id().map_err(|e| format!("name the session: {e}"))?,
+        start,
+    })
+}
+
+/// The folder of all logs of this account.
+pub(crate) fn root(state: &Path) -> PathBuf {
+    state.join("audit")
+}
+
+/// Arguments as in `/proc/PID/cmdline`: each ends with a NUL byte.
+fn joined(command: &[OsString]) -> Vec<u8> {
+    let words = command.iter().flat_map(|w| [w.as_bytes(), b"\0"]);
+    words.flatten().copied().collect()
+}
+
+/// Covers the logs where a folder that is shown holds them. What lies inside them is never shown.
+pub(super) fn hide(request: &mut Request, places: &Places) -> Result<(), String> {
+    let root = root(&places.state());
+    let root = std::fs::canonicalize(&root).unwrap_or(root);
+    let project = request.project.path().to_owned();
+    let shown = request.shown.iter().map(|s| (s.from.clone(), s.at.clone()));
+    let shown: Vec<(PathBuf, PathBuf)> = shown.chain([(project.clone(), project)]).collect();
+    if let Some((from, _)) = shown.iter().find(|(from, _)| from.starts_with(&root)) {
+        let from = Escaped::from(from.as_path());
+        return Err(format!(
+            "{from} belongs to the log, which is never shown inside; leave it out"
+        ));
+    }
+    let within = |(from, at): &(PathBuf, PathBuf)| Some(at.join(root.strip_prefix(from).ok()?));
+    let covered: Vec<PathBuf> = shown.iter().filter_map(within).collect();
+    if covered.is_empty() {
+        return Ok(());
+    }
+    if request.level == Level::Landlock {
+        return Err(format!(
+            "the log lies in {}, which would be shown, and isolation level landlock cannot cover it; set XDG_STATE_HOME to \
+             another place",
+            Escaped::from(root.as_path())
+        ));
+    }
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&root)
+        .map_err(|e| format!("make the folder of the log: {e}"))?;
+    request.hidden.extend(covered);
+    Ok(())
+}
+
+/// Records the end, and says so if the run was not recorded.
+pub(super) fn end(log: &mut Log, code: u8, origin: &str, limit: Option<Limit>) {
+    let mut entry = Entry::new(Kind::SessionEnd)
+        .number("status", code.into())
+        .text("origin", origin);
+    if let Some(limit) = limit {
+        entry = entry.text("limit", limit);
+    }
+    log.record(entry);
+    if let Some(why) = log.failure() {
+        say::line(&format!("this run was not recorded to its end: {why}"));
+    }
+}

@@ -1,0 +1,138 @@
+//! The session's log, as the supervisor sees it: a process that alone holds the key, at the other end
+//! of a socket.
+//!
+//! It is started when the first process of the sandbox runs already, and does the slow part (folders,
+//! keys, the account's index) beside it; records wait in the socket meanwhile. When nobody can record
+//! any more it ends the log, also after the supervisor.
+
+use fumehood_audit::{Client, Entry, Kind, Recorder, RecorderError, Session, Ticket, write_session};
+use fumehood_effect::Digest;
+use fumehood_sandbox::{Errno, Plan, Spec, fork_role_with, set_process_name};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+
+/// A session that is recorded, or that should be and is not.
+#[derive(Debug, Default)]
+pub struct Log {
+    client: Option<Client>,
+    lost: Option<String>,
+    writer: Option<i32>,
+}
+
+impl Log {
+    /// Starts the writer. Where that fails, the log says so.
+    pub(crate) fn start(session: &Session, spec: &Spec) -> Self {
+        match start(session, spec) {
+            Ok((client, writer)) => Self {
+                client: Some(client),
+                lost: None,
+                writer: Some(writer),
+            },
+            Err(error) => Self::lost(&error),
+        }
+    }
+
+    fn lost(error: &RecorderError) -> Self {
+        Self {
+            client: None,
+            lost: Some(error.to_string()),
+            writer: None,
+        }
+    }
+
+    /// Records, without waiting for the disk. Where that is not possible any more, [`Log::failure`]
+    /// says why: what may only happen if it is recorded asks [`Log::client`] instead.
+    pub fn record(&mut self, entry: Entry) -> Option<Ticket> {
+        let client = self.client.as_ref()?;
+        match client.record(entry) {
+            Ok(ticket) => Some(ticket),
+            Err(error) => {
+                *self = Self::lost(&error);
+                None
+            }
+        }
+    }
+
+    /// The log's head as it is, signed.
+    pub fn head(&mut self) -> Option<String> {
+        let head = self.client.as_ref()?.head();
+        head.inspect_err(|error| *self = Self::lost(error)).ok()
+    }
+
+    /// Another client, for another process.
+    ///
+    /// # Errors
+    /// Nothing is recorded any more.
+    pub fn client(&self) -> Result<Client, RecorderError> {
+        self.client.as_ref().ok_or(RecorderError::Lost)?.split()
+    }
+
+    /// Readable when [`Log::look`] has something to find.
+    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.client.as_ref().map(Client::lost)
+    }
+
+    /// The writer's pid.
+    pub(crate) const fn writer(&self) -> Option<i32> {
+        self.writer
+    }
+
+    /// Finds out whether the writer is still there.
+    pub fn look(&mut self) {
+        if let Some(error) = self.client.as_ref().and_then(Client::why) {
+            *self = Self::lost(&error);
+        }
+    }
+
+    /// Why the session is not recorded, or not any more.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.lost.as_deref()
+    }
+}
+
+fn start(session: &Session, spec: &Spec) -> Result<(Client, i32), RecorderError> {
+    // So that whoever looks for the session's log knows of it before it is there.
+    let folder = fumehood_audit::session_folder(&session.root, session.id.as_str());
+    let mut builder = std::fs::DirBuilder::new();
+    builder
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder)
+        .map_err(|error| RecorderError::Failed(format!("make the folder of the log: {error}")))?;
+    let (client, sender) = Client::pair()?;
+    let forked = fork_role_with(sender, |sender| run(session, spec, sender));
+    let (pid, _) =
+        forked.map_err(|Errno(errno)| RecorderError::Failed(format!("start the log's writer: {errno}")))?;
+    Ok((client, pid))
+}
+
+/// The writer's process.
+fn run(session: &Session, spec: &Spec, sender: OwnedFd) -> i32 {
+    set_process_name(c"fumehood-log");
+    // A terminal that hangs up, or Ctrl-C, is for the supervisor; the key is for nobody.
+    let _leader_already = rustix::process::setsid();
+    let _best = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    let _best = setrlimit(Resource::Core, none);
+    crate::terminal::let_go_of_all_streams();
+    let mut session = session.clone();
+    if let Ok(plan) = Plan::new(spec) {
+        // Every step that built the walls, as it was carried out.
+        session.start = session
+            .start
+            .digest("plan", Digest::of(plan.to_string().as_bytes()));
+    }
+    i32::from(write_session(&session, sender).is_err())
+}
+
+/// A session that ended before its command did, in words.
+pub(crate) fn broken_off(error: &impl std::fmt::Display) -> Entry {
+    Entry::new(Kind::SessionEnd)
+        .text("origin", "fumehood")
+        .text("error", error)
+}
