@@ -131,7 +131,7 @@ impl Store {
             why: e.into(),
         };
         let directory = rustix::fs::open(&path, flags, Mode::empty()).map_err(failed)?;
-        private(&directory, &path, 0o700).map_err(|e| e.unwrap_or_else(|e| failed(e)))?;
+        private(&directory, &path, 0o700).map_err(|e| e.unwrap_or_else(failed))?;
         Ok(Store { directory, path })
     }
 

@@ -40,6 +40,9 @@ pub(crate) enum Verb {
     Policy(PolicyVerb),
     /// Accept what this project's fumehood.toml asks for
     Trust(TrustArguments),
+    /// Keep secrets for `[secret.NAME]` and `--secret NAME`
+    #[command(subcommand)]
+    Secret(SecretVerb),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -235,4 +238,33 @@ pub(crate) struct RescueArguments {
     pub(crate) session: Option<String>,
     /// A directory that does not exist yet
     pub(crate) to: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretVerb {
+    /// Store a secret; its value is read from standard input
+    Add(SecretAddArguments),
+    /// Say which secrets are stored, and for which hosts
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a secret
+    Rm {
+        /// Its name
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SecretAddArguments {
+    /// The variable under which programs look for it
+    pub(crate) name: String,
+    /// It is for this host, and no other
+    #[arg(long = "for", value_name = "HOST[:PORT]", required = true)]
+    pub(crate) hosts: Vec<String>,
+    /// Refuse a value that does not match this regular expression, such as ^sk_test_
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) require: Option<String>,
 }

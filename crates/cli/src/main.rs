@@ -12,6 +12,7 @@ mod job;
 mod policy;
 mod run;
 mod say;
+mod secret;
 mod trust;
 mod workspace;
 
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         Verb::Init(arguments) => init::init(&arguments),
         Verb::Policy(PolicyVerb::Check { file, json }) => policy::check(file.as_deref(), json),
         Verb::Trust(arguments) => trust::trust(&arguments),
+        Verb::Secret(verb) => secret::secret(&verb),
     };
     ExitCode::from(code)
 }
@@ -61,11 +63,14 @@ fn usage(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let text = error.to_string();
-    let line = text
+    // What is missing stands on lines of its own below.
+    let lines: Vec<&str> = text
         .lines()
-        .next()
-        .unwrap_or_default()
-        .trim_start_matches("error: ");
+        .map(str::trim)
+        .take_while(|l| !l.is_empty())
+        .collect();
+    let line = lines.join(" ");
+    let line = line.trim_start_matches("error: ");
     say::error(&format!("{line}; see fumehood --help"));
     ExitCode::from(FAILED)
 }
