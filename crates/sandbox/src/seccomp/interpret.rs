@@ -1,6 +1,6 @@
 //! An interpreter of the BPF subset that [`super::assemble`] emits: the oracle of its tests.
 
-use super::assemble::{AND, Instruction, JUMP, JUMP_EQ, JUMP_GT, JUMP_SET, LOAD, RETURN};
+use super::assemble::{AND, Instruction, JUMP, JUMP_EQ, JUMP_GE, JUMP_SET, LOAD, RETURN};
 
 /// What the kernel shows a filter: `struct seccomp_data`.
 pub(super) struct Call {
@@ -38,7 +38,7 @@ pub(super) fn run(program: &[Instruction], call: &Call) -> u32 {
             AND => acc &= i.k,
             JUMP => at += i.k as usize,
             JUMP_EQ => at += branch(acc == i.k),
-            JUMP_GT => at += branch(acc > i.k),
+            JUMP_GE => at += branch(acc >= i.k),
             JUMP_SET => at += branch(acc & i.k != 0),
             RETURN => return i.k,
             other => panic!("opcode {other:#x}"),

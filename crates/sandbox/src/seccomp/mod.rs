@@ -45,7 +45,7 @@ impl Filter {
     pub fn new(strictness: Strictness) -> Filter {
         let rules = table::RULES.iter().filter(|r| strictness.holds(r.scope));
         Filter {
-            program: assemble::program(rules),
+            program: assemble::program(rules, table::OTHERWISE),
         }
     }
 

@@ -5,17 +5,32 @@
 //! using what nobody here has read. The list follows research/local-sandboxes.md §3.3 and
 //! research/review-security.md F8, F16, F20; the escapes it answers are in docs/guarantees.md.
 
+use super::assemble::Otherwise;
 use libc::c_long as Nr;
 
-/// What a refused call answers.
+/// What a call gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Answer(pub(crate) i32);
+pub(crate) enum Answer {
+    Allow,
+    /// It is not made, and answers this error.
+    Error(i32),
+}
 
-const EPERM: Answer = Answer(libc::EPERM);
+impl Answer {
+    /// As a filter returns it (linux/seccomp.h, `SECCOMP_RET_*`).
+    pub(super) fn value(self) -> u32 {
+        match self {
+            Answer::Allow => 0x7fff_0000,
+            Answer::Error(errno) => 0x0005_0000 | (errno as u32 & 0xffff),
+        }
+    }
+}
+
+const EPERM: Answer = Answer::Error(libc::EPERM);
 /// For calls that programs try and do without: the C library then takes its older way.
-const ENOSYS: Answer = Answer(libc::ENOSYS);
-const EAFNOSUPPORT: Answer = Answer(libc::EAFNOSUPPORT);
-const EPROTONOSUPPORT: Answer = Answer(libc::EPROTONOSUPPORT);
+const ENOSYS: Answer = Answer::Error(libc::ENOSYS);
+const EAFNOSUPPORT: Answer = Answer::Error(libc::EAFNOSUPPORT);
+const EPROTONOSUPPORT: Answer = Answer::Error(libc::EPROTONOSUPPORT);
 
 /// A condition on one argument. Only the low 32 bits are looked at, because that is all the kernel
 /// takes of every argument named here: comparing 64 bits was flatpak's hole CVE-2019-10063.
@@ -58,6 +73,13 @@ pub(crate) struct Rule {
 
 /// The newest system call number that was read for this table: `file_setattr` (Linux 6.17).
 pub(crate) const NEWEST: Nr = 469;
+
+/// What calls get that the table does not name.
+pub(super) const OTHERWISE: Otherwise = Otherwise {
+    known: Answer::Allow,
+    newest: NEWEST,
+    unknown: ENOSYS,
+};
 
 const fn refuse(calls: &'static [Nr], answer: Answer, why: &'static str) -> Rule {
     Rule {
