@@ -2,10 +2,11 @@
 
 use crate::errno::Errno;
 use crate::kernel::{CWD, Fd, Kernel};
-use crate::plan::{Attributes, Plan, Source, Step};
-use crate::spec::{Ids, Layers};
+use crate::plan::{Attributes, Place, Plan, Source, Step, cover_of};
+use crate::spec::{Ids, Kind, Layers};
 use crate::sys;
 use crate::wire::Order;
+use std::ffi::{CStr, CString};
 
 /// What building leaves behind for the command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,10 +36,6 @@ const TERMINAL_DEVICES: Attributes = Attributes {
     no_exec: true,
 };
 
-/// Room for the top filesystem: directories, links and a few small files.
-const ROOT_OPTIONS: [(&std::ffi::CStr, &std::ffi::CStr); 3] =
-    [(c"size", c"1048576"), (c"nr_inodes", c"4096"), (c"mode", c"0755")];
-
 /// Runs all steps; on failure says which one it was.
 pub(crate) fn build(
     plan: &Plan,
@@ -52,6 +49,7 @@ pub(crate) fn build(
         control,
         kernel,
         root: CWD,
+        folder: None,
         built: Built::default(),
     };
     for (n, step) in plan.steps.iter().enumerate() {
@@ -66,23 +64,29 @@ struct Builder<'a, K> {
     control: Fd,
     kernel: &'a mut K,
     root: Fd,
+    /// The folder below the root that was opened last: steps come folder by folder.
+    folder: Option<(&'a CStr, Fd)>,
     built: Built,
 }
 
-impl<K: Kernel> Builder<'_, K> {
-    fn step(&mut self, step: &Step) -> Result<(), Errno> {
+impl<'a, K: Kernel> Builder<'a, K> {
+    fn step(&mut self, step: &'a Step) -> Result<(), Errno> {
         match step {
             Step::Write(path, bytes) => self.kernel.write_existing(path, bytes),
             Step::AwaitRelease => self.await_release(),
             Step::BecomeUser(Ids { uid, gid }) => self.kernel.become_user(*uid, *gid),
-            Step::NewRoot => self.new_root(),
+            Step::Private => self.private(),
+            Step::NewRoot { size, inodes, .. } => self.new_root(size, inodes),
             Step::Directory(path, mode) => self.kernel.make_directory(self.root, path, *mode),
             Step::Link(path, target) => self.kernel.make_link(self.root, path, target),
             Step::Socket(path) => self.kernel.make_socket(self.root, path),
             Step::File { path, content, mode } => self.kernel.make_file(self.root, path, content, *mode),
             Step::HostName(name) => self.kernel.host_name(name),
             Step::LoopbackUp => self.kernel.loopback_up(),
-            Step::EnterRoot => self.kernel.enter_root(self.root),
+            Step::EnterRoot => {
+                self.close_folder();
+                self.kernel.enter_root(self.root)
+            }
             Step::SealRoot => self.kernel.set_attributes(self.root, SEALED, false),
             Step::Limit(resource, value) => self.kernel.limit(*resource, *value),
             Step::NewSession => self.kernel.new_session(),
@@ -100,28 +104,19 @@ impl<K: Kernel> Builder<'_, K> {
         }
     }
 
-    fn mount(&mut self, step: &Step) -> Result<(), Errno> {
+    fn mount(&mut self, step: &'a Step) -> Result<(), Errno> {
         match step {
             Step::Bind { from, to, attributes } => self.bind(from, to, *attributes),
             Step::Overlay { lower, layers, to } => {
                 let tree = self.overlay(lower, layers)?;
                 self.attach(tree, to)
             }
-            Step::Memory {
-                to,
-                size,
-                inodes,
-                mode,
-                ..
-            } => {
-                let options = [
-                    (c"size", size.as_c_str()),
-                    (c"nr_inodes", inodes),
-                    (c"mode", mode),
-                ];
-                let tree = self.kernel.new_filesystem(c"tmpfs", &options, PLAIN)?;
+            Step::Memory { folder, to, mode } => {
+                self.kernel.make_directory(self.root, folder, *mode)?;
+                let tree = self.kernel.clone_name(self.root, folder)?;
                 self.attach(tree, to)
             }
+            Step::Devices { to, names } => self.devices(to, names),
             Step::Processes(to) => {
                 let tree = self.kernel.new_filesystem(c"proc", &[], NO_EXEC)?;
                 self.attach(tree, to)
@@ -133,12 +128,16 @@ impl<K: Kernel> Builder<'_, K> {
                     .new_filesystem(c"devpts", &options, TERMINAL_DEVICES)?;
                 self.attach(tree, to)
             }
-            Step::Again {
-                path,
+            Step::Shield {
+                at,
+                hidden,
                 read_only,
-                optional,
-            } => or_absent(*optional, self.again(path, *read_only)),
-            Step::Cover { path, with, optional } => or_absent(*optional, self.cover(path, with)),
+            } => self.shield(at, hidden, read_only),
+            Step::Again { path, read_only } => self.again(path, *read_only),
+            Step::Cover { path, with } => {
+                let tree = self.cover(with)?;
+                self.attach(tree, path)
+            }
             _ => Err(Errno::NOSYS), // `step` handles all others
         }
     }
@@ -150,8 +149,17 @@ impl<K: Kernel> Builder<'_, K> {
         }
     }
 
-    fn new_root(&mut self) -> Result<(), Errno> {
-        let root = self.kernel.new_filesystem(c"tmpfs", &ROOT_OPTIONS, PLAIN)?;
+    /// Before anything is cloned: clones of private mounts are private.
+    fn private(&mut self) -> Result<(), Errno> {
+        let host = self.kernel.open_root()?;
+        self.kernel.make_private(host)?;
+        self.kernel.close(host);
+        Ok(())
+    }
+
+    fn new_root(&mut self, size: &CStr, inodes: &CStr) -> Result<(), Errno> {
+        let options = [(c"size", size), (c"nr_inodes", inodes), (c"mode", c"0755")];
+        let root = self.kernel.new_filesystem(c"tmpfs", &options, PLAIN)?;
         // Over "/" itself: it always exists, and what lies below stays reachable until the pivot,
         // because this process's root is the old one.
         let over = self.kernel.open_root()?;
@@ -161,7 +169,7 @@ impl<K: Kernel> Builder<'_, K> {
         Ok(())
     }
 
-    fn bind(&mut self, from: &Source, to: &std::ffi::CStr, attributes: Attributes) -> Result<(), Errno> {
+    fn bind(&mut self, from: &Source, to: &'a Place, attributes: Attributes) -> Result<(), Errno> {
         let tree = match from {
             Source::Path(path) => {
                 let tree = self.kernel.clone_tree(CWD, path)?;
@@ -173,7 +181,7 @@ impl<K: Kernel> Builder<'_, K> {
         self.attach(tree, to)
     }
 
-    fn overlay(&mut self, lower: &std::ffi::CStr, layers: &Layers) -> Result<Fd, Errno> {
+    fn overlay(&mut self, lower: &CStr, layers: &Layers) -> Result<Fd, Errno> {
         let lower = self.kernel.open_folder(lower)?;
         let upper = self.kernel.open_folder(&layers.upper)?;
         let work = self.kernel.open_folder(&layers.work)?;
@@ -192,35 +200,93 @@ impl<K: Kernel> Builder<'_, K> {
         Ok(tree)
     }
 
-    fn attach(&mut self, tree: Fd, to: &std::ffi::CStr) -> Result<(), Errno> {
-        let place = self.kernel.open_beneath(self.root, to)?;
-        self.kernel.attach(tree, place)?;
-        self.kernel.close(place);
+    /// Opens a folder below the new root, without following links.
+    fn folder(&mut self, path: &'a CStr) -> Result<Fd, Errno> {
+        match self.folder {
+            _ if path.is_empty() => return Ok(self.root),
+            Some((open, fd)) if open == path => return Ok(fd),
+            _ => self.close_folder(),
+        }
+        let fd = self.kernel.open_beneath(self.root, path)?;
+        self.folder = Some((path, fd));
+        Ok(fd)
+    }
+
+    fn close_folder(&mut self) {
+        if let Some((_, fd)) = self.folder.take() {
+            self.kernel.close(fd);
+        }
+    }
+
+    /// Attaches a tree at a place, and closes it.
+    fn attach(&mut self, tree: Fd, to: &'a Place) -> Result<(), Errno> {
+        let folder = self.folder(to.folder())?;
+        self.kernel.attach_at(tree, folder, to.name())?;
         self.kernel.close(tree);
+        self.covered(to);
+        Ok(())
+    }
+
+    /// What lies over an open folder is another folder.
+    fn covered(&mut self, place: &Place) {
+        if self.folder.is_some_and(|(open, _)| place.holds(open)) {
+            self.close_folder();
+        }
+    }
+
+    fn devices(&mut self, to: &'a CStr, names: &[CString]) -> Result<(), Errno> {
+        let host = self.kernel.open_folder(c"/dev")?;
+        let folder = self.folder(to)?;
+        for name in names {
+            self.kernel.make_file(folder, name, b"", 0o444)?;
+            let node = self.kernel.clone_name(host, name)?;
+            self.kernel.attach_at(node, folder, name)?;
+            self.kernel.close(node);
+        }
+        self.kernel.close(host);
+        Ok(())
+    }
+
+    /// The process filesystem is the kernel's own, so that a name means the same twice.
+    fn shield(&mut self, at: &'a CStr, hidden: &[(&CStr, Kind)], read_only: &[&CStr]) -> Result<(), Errno> {
+        let folder = self.folder(at)?;
+        for (name, kind) in hidden {
+            if self.kernel.is_there(folder, name) {
+                let tree = self.cover(cover_of(*kind))?;
+                self.kernel.attach_at(tree, folder, name)?;
+                self.kernel.close(tree);
+            }
+        }
+        for name in read_only {
+            let tree = match self.kernel.clone_name(folder, name) {
+                Err(Errno::NOENT) => continue, // a kernel without it
+                other => other?,
+            };
+            self.kernel.set_attributes(tree, SEALED, true)?;
+            self.kernel.attach_at(tree, folder, name)?;
+            self.kernel.close(tree);
+        }
         Ok(())
     }
 
     /// Mounts a place onto itself. The place is opened once, without following links, and both the
     /// source and the target are that descriptor: there is no second look-up to race with.
-    fn again(&mut self, path: &std::ffi::CStr, read_only: bool) -> Result<(), Errno> {
-        let place = self.kernel.open_beneath(self.root, path)?;
+    fn again(&mut self, path: &Place, read_only: bool) -> Result<(), Errno> {
+        let place = self.kernel.open_beneath(self.root, path.path())?;
         let tree = self.kernel.clone_tree(place, c"")?;
         self.kernel
             .set_attributes(tree, if read_only { SEALED } else { PLAIN }, true)?;
         self.kernel.attach(tree, place)?;
         self.kernel.close(tree);
         self.kernel.close(place);
+        self.covered(path);
         Ok(())
     }
 
-    fn cover(&mut self, path: &std::ffi::CStr, with: &std::ffi::CStr) -> Result<(), Errno> {
-        let place = self.kernel.open_beneath(self.root, path)?;
-        let tree = self.kernel.clone_tree(self.root, with)?;
+    fn cover(&mut self, with: &CStr) -> Result<Fd, Errno> {
+        let tree = self.kernel.clone_name(self.root, with)?;
         self.kernel.set_attributes(tree, SEALED, true)?;
-        self.kernel.attach(tree, place)?;
-        self.kernel.close(tree);
-        self.kernel.close(place);
-        Ok(())
+        Ok(tree)
     }
 
     fn terminal(&mut self) -> Result<(), Errno> {
@@ -232,12 +298,7 @@ impl<K: Kernel> Builder<'_, K> {
         Ok(())
     }
 
-    fn landlock(
-        &mut self,
-        handled: u64,
-        scoped: u64,
-        grants: &[(std::ffi::CString, u64)],
-    ) -> Result<(), Errno> {
+    fn landlock(&mut self, handled: u64, scoped: u64, grants: &[(CString, u64)]) -> Result<(), Errno> {
         let ruleset = self.kernel.landlock_ruleset(handled, scoped)?;
         for (path, rights) in grants {
             self.kernel.landlock_allow(ruleset, path, *rights)?;
@@ -245,13 +306,5 @@ impl<K: Kernel> Builder<'_, K> {
         self.kernel.landlock_enforce(ruleset)?;
         self.kernel.close(ruleset);
         Ok(())
-    }
-}
-
-/// Something the kernel may not have (a file of /proc) need not be shielded.
-fn or_absent(optional: bool, done: Result<(), Errno>) -> Result<(), Errno> {
-    match done {
-        Err(Errno::NOENT) if optional => Ok(()),
-        other => other,
     }
 }

@@ -18,9 +18,11 @@ const TERMINAL: Fd = Fd(4);
 /// Becomes the first process. `control` leads to the supervisor, `trees` are the prepared ones.
 pub(crate) fn run(plan: &Plan, trees: &[Fd], control: Fd) -> ! {
     sys::wipe_environment();
+    // What is made has the mode it is made with; the command gets the caller's mask back.
+    let mask = sys::set_file_mask(0);
     let mut kernel = Linux { control };
     let status = match execute::build(plan, trees, control, &mut kernel) {
-        Ok(built) => after_building(plan, built, control),
+        Ok(built) => after_building(plan, built, control, mask),
         Err((step, errno)) => {
             tell(
                 control,
@@ -35,7 +37,7 @@ pub(crate) fn run(plan: &Plan, trees: &[Fd], control: Fd) -> ! {
     sys::exit_now(status)
 }
 
-fn after_building(plan: &Plan, built: Built, control: Fd) -> i32 {
+fn after_building(plan: &Plan, built: Built, control: Fd, mask: u32) -> i32 {
     let failed = |errno| {
         tell(control, Message::Failed { step: -1, errno });
         125
@@ -47,9 +49,18 @@ fn after_building(plan: &Plan, built: Built, control: Fd) -> i32 {
         Ok(signals) => signals,
         Err(errno) => return failed(errno),
     };
-    match sys::fork_raw() {
+    if plan.namespaces {
+        // Before the command starts: until it has, this process waits and looks at nothing.
+        sys::die_with_parent();
+        if sys::hung_up(CONTROL) {
+            return 1;
+        }
+    }
+    let Some(program) = sys::Program::of(&plan.command) else {
+        return failed(Errno(libc::E2BIG));
+    };
+    match sys::start_command(&mut || command(plan, &program, built.terminal.is_some(), mask)) {
         Err(errno) => failed(errno),
-        Ok(0) => command(plan, built.terminal.is_some()),
         Ok(pid) => {
             sys::own_process_group(pid);
             watch(pid, plan.namespaces, &children)
@@ -58,7 +69,7 @@ fn after_building(plan: &Plan, built: Built, control: Fd) -> i32 {
 }
 
 /// The command's process: its own process group, the terminal's foreground, and the program.
-fn command(plan: &Plan, terminal: bool) -> i32 {
+fn command(plan: &Plan, program: &sys::Program<'_>, terminal: bool, mask: u32) -> i32 {
     sys::own_process_group(0);
     if terminal {
         sys::take_foreground(TERMINAL);
@@ -68,8 +79,9 @@ fn command(plan: &Plan, terminal: bool) -> i32 {
             }
         }
     }
+    sys::set_file_mask(mask);
     sys::reset_for_child();
-    let errno = sys::execute(&plan.command);
+    let errno = program.execute();
     tell(CONTROL, Message::NotExecuted { errno });
     127
 }
@@ -77,9 +89,7 @@ fn command(plan: &Plan, terminal: bool) -> i32 {
 /// Reaps and forwards until the command has ended or the supervisor is gone.
 fn watch(command: i32, namespaces: bool, children: &sys::Signals) -> i32 {
     sys::close_standard();
-    if namespaces {
-        sys::die_with_parent();
-    } else {
+    if !namespaces {
         // There is no namespace whose end would end the rest: this process has to live on and do
         // it, and adopts what its children leave.
         let _without_orphans = sys::become_subreaper();

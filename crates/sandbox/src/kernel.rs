@@ -36,6 +36,14 @@ pub(crate) trait Kernel {
     fn open_folder(&mut self, path: &CStr) -> Result<Fd>;
     /// Clones a mount tree, with what is mounted below it, into a detached one (`open_tree`).
     fn clone_tree(&mut self, from: Fd, path: &CStr) -> Result<Fd>;
+    /// As above, a name in an open folder, which is not followed where it is a link. More than one
+    /// name only where the folders between are the sandbox's own.
+    fn clone_name(&mut self, folder: Fd, name: &CStr) -> Result<Fd>;
+    /// Whether a name is there, a link not followed.
+    fn is_there(&mut self, folder: Fd, name: &CStr) -> bool;
+    /// Makes a mount and all below it private: nothing that is mounted on its origin appears on it,
+    /// nor the other way round.
+    fn make_private(&mut self, tree: Fd) -> Result<()>;
     /// Sets attributes on a whole mount tree (`mount_setattr`).
     fn set_attributes(&mut self, tree: Fd, attributes: Attributes, recursive: bool) -> Result<()>;
     /// Opens the root directory of this process, as a place to mount on.
@@ -44,6 +52,8 @@ pub(crate) trait Kernel {
     fn open_beneath(&mut self, root: Fd, path: &CStr) -> Result<Fd>;
     /// Attaches a detached mount tree to an open place (`move_mount`).
     fn attach(&mut self, tree: Fd, to: Fd) -> Result<()>;
+    /// As above, to a single name in an open folder, which is not followed where it is a link.
+    fn attach_at(&mut self, tree: Fd, folder: Fd, name: &CStr) -> Result<()>;
     /// Makes a directory.
     fn make_directory(&mut self, root: Fd, path: &CStr, mode: u32) -> Result<()>;
     /// Makes a symbolic link.

@@ -5,7 +5,8 @@ mod layout;
 mod render;
 mod step;
 
-pub(crate) use step::{Attributes, Source, Step, Tree};
+pub(crate) use layout::cover_of;
+pub(crate) use step::{Attributes, Place, Source, Step, Tree};
 
 use crate::landlock::{self, Grant};
 use crate::seccomp::Filter;
@@ -77,7 +78,7 @@ impl Plan {
 fn namespace_plan(spec: &Spec) -> Result<Plan, PlanError> {
     let mut trees = Vec::new();
     let mut steps = identity(spec);
-    steps.push(Step::NewRoot);
+    steps.push(Step::Private);
     steps.extend(layout::steps(spec, &mut trees)?);
     steps.extend([
         Step::HostName(c"fumehood".to_owned()),
@@ -196,6 +197,7 @@ fn landlock_steps(spec: &Spec, grants: Vec<(CString, u64)>) -> Option<Step> {
 fn namespace_grants(spec: &Spec) -> Vec<(CString, u64)> {
     let grant = |g, directory| landlock::rights(g, directory, spec.landlock);
     let mut out = vec![(c"/".to_owned(), grant(Grant::Read, true))];
+    let mut devices = false;
     for (path, entry) in &spec.view {
         let right = match entry {
             Entry::Bind {
@@ -206,6 +208,13 @@ fn namespace_grants(spec: &Spec) -> Vec<(CString, u64)> {
             Entry::Bind {
                 access: Access::Device,
                 ..
+            } if path.as_bytes().starts_with(b"/dev/") => {
+                devices = true;
+                continue;
+            }
+            Entry::Bind {
+                access: Access::Device,
+                ..
             } => grant(Grant::Device, false),
             Entry::Overlay { .. } | Entry::Memory(_) => grant(Grant::Write, true),
             Entry::Processes => grant(Grant::WriteExisting, true),
@@ -213,6 +222,10 @@ fn namespace_grants(spec: &Spec) -> Vec<(CString, u64)> {
             _ => continue,
         };
         out.push((path.clone(), right));
+    }
+    if devices {
+        // The folder is the sandbox's own and holds nothing but what was put there.
+        out.push((c"/dev".to_owned(), grant(Grant::Device, true)));
     }
     out
 }

@@ -65,6 +65,15 @@ impl Kernel for Recorder {
     fn clone_tree(&mut self, from: Fd, path: &CStr) -> Result<Fd> {
         self.opening(&format!("open_tree {} {path:?}", from.0))
     }
+    fn clone_name(&mut self, folder: Fd, name: &CStr) -> Result<Fd> {
+        self.opening(&format!("open_tree {} {name:?}", folder.0))
+    }
+    fn is_there(&mut self, _folder: Fd, _name: &CStr) -> bool {
+        true
+    }
+    fn make_private(&mut self, tree: Fd) -> Result<()> {
+        self.call(format!("mount_setattr {} private recursive", tree.0))
+    }
     fn set_attributes(&mut self, tree: Fd, attributes: Attributes, recursive: bool) -> Result<()> {
         self.call(format!(
             "mount_setattr {} {attributes}{}",
@@ -80,6 +89,9 @@ impl Kernel for Recorder {
     }
     fn attach(&mut self, tree: Fd, to: Fd) -> Result<()> {
         self.call(format!("move_mount {} to {}", tree.0, to.0))
+    }
+    fn attach_at(&mut self, tree: Fd, folder: Fd, name: &CStr) -> Result<()> {
+        self.call(format!("move_mount {} to {} {name:?}", tree.0, folder.0))
     }
     fn make_directory(&mut self, root: Fd, path: &CStr, mode: u32) -> Result<()> {
         self.call(format!("mkdirat {} {path:?} {mode:o}", root.0))

@@ -46,7 +46,7 @@ pub struct Request {
     pub variables: Vec<(OsString, OsString)>,
     /// The numeric user inside, if not the caller's.
     pub user: Option<u32>,
-    /// Size of each private in-memory place, bytes.
+    /// Room of all private in-memory places together, bytes.
     pub room: Option<u64>,
     /// Which of the descriptors 0, 1, 2 become the sandbox's own terminal.
     pub terminal: [bool; 3],
@@ -85,7 +85,7 @@ pub enum PrepareError {
     Argument(usize),
 }
 
-/// Size of each private in-memory place where none is given: enough for compilers' temporary
+/// Room of all private in-memory places where none is given: enough for compilers' temporary
 /// files, far from what would starve the host.
 const ROOM: u64 = 2 << 30;
 const INODES: u64 = 1 << 20;

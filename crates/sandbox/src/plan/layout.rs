@@ -1,6 +1,6 @@
 //! The mount tree: in which order, and which mount points have to be made.
 
-use super::{PlanError, Source, Step, Tree, step::Attributes};
+use super::{Attributes, Place, PlanError, Source, Step, Tree};
 use crate::spec::{Access, Entry, Ids, Kind, Layers, Room, Spec};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, CString};
@@ -9,28 +9,32 @@ use std::ffi::{CStr, CString};
 /// which hardware or the kernel is set; as runc masks them. Only root could write most of these,
 /// and no sandbox is root of the host: this is the second lock.
 const PROC_HIDDEN: [(&CStr, Kind); 8] = [
-    (c"proc/acpi", Kind::Directory),
-    (c"proc/kcore", Kind::File),
-    (c"proc/keys", Kind::File),
-    (c"proc/key-users", Kind::File),
-    (c"proc/latency_stats", Kind::File),
-    (c"proc/sched_debug", Kind::File),
-    (c"proc/scsi", Kind::Directory),
-    (c"proc/timer_list", Kind::File),
+    (c"acpi", Kind::Directory),
+    (c"kcore", Kind::File),
+    (c"keys", Kind::File),
+    (c"key-users", Kind::File),
+    (c"latency_stats", Kind::File),
+    (c"sched_debug", Kind::File),
+    (c"scsi", Kind::Directory),
+    (c"timer_list", Kind::File),
 ];
-const PROC_READ_ONLY: [&CStr; 5] = [
-    c"proc/bus",
-    c"proc/fs",
-    c"proc/irq",
-    c"proc/sys",
-    c"proc/sysrq-trigger",
-];
+const PROC_READ_ONLY: [&CStr; 5] = [c"bus", c"fs", c"irq", c"sys", c"sysrq-trigger"];
+
+/// Room for directories, links and a few small files, where no private place asks for more.
+const TOP: Room = Room {
+    bytes: 1 << 20,
+    inodes: 4096,
+    mode: 0o755,
+};
 
 /// What covers hidden places; in the top filesystem, which is sealed afterwards. Files are covered
 /// by the name of a socket that nobody may open: programs get an error rather than an empty file
 /// that they would believe, and `git add -A` passes over it, as it does over every socket.
 const EMPTY_FILE: &CStr = c".fumehood/file";
 const EMPTY_DIRECTORY: &CStr = c".fumehood/directory";
+/// Where the private places lie in the top filesystem: one filesystem for all of them costs half of
+/// what one for each does, and has one limit. Nobody can search this folder.
+const PRIVATE_PLACES: &CStr = c".fumehood/memory";
 
 /// All steps that build the tree below the new root.
 pub(super) fn steps(spec: &Spec, trees: &mut Vec<Tree>) -> Result<Vec<Step>, PlanError> {
@@ -42,7 +46,7 @@ pub(super) fn steps(spec: &Spec, trees: &mut Vec<Tree>) -> Result<Vec<Step>, Pla
         made: BTreeSet::new(),
         view: &view,
     };
-    layout.covers();
+    layout.top();
     for (path, entry) in &view {
         layout.entry(path, entry);
     }
@@ -85,11 +89,18 @@ struct Layout<'a> {
 }
 
 impl Layout<'_> {
-    fn covers(&mut self) {
+    fn top(&mut self) {
+        let room = room_for(self.view.values().copied());
         self.steps.extend([
+            Step::NewRoot {
+                size: digits(room.bytes),
+                inodes: digits(room.inodes),
+                room,
+            },
             Step::Directory(c".fumehood".to_owned(), 0o755),
             Step::Directory(EMPTY_DIRECTORY.to_owned(), 0o000),
             Step::Socket(EMPTY_FILE.to_owned()),
+            Step::Directory(PRIVATE_PLACES.to_owned(), 0o700),
         ]);
     }
 
@@ -105,22 +116,26 @@ impl Layout<'_> {
                 access,
                 kind,
                 owner,
+            } if self.is_device(path, from, *access, *kind) => self.devices(path),
+            Entry::Bind {
+                from,
+                access,
+                kind,
+                owner,
             } => self.bind(path, from, *access, *kind, *owner),
             Entry::Overlay { from, layers, owner } => self.overlay(path, from, layers, *owner),
-            Entry::Memory(room) => self.mount(path, Kind::Directory, memory(to, *room)),
+            Entry::Memory(room) => self.memory(path, to, *room),
             Entry::Processes => self.processes(path),
-            Entry::Terminals => self.mount(path, Kind::Directory, Step::Terminals(to)),
+            Entry::Terminals => self.mount(path, Kind::Directory, Step::Terminals(Place::new(to))),
             Entry::Protect => self.steps.push(Step::Again {
-                path: to,
+                path: Place::new(to),
                 read_only: true,
-                optional: false,
             }),
             Entry::Pin => self.steps.push(Step::Again {
-                path: to,
+                path: Place::new(to),
                 read_only: false,
-                optional: false,
             }),
-            Entry::Hide(kind) => self.steps.push(cover(to, *kind, false)),
+            Entry::Hide(kind) => self.steps.push(cover(to, *kind)),
         }
     }
 
@@ -146,7 +161,7 @@ impl Layout<'_> {
             kind,
             Step::Bind {
                 from,
-                to: below(path),
+                to: Place::new(below(path)),
                 attributes,
             },
         );
@@ -155,7 +170,7 @@ impl Layout<'_> {
     /// A user's first process makes the overlay itself; root's supervisor makes it beforehand, over a
     /// clone whose owners are mapped.
     fn overlay(&mut self, path: &Components, from: &CStr, layers: &Layers, owner: Option<Ids>) {
-        let to = below(path);
+        let to = Place::new(below(path));
         let attributes = Attributes::default();
         let step = if self.spec.root {
             self.trees.push(Tree {
@@ -181,29 +196,67 @@ impl Layout<'_> {
         let with = CString::new(format!(".fumehood/{}", self.steps.len())).unwrap_or_default(); // digits
         self.steps.push(file(with.clone(), content.to_vec(), 0o444));
         self.steps.push(Step::Cover {
-            path,
+            path: Place::new(path),
             with,
-            optional: false,
         });
     }
 
     fn processes(&mut self, path: &Components) {
-        self.mount(path, Kind::Directory, Step::Processes(below(path)));
+        self.mount(path, Kind::Directory, Step::Processes(Place::new(below(path))));
         if self.spec.nested {
             // The kernel lets nobody mount a fresh procfs below a masked one, and that is what a
             // sandbox inside needs. The files' own permissions remain.
             return;
         }
-        for (hidden, kind) in PROC_HIDDEN {
-            self.steps.push(cover(hidden.to_owned(), kind, true));
+        self.steps.push(Step::Shield {
+            at: below(path),
+            hidden: &PROC_HIDDEN,
+            read_only: &PROC_READ_ONLY,
+        });
+    }
+
+    /// Whether this is one of the host's device nodes at its own place, which a user's first process
+    /// reaches itself.
+    fn is_device(&self, path: &Components, from: &CStr, access: Access, kind: Kind) -> bool {
+        let wanted = access == Access::Device && kind == Kind::File && !self.spec.root;
+        wanted && path.len() == 2 && path[0] == b"dev" && components(from).is_ok_and(|from| from == *path)
+    }
+
+    /// All of those with one step, at the first of them.
+    fn devices(&mut self, path: &Components) {
+        let to = below(&path[..1]);
+        if self.steps.iter().any(|s| matches!(s, Step::Devices { .. })) {
+            return;
         }
-        for place in PROC_READ_ONLY {
-            self.steps.push(Step::Again {
-                path: place.to_owned(),
-                read_only: true,
-                optional: true,
-            });
-        }
+        let is_one = |(at, entry): &(&Components, &&Entry)| match entry {
+            Entry::Bind {
+                from, access, kind, ..
+            } => self.is_device(at, from, *access, *kind),
+            _ => false,
+        };
+        let names = self
+            .view
+            .iter()
+            .filter(is_one)
+            .map(|(at, _)| below(&at[1..]))
+            .collect();
+        self.directories(&path[..1].to_vec());
+        self.steps.push(Step::Devices { to, names });
+    }
+
+    fn memory(&mut self, path: &Components, to: CString, room: Room) {
+        let earlier = self
+            .steps
+            .iter()
+            .filter(|s| matches!(s, Step::Memory { .. }))
+            .count();
+        let folder = [PRIVATE_PLACES.to_bytes(), b"/", earlier.to_string().as_bytes()].concat();
+        let step = Step::Memory {
+            folder: CString::new(folder).unwrap_or_default(), // holds no NUL
+            to: Place::new(to),
+            mode: room.mode,
+        };
+        self.mount(path, Kind::Directory, step);
     }
 
     /// A mount, after its mount point where that is ours to make.
@@ -245,29 +298,39 @@ impl Layout<'_> {
     }
 }
 
-fn memory(to: CString, room: Room) -> Step {
-    let text = |s: String| CString::new(s).unwrap_or_default(); // digits hold no NUL
-    Step::Memory {
-        to,
-        size: text(room.bytes.to_string()),
-        inodes: text(room.inodes.to_string()),
-        mode: text(format!("{:o}", room.mode)),
-        room,
-    }
+/// The largest of what the private places ask for; all of them share it.
+fn room_for<'a>(view: impl Iterator<Item = &'a Entry>) -> Room {
+    let larger = |a: Room, b: &Room| Room {
+        bytes: a.bytes.max(b.bytes),
+        inodes: a.inodes.max(b.inodes),
+        ..a
+    };
+    view.filter_map(|entry| match entry {
+        Entry::Memory(room) => Some(room),
+        _ => None,
+    })
+    .fold(TOP, larger)
+}
+
+fn digits(number: u64) -> CString {
+    CString::new(number.to_string()).unwrap_or_default() // digits hold no NUL
 }
 
 fn file(path: CString, content: Vec<u8>, mode: u32) -> Step {
     Step::File { path, content, mode }
 }
 
-fn cover(path: CString, kind: Kind, optional: bool) -> Step {
-    let with = match kind {
+fn cover(path: CString, kind: Kind) -> Step {
+    Step::Cover {
+        path: Place::new(path),
+        with: cover_of(kind).to_owned(),
+    }
+}
+
+/// What a hidden place of this kind is covered with.
+pub(crate) fn cover_of(kind: Kind) -> &'static CStr {
+    match kind {
         Kind::Directory => EMPTY_DIRECTORY,
         Kind::File => EMPTY_FILE,
-    };
-    Step::Cover {
-        path,
-        with: with.to_owned(),
-        optional,
     }
 }

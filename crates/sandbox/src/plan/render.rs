@@ -25,7 +25,14 @@ impl fmt::Display for Step {
             Step::Write(path, bytes) => write!(f, "write {:?} to {path:?}", text(bytes)),
             Step::AwaitRelease => f.write_str("wait for the id mapping"),
             Step::BecomeUser(ids) => write!(f, "become user {} group {}", ids.uid, ids.gid),
-            Step::NewRoot => f.write_str("mount a new root"),
+            Step::Private => f.write_str("let no mount through, in or out"),
+            Step::NewRoot { room, .. } => {
+                write!(
+                    f,
+                    "mount a new root, {} bytes, {} inodes",
+                    room.bytes, room.inodes
+                )
+            }
             Step::Directory(path, mode) => write!(f, "make directory {path:?} mode {mode:o}"),
             Step::Link(path, target) => write!(f, "make link {path:?} to {target:?}"),
             Step::Socket(path) => write!(f, "make a closed name {path:?}"),
@@ -49,14 +56,19 @@ impl fmt::Display for Step {
             Step::Overlay { lower, layers, to } => {
                 write!(f, "show {lower:?} at {to:?} through {layers}")
             }
-            Step::Memory { to, room, .. } => {
-                write!(
-                    f,
-                    "mount memory at {to:?}, {} bytes, {} inodes",
-                    room.bytes, room.inodes
-                )
+            Step::Memory { folder, to, mode } => {
+                write!(f, "mount memory {folder:?} at {to:?}, mode {mode:o}")
             }
+            Step::Devices { to, names } => write!(f, "show devices {names:?} at {to:?}"),
             Step::Processes(to) => write!(f, "mount proc at {to:?}"),
+            Step::Shield {
+                at,
+                hidden,
+                read_only,
+            } => {
+                let hidden: Vec<_> = hidden.iter().map(|(name, _)| name).collect();
+                write!(f, "shield {at:?}: cover {hidden:?}, make {read_only:?} read-only")
+            }
             Step::Terminals(to) => write!(f, "mount devpts at {to:?}"),
             Step::Again {
                 path,
@@ -95,6 +107,7 @@ impl Step {
     pub(crate) fn name(&self) -> String {
         match self {
             Step::Landlock { .. } => "enforce Landlock".to_owned(),
+            Step::Shield { .. } => "shield the process filesystem".to_owned(),
             other => other.to_string(),
         }
     }

@@ -21,6 +21,15 @@ fn bind(from: &CStr, access: Access) -> Entry {
     }
 }
 
+fn device(path: &CStr) -> Entry {
+    Entry::Bind {
+        from: path.to_owned(),
+        access: Access::Device,
+        kind: Kind::File,
+        owner: None,
+    }
+}
+
 /// A small sandbox of a user.
 fn spec() -> Spec {
     let ids = Ids { uid: 1000, gid: 100 };
@@ -38,6 +47,9 @@ fn spec() -> Spec {
             (c"/home/ann/p/.git".to_owned(), Entry::Pin),
             (c"/home/ann/p/.git/hooks".to_owned(), Entry::Protect),
             (c"/home/ann/p/.env".to_owned(), Entry::Hide(Kind::File)),
+            (c"/dev/tty".to_owned(), device(c"/dev/tty")),
+            (c"/dev/null".to_owned(), device(c"/dev/null")),
+            (c"/proc".to_owned(), Entry::Processes),
         ],
         nested: false,
         landlock: 6,
@@ -63,35 +75,44 @@ fn the_order_for_a_user() {
      0 write "deny" to "/proc/self/setgroups"
      1 write "1000 1000 1" to "/proc/self/uid_map"
      2 write "100 100 1" to "/proc/self/gid_map"
-     3 mount a new root
-     4 make directory ".fumehood" mode 755
-     5 make directory ".fumehood/directory" mode 0
-     6 make a closed name ".fumehood/file"
-     7 make link "bin" to "usr/bin"
-     8 make directory "home" mode 755
-     9 make directory "home/ann" mode 755
-    10 mount memory at "home/ann", 1024 bytes, 10 inodes
-    11 make directory "home/ann/p" mode 755
-    12 show "/home/ann/p" at "home/ann/p", writable
-    13 cover "home/ann/p/.env" with ".fumehood/file"
-    14 pin "home/ann/p/.git"
-    15 make "home/ann/p/.git/hooks" read-only
-    16 make directory "usr" mode 755
-    17 show "/usr" at "usr", read-only
-    18 name the host "fumehood"
-    19 bring loopback up
-    20 enter the new root and let go of the old one
-    21 make the new root read-only
-    22 limit resource 4 to 0
-    23 start a new session
-    24 drop all capabilities
-    25 forbid new privileges
-    26 forbid tracing of the first process
-    27 enforce Landlock, handled 0xffff scoped 0x3
+     3 let no mount through, in or out
+     4 mount a new root, 1048576 bytes, 4096 inodes
+     5 make directory ".fumehood" mode 755
+     6 make directory ".fumehood/directory" mode 0
+     7 make a closed name ".fumehood/file"
+     8 make directory ".fumehood/memory" mode 700
+     9 make link "bin" to "usr/bin"
+    10 make directory "dev" mode 755
+    11 show devices ["null", "tty"] at "dev"
+    12 make directory "home" mode 755
+    13 make directory "home/ann" mode 755
+    14 mount memory ".fumehood/memory/0" at "home/ann", mode 755
+    15 make directory "home/ann/p" mode 755
+    16 show "/home/ann/p" at "home/ann/p", writable
+    17 cover "home/ann/p/.env" with ".fumehood/file"
+    18 pin "home/ann/p/.git"
+    19 make "home/ann/p/.git/hooks" read-only
+    20 make directory "proc" mode 755
+    21 mount proc at "proc"
+    22 shield "proc": cover ["acpi", "kcore", "keys", "key-users", "latency_stats", "sched_debug", "scsi", "timer_list"], make ["bus", "fs", "irq", "sys", "sysrq-trigger"] read-only
+    23 make directory "usr" mode 755
+    24 show "/usr" at "usr", read-only
+    25 name the host "fumehood"
+    26 bring loopback up
+    27 enter the new root and let go of the old one
+    28 make the new root read-only
+    29 limit resource 4 to 0
+    30 start a new session
+    31 drop all capabilities
+    32 forbid new privileges
+    33 forbid tracing of the first process
+    34 enforce Landlock, handled 0xffff scoped 0x3
          0x000d "/"
          0xf7bf "/home/ann"
          0xf7bf "/home/ann/p"
-    28 load the system call filter
+         0x400f "/proc"
+         0xc00e "/dev"
+    35 load the system call filter
     "#);
 }
 
@@ -106,21 +127,23 @@ fn the_calls_for_a_user_with_a_terminal() {
     write "/proc/self/setgroups" "deny"
     write "/proc/self/uid_map" "1000 1000 1\n"
     write "/proc/self/gid_map" "100 100 1\n"
-    fsmount "tmpfs" [("size", "1048576"), ("nr_inodes", "4096"), ("mode", "0755")] writable = 100
-    open / = 101
-    move_mount 100 to 101
-    mkdirat 100 ".fumehood" 755
-    mkdirat 100 ".fumehood/directory" 0
-    mknodat 100 ".fumehood/file" socket
-    mkdirat 100 "usr" 755
-    open_tree -100 "/usr" = 102
-    mount_setattr 102 read-only recursive
-    openat2 100 "usr" = 103
-    move_mount 102 to 103
+    open / = 100
+    mount_setattr 100 private recursive
+    fsmount "tmpfs" [("size", "1048576"), ("nr_inodes", "4096"), ("mode", "0755")] writable = 101
+    open / = 102
+    move_mount 101 to 102
+    mkdirat 101 ".fumehood" 755
+    mkdirat 101 ".fumehood/directory" 0
+    mknodat 101 ".fumehood/file" socket
+    mkdirat 101 ".fumehood/memory" 700
+    mkdirat 101 "usr" 755
+    open_tree -100 "/usr" = 103
+    mount_setattr 103 read-only recursive
+    move_mount 103 to 101 "usr"
     sethostname "fumehood"
     lo up
-    fchdir 100, pivot_root, umount2
-    mount_setattr 100 read-only
+    fchdir 101, pivot_root, umount2
+    mount_setattr 101 read-only
     prlimit 4 0
     setsid
     open ptmx = 104
@@ -210,7 +233,7 @@ fn level_landlock_refuses_what_it_cannot_hold() {
         Plan::new(&spec).unwrap_err(),
         PlanError::Weaker("hide files below a visible directory (hide)")
     );
-    spec.view.pop();
+    spec.view.retain(|(_, entry)| !matches!(entry, Entry::Hide(_)));
     let plan = Plan::new(&spec).unwrap();
     assert!(!plan.namespaces && plan.filter == Filter::new(crate::Strictness::Landlock));
     spec.landlock = 0;
@@ -224,6 +247,81 @@ fn paths_that_are_not_plain_are_refused() {
         spec.view = vec![(path.to_owned(), Entry::Directory)];
         assert_eq!(Plan::new(&spec).unwrap_err(), PlanError::Path(path.to_owned()));
     }
+}
+
+#[test]
+fn a_place_is_a_name_in_a_folder_and_holds_what_lies_below_it() {
+    let deep = Place::new(c"home/ann/p".to_owned());
+    assert_eq!((deep.folder(), deep.name()), (c"home/ann", c"p"));
+    let top = Place::new(c"usr".to_owned());
+    assert_eq!((top.folder(), top.name()), (c"", c"usr"));
+    assert!(deep.holds(c"home/ann/p") && deep.holds(c"home/ann/p/.git"));
+    assert!(!deep.holds(c"home/ann") && !deep.holds(c"home/ann/pp") && !deep.holds(c""));
+}
+
+/// Each folder is opened once for all that is mounted in it, and again when something lies over it.
+#[test]
+fn the_calls_for_devices_the_process_filesystem_and_places_below_a_tree() {
+    let mut spec = spec();
+    let wanted = [
+        c"/dev/null",
+        c"/dev/tty",
+        c"/home/ann/p",
+        c"/proc",
+        c"/home/ann/p/.git",
+    ];
+    spec.view.retain(|(at, _)| wanted.contains(&at.as_c_str()));
+    spec.view
+        .push((c"/home/ann/p/.git/hooks".to_owned(), Entry::Hide(Kind::Directory)));
+    spec.view
+        .push((c"/home/ann/p/.git/x".to_owned(), Entry::Hide(Kind::File)));
+    let mut kernel = Recorder::default();
+    build(&plan(&spec), &[], Fd(3), &mut kernel).unwrap();
+    let first = kernel
+        .calls
+        .iter()
+        .position(|c| c.contains("mkdirat 101 \"dev\""))
+        .unwrap();
+    let last = kernel.calls.iter().position(|c| c.contains("\"kcore\"")).unwrap();
+    insta::assert_snapshot!(kernel.calls[first..=last].join("\n"), @r#"
+    mkdirat 101 "dev" 755
+    open "/dev" = 103
+    openat2 101 "dev" = 104
+    create 104 "null" 444 0 bytes
+    open_tree 103 "null" = 105
+    move_mount 105 to 104 "null"
+    create 104 "tty" 444 0 bytes
+    open_tree 103 "tty" = 106
+    move_mount 106 to 104 "tty"
+    mkdirat 101 "home" 755
+    mkdirat 101 "home/ann" 755
+    mkdirat 101 "home/ann/p" 755
+    open_tree -100 "/home/ann/p" = 107
+    mount_setattr 107 writable recursive
+    openat2 101 "home/ann" = 108
+    move_mount 107 to 108 "p"
+    openat2 101 "home/ann/p/.git" = 109
+    open_tree 109 "" = 110
+    mount_setattr 110 writable recursive
+    move_mount 110 to 109
+    open_tree 101 ".fumehood/directory" = 111
+    mount_setattr 111 read-only recursive
+    openat2 101 "home/ann/p/.git" = 112
+    move_mount 111 to 112 "hooks"
+    open_tree 101 ".fumehood/file" = 113
+    mount_setattr 113 read-only recursive
+    move_mount 113 to 112 "x"
+    mkdirat 101 "proc" 755
+    fsmount "proc" [] writable = 114
+    move_mount 114 to 101 "proc"
+    openat2 101 "proc" = 115
+    open_tree 101 ".fumehood/directory" = 116
+    mount_setattr 116 read-only recursive
+    move_mount 116 to 115 "acpi"
+    open_tree 101 ".fumehood/file" = 117
+    mount_setattr 117 read-only recursive
+    move_mount 117 to 115 "kcore"
+    "#);
 }
 
 #[test]
@@ -243,7 +341,7 @@ fn every_failing_call_is_reported_as_its_step() {
             plan.steps[step]
         );
     }
-    assert_eq!(whole.still_open(), [100], "only the new root stays open");
+    assert_eq!(whole.still_open(), [101], "only the new root stays open");
 }
 
 /// Paths of up to four components over a tiny alphabet, so that they nest.
@@ -272,8 +370,8 @@ proptest! {
                     made.insert(p);
                     continue;
                 }
-                Step::Memory { to, .. } => (to.into_bytes(), false),
-                Step::Bind { to, .. } => (to.into_bytes(), true),
+                Step::Memory { to, .. } => (to.path().to_bytes().to_vec(), false),
+                Step::Bind { to, .. } => (to.path().to_bytes().to_vec(), true),
                 _ => continue,
             };
             prop_assert!(made.contains(&to) || in_host(&mounts, &to));

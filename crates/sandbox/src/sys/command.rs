@@ -80,15 +80,52 @@ pub(crate) fn signal_group(group: i32, signal: i32) {
     unsafe { libc::kill(-group, signal) };
 }
 
-/// Executes the program; returns only on failure.
-pub(crate) fn execute(command: &Command) -> Errno {
+/// Whether nobody holds the other end of a socket any more.
+pub(crate) fn hung_up(control: Fd) -> bool {
+    let mut one = [libc::pollfd {
+        fd: control.0,
+        events: 0, // POLLHUP is always told
+        revents: 0,
+    }];
+    // SAFETY: the array and its length belong together.
+    unsafe { libc::poll(one.as_mut_ptr(), 1, 0) };
+    one[0].revents & libc::POLLHUP != 0
+}
+
+/// Sets the mask of permission bits that new files do not get; the one before.
+pub(crate) fn set_file_mask(mask: u32) -> u32 {
+    // SAFETY: integers only.
+    unsafe { libc::umask(mask) }
+}
+
+/// A command in the form in which it is executed, made before its process exists.
+pub(crate) struct Program<'a> {
+    command: &'a Command,
+    argv: Vec<*const libc::c_char>,
+    envp: Vec<*const libc::c_char>,
+}
+
+impl<'a> Program<'a> {
+    /// `None` where there is no memory for it.
+    pub(crate) fn of(command: &'a Command) -> Option<Program<'a>> {
+        Some(Program {
+            argv: pointers(&command.arguments).ok()?,
+            envp: pointers(&command.environment).ok()?,
+            command,
+        })
+    }
+
+    /// Executes the program; returns only on failure.
+    pub(crate) fn execute(&self) -> Errno {
+        execute(self.command, &self.argv, &self.envp)
+    }
+}
+
+fn execute(command: &Command, argv: &[*const libc::c_char], envp: &[*const libc::c_char]) -> Errno {
     // SAFETY: a NUL-terminated path that outlives the call.
     if unsafe { libc::chdir(command.directory.as_ptr()) } < 0 {
         return Errno::last();
     }
-    let (Ok(argv), Ok(envp)) = (pointers(&command.arguments), pointers(&command.environment)) else {
-        return Errno(libc::E2BIG);
-    };
     let flags = libc::O_PATH | libc::O_CLOEXEC;
     // SAFETY: a NUL-terminated path that outlives the call.
     let file = match check_int(unsafe { libc::open(command.program.as_ptr(), flags) }) {

@@ -89,13 +89,34 @@ fn fork_with_pidfd() -> Result<Cloned> {
     })
 }
 
-/// A bare fork inside the sandbox: 0 in the child.
-pub(crate) fn fork_raw() -> Result<i32> {
-    let none: c_long = 0;
-    // SAFETY: as in clone_sandbox; the raw call runs no fork handlers, and the child only makes
-    // system calls until it executes another program.
-    check(unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD as c_long, none, none, none, none) })
-        .map(|p| p as i32)
+/// Room for the calls between a new process and its program.
+const COMMAND_STACK: usize = 64 * 1024;
+/// A stack of its own, aligned as the ABI wants.
+#[repr(align(16))]
+struct Stack([std::mem::MaybeUninit<u8>; COMMAND_STACK]);
+
+/// Starts a process that runs `command`, which executes another program or returns a status to end
+/// with. It shares this process's memory meanwhile, which waits until then (`CLONE_VFORK`): copying
+/// page tables for so short a life would be a good part of what starting a sandbox costs.
+pub(crate) fn start_command(command: &mut dyn FnMut() -> i32) -> Result<i32> {
+    type Role<'a> = &'a mut dyn FnMut() -> i32;
+    extern "C" fn run(role: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: the pointer below, to a role that lives until the parent goes on.
+        let role = unsafe { &mut *role.cast::<Role<'_>>() };
+        // Not a return: the C library would run nothing of ours after it either way.
+        exit_now(role())
+    }
+    let mut stack = Stack([std::mem::MaybeUninit::uninit(); COMMAND_STACK]);
+    let top = stack.0.as_mut_ptr_range().end;
+    let mut role: Role<'_> = command;
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    // SAFETY: the parent does not run before the child has left this memory (CLONE_VFORK), so the
+    // stack, the role and the C library's state have one user at a time. Descriptors, signal handlers
+    // and the working directory are copies, since the flags that would share them are not set.
+    check(c_long::from(unsafe {
+        libc::clone(run, top.cast(), flags, (&raw mut role).cast())
+    }))
+    .map(|p| p as i32)
 }
 
 /// Ends this process at once, running no destructor and no exit handler.

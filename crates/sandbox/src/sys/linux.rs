@@ -110,6 +110,20 @@ impl Kernel for Linux {
         mount::clone_tree(from, path)
     }
 
+    fn clone_name(&mut self, folder: Fd, name: &CStr) -> Result<Fd> {
+        mount::clone_name(folder, name)
+    }
+
+    fn is_there(&mut self, folder: Fd, name: &CStr) -> bool {
+        // SAFETY: name is NUL-terminated and outlives the call.
+        let got = unsafe { libc::faccessat(folder.0, name.as_ptr(), libc::F_OK, libc::AT_SYMLINK_NOFOLLOW) };
+        got == 0 || Errno::last() != Errno::NOENT
+    }
+
+    fn make_private(&mut self, tree: Fd) -> Result<()> {
+        mount::make_private(tree)
+    }
+
     fn set_attributes(&mut self, tree: Fd, attributes: Attributes, recursive: bool) -> Result<()> {
         mount::set_attributes(tree, attributes, recursive, None)
     }
@@ -126,6 +140,10 @@ impl Kernel for Linux {
 
     fn attach(&mut self, tree: Fd, to: Fd) -> Result<()> {
         mount::attach(tree, to)
+    }
+
+    fn attach_at(&mut self, tree: Fd, folder: Fd, name: &CStr) -> Result<()> {
+        mount::attach_at(tree, folder, name)
     }
 
     fn make_directory(&mut self, root: Fd, path: &CStr, mode: u32) -> Result<()> {
@@ -147,13 +165,18 @@ impl Kernel for Linux {
     }
 
     fn make_file(&mut self, root: Fd, path: &CStr, content: &[u8], mode: u32) -> Result<()> {
+        if content.is_empty() {
+            let kind = libc::S_IFREG | mode;
+            // SAFETY: path is NUL-terminated and outlives the call.
+            return match check_int(unsafe { libc::mknodat(root.0, path.as_ptr(), kind, 0) }) {
+                // A place to mount on that is there already will do.
+                Ok(_) | Err(Errno(libc::EEXIST)) => Ok(()),
+                Err(e) => Err(e),
+            };
+        }
         let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW | libc::O_CLOEXEC;
         // SAFETY: path is NUL-terminated and outlives the call.
-        let fd = match check_int(unsafe { libc::openat(root.0, path.as_ptr(), flags, mode) }) {
-            // A place to mount on that is there already will do.
-            Err(Errno(libc::EEXIST)) if content.is_empty() => return Ok(()),
-            other => other?,
-        };
+        let fd = check_int(unsafe { libc::openat(root.0, path.as_ptr(), flags, mode) })?;
         // SAFETY: the pointer and length describe `content`.
         let wrote = check(unsafe { libc::write(fd, content.as_ptr().cast(), content.len()) } as c_long);
         self.close(Fd(fd));

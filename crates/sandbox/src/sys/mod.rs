@@ -9,12 +9,12 @@ mod message;
 mod mount;
 mod signals;
 
-pub use command::{become_subreaper, kill_descendants};
 pub(crate) use command::{
-    close_standard, die_with_parent, duplicate, execute, keep_only, own_process_group, signal_group,
-    take_foreground, wait_for_two,
+    Program, close_standard, die_with_parent, duplicate, hung_up, keep_only, own_process_group,
+    set_file_mask, signal_group, take_foreground, wait_for_two,
 };
-pub(crate) use fork::{Cloned, Waited, clone_sandbox, exit_now, fork_raw, wait_any, wipe_environment};
+pub use command::{become_subreaper, kill_descendants};
+pub(crate) use fork::{Cloned, Waited, clone_sandbox, exit_now, start_command, wait_any, wipe_environment};
 pub use fork::{fork_role, fork_role_with, set_process_name, wait_for};
 pub(crate) use identity::{IdMapping, namespace_with_mapping, pidfd_signal, wait_pidfd};
 pub(crate) use linux::{Linux, landlock_version};

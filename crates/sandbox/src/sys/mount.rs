@@ -17,6 +17,7 @@ const FSMOUNT_CLOEXEC: c_long = 1;
 const OPEN_TREE_CLONE: c_long = 1;
 const OPEN_TREE_CLOEXEC: c_long = libc::O_CLOEXEC as c_long;
 const AT_RECURSIVE: c_long = 0x8000;
+const AT_SYMLINK_NOFOLLOW: c_long = libc::AT_SYMLINK_NOFOLLOW as c_long;
 const AT_EMPTY_PATH: c_long = libc::AT_EMPTY_PATH as c_long;
 const MOVE_MOUNT_F_EMPTY_PATH: c_long = 0x04;
 const MOVE_MOUNT_T_EMPTY_PATH: c_long = 0x40;
@@ -160,6 +161,10 @@ fn configure(context: c_long, key: &CStr, value: &CStr) -> Result<()> {
 }
 
 pub(super) fn clone_tree(from: Fd, path: &CStr) -> Result<Fd> {
+    // A folder of the host's root: what clone_name says of names.
+    if from == CWD && path.to_bytes().iter().filter(|b| **b == b'/').count() == 1 {
+        return clone_name(from, path);
+    }
     // Paths were resolved before: a link in one now was put there since then, by whoever may write
     // the folder it lies in (CVE-2021-30465).
     let place = if path.is_empty() {
@@ -177,6 +182,41 @@ pub(super) fn clone_tree(from: Fd, path: &CStr) -> Result<Fd> {
     tree.map(|fd| Fd(fd as i32))
 }
 
+/// A name has no folder part, so not following it is following no link at all.
+pub(super) fn clone_name(folder: Fd, name: &CStr) -> Result<Fd> {
+    let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW;
+    // SAFETY: a NUL-terminated name that outlives the call.
+    let tree = check(unsafe { libc::syscall(libc::SYS_open_tree, folder.0, name.as_ptr(), flags) })?;
+    Ok(Fd(tree as i32))
+}
+
+pub(super) fn make_private(tree: Fd) -> Result<()> {
+    let attr = MountAttr {
+        set: 0,
+        clear: 0,
+        propagation: libc::MS_PRIVATE,
+        user_namespace: 0,
+    };
+    set(tree, &attr, AT_EMPTY_PATH | AT_RECURSIVE)
+}
+
+fn set(tree: Fd, attr: &MountAttr, flags: c_long) -> Result<()> {
+    let size = std::mem::size_of::<MountAttr>();
+    let path = c"".as_ptr();
+    // SAFETY: the structure and its size belong together and live until the call returns.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.0,
+            path,
+            flags,
+            &raw const *attr,
+            size,
+        )
+    })
+    .map(drop)
+}
+
 pub(super) fn set_attributes(
     tree: Fd,
     attributes: Attributes,
@@ -191,20 +231,11 @@ pub(super) fn set_attributes(
         propagation: libc::MS_PRIVATE,
         user_namespace: idmap.map_or(0, |fd| fd.as_raw_fd() as u64),
     };
-    let flags = AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };
-    let size = std::mem::size_of::<MountAttr>();
-    // SAFETY: the structure and its size belong together and live until the call returns.
-    check(unsafe {
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            tree.0,
-            c"".as_ptr(),
-            flags,
-            &raw const attr,
-            size,
-        )
-    })
-    .map(drop)
+    set(
+        tree,
+        &attr,
+        AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 },
+    )
 }
 
 pub(super) fn open_beneath(root: Fd, path: &CStr) -> Result<Fd> {
@@ -223,6 +254,23 @@ fn open_without_links(from: Fd, path: &CStr, flags: i32, resolve: u64) -> Result
     // SAFETY: path is NUL-terminated; the structure and its size belong together.
     let fd = check(unsafe { libc::syscall(libc::SYS_openat2, from.0, path.as_ptr(), &raw const how, size) })?;
     Ok(Fd(fd as i32))
+}
+
+pub(super) fn attach_at(tree: Fd, folder: Fd, name: &CStr) -> Result<()> {
+    let from = c"".as_ptr();
+    // Without MOVE_MOUNT_T_SYMLINKS the last name is not followed.
+    // SAFETY: an empty constant and a NUL-terminated name that outlives the call.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_move_mount,
+            tree.0,
+            from,
+            folder.0,
+            name.as_ptr(),
+            MOVE_MOUNT_F_EMPTY_PATH,
+        )
+    })
+    .map(drop)
 }
 
 pub(super) fn attach(tree: Fd, to: Fd) -> Result<()> {
