@@ -1,15 +1,22 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod binding;
+mod denied;
 mod mac;
 mod placeholder;
 mod redact;
 mod secret;
+mod sigv4;
 mod source;
 mod store;
+mod vault;
 
+pub use binding::Binding;
+pub use denied::Denied;
 pub use placeholder::{Minter, Placeholder};
 pub use redact::{Forbidden, Redactor};
 pub use secret::{Secret, Unusable};
 pub use source::{FetchError, FileError, Machine, Outside, RunError, fetch};
 pub use store::{Store, StoreError, Stored};
+pub use vault::{Credential, MAX_BODY, Used, Vault};

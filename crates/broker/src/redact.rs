@@ -56,6 +56,29 @@ impl Forbidden {
     }
 }
 
+/// Finds placeholders on their way out, by number.
+pub(crate) struct Finder(Matcher);
+
+impl fmt::Debug for Finder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Finder")
+    }
+}
+
+impl Finder {
+    /// Of these texts.
+    pub(crate) fn new<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Finder {
+        Finder(Matcher::new(texts.map(encoding::Form::only).collect()))
+    }
+
+    /// Where they stand: (where it begins, which).
+    pub(crate) fn find(&self, text: &[u8]) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
+        self.0.find(text, |at, number| found.push((at, number as usize)));
+        found
+    }
+}
+
 /// One stream on its way in.
 pub struct Redactor {
     forbidden: Arc<Forbidden>,

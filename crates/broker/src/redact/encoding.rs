@@ -13,6 +13,13 @@ pub(super) struct Form {
     pub(super) shown: Vec<u8>,
 }
 
+impl Form {
+    /// A text that is only found.
+    pub(super) fn only(text: &[u8]) -> Form {
+        form(text.to_vec(), Vec::new())
+    }
+}
+
 /// All forms of a secret that are texts of their own. Escapes (percent-encoding, JSON, HTML) are not here:
 /// each character may be escaped or not, so they are undone instead ([`super::unescape`]).
 pub(super) fn forms(real: &[u8], shown: &[u8]) -> Vec<Form> {
