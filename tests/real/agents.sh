@@ -48,7 +48,7 @@ first_screen() {
         sleep 0.4
         if shows one ended; then break; fi
     done
-    awaits one ended
+    awaits one ended 30
     same "stty" "$(cat before)" "$(cat after)"
     terminal_is_clean one
     close one
@@ -86,6 +86,45 @@ the_home_is_kept() {
     project other
     as_agent claude 'test ! -e ~/.claude/history.jsonl'
     the_user_is_unchanged
+}
+
+# Without a network it tries for minutes; the conversation is on disk before it begins to.
+converse() {
+    local word=$1 pid status=0
+    shift
+    ANTHROPIC_API_KEY=sk-ant-none timeout 60 "$FUMEHOOD_BIN" run --env ANTHROPIC_API_KEY -- claude -p "$@" "$word" \
+        >"$scratch/talk" 2>&1 &
+    pid=$!
+    await 45 grep -rqs "$word" "$homes" || { cat "$scratch/talk" && find "$homes" && status=1; }
+    kill -TERM "$pid" && wait "$pid" || true
+    return $status
+}
+
+# What resuming needs survives the cleaning between two sessions, what was planted does not, and the program starts.
+a_conversation_is_found_again() {
+    local homes=$HOME/.local/state/fumehood/homes talks
+    project resumed
+    rm -rf "$homes"/*-claude-code
+    converse first-word
+    talks=("$homes"/*-claude-code/.claude/projects/*/*.jsonl)
+    same "conversations" 1 "${#talks[@]}"
+    as_agent claude 'echo "{ \"mcpServers\": { \"x\": { \"command\": \"/bin/evil\" } }, \"hasCompletedOnboarding\": true }" >~/.claude.json'
+    converse second-word --resume "$(basename "${talks[0]}" .jsonl)"
+    has "$(cat "${talks[0]}")" second-word
+    lacks "$(cat "$scratch/talk")" "No conversation found"
+    has "$(cat "$scratch/talk")" "not carried over from an earlier session: .claude.json: mcpServers"
+    lacks "$(cat "$homes"/*-claude-code/.claude.json)" evil
+    ends 1 env ANTHROPIC_API_KEY=sk-ant-none "$FUMEHOOD_BIN" run --env ANTHROPIC_API_KEY -- claude -p --resume 11111111-1111-4111-8111-111111111111 x
+    has "$said" "No conversation found"
+    the_user_is_unchanged
+}
+
+# Codex unpacks programs into its home and runs them: none of an earlier session's.
+programs_are_not_kept() {
+    project programs
+    as_agent codex 'mkdir -p ~/.codex/packages/releases ~/.codex/tmp ~/.codex/sessions/2026; echo evil >~/.codex/packages/releases/codex
+        echo evil >~/.codex/queue_1.sqlite; echo evil >~/.codex/auth.json; echo talk >~/.codex/sessions/2026/rollout-1.jsonl'
+    as_agent codex 'test ! -e ~/.codex/packages && test ! -e ~/.codex/queue_1.sqlite && test ! -e ~/.codex/auth.json && test -e ~/.codex/sessions/2026/rollout-1.jsonl'
 }
 
 settings_are_seen_and_logins_are_not() {
@@ -127,6 +166,8 @@ check 60 "Codex's first screen, 60 columns" first_screen codex 60 'Welcome to Co
 check 60 "Codex's first screen, 100 columns" first_screen codex 100 'Welcome to Codex' 'Sign in' 'OpenAI' 'trust'
 check 60 "Gemini CLI's first screen, 80 columns" first_screen gemini 80 'trust' 'Gemini' 'auth'
 check 60 "the home is kept, what was planted is not" the_home_is_kept
+check 120 "Claude Code finds its conversation again" a_conversation_is_found_again
+check 30 "programs in an agent's home are not kept" programs_are_not_kept
 check 60 "settings are seen read-only, logins and keys are not" settings_are_seen_and_logins_are_not
 check 30 "settings that hold a key stay out" settings_with_a_key_stay_out
 check 60 "Claude Code without a terminal or a network says so and ends" headless

@@ -98,3 +98,105 @@ fn settings_beside_plugins_are_looked_through() {
     let kept = run.flags(["--apply", "ask"]);
     assert_eq!(kept.sh(script).ended(0), r#"{ "name": "a" }"#);
 }
+
+/// A run as Claude Code's home sees it, with a shell in the agent's place.
+fn as_claude<'w>(world: &'w World) -> fumehood_tests::Sandboxed<'w> {
+    world.sandbox().flags(["--preset", "claude-code"])
+}
+
+/// What a hijacked session leaves in the agent's home, the next one does not find: servers, helpers, trusted
+/// folders, instructions, programs. Its history it does.
+#[test]
+fn what_a_session_plants_in_the_agents_home_is_not_believed() {
+    let world = World::with_repository();
+    let plant = r#"
+        mkdir -p ~/.claude/projects/p/memory ~/.claude/hooks ~/.claude/skills/s ~/.local/bin
+        echo evil > ~/.claude/projects/p/memory/MEMORY.md; echo evil > ~/.claude/hooks/h; echo evil > ~/.claude/settings.json
+        echo evil > ~/.local/bin/git; echo talk > ~/.claude/projects/p/session.jsonl; echo said > ~/.claude/history.jsonl
+        cat > ~/.claude.json <<END
+        { "numStartups": 7, "mcpServers": { "x": { "command": "/bin/evil" } }, "apiKeyHelper": "evil", "bypassPermissionsModeAccepted": true,
+          "projects": { "$PWD": { "hasTrustDialogAccepted": true, "allowedTools": ["Bash"], "lastSessionId": "abc", "mcpServers": { "y": {} } } } }
+END
+    "#;
+    as_claude(&world).sh(plant).ended(0);
+    let next = as_claude(&world).sh(
+        "cat ~/.claude.json; echo; cat ~/.claude/projects/p/session.jsonl ~/.claude/history.jsonl; grep -rl evil ~",
+    );
+    let seen = next.text();
+    assert_eq!(
+        seen,
+        format!(
+            "{{\"numStartups\":7,\"projects\":{{\"{}\":{{\"lastSessionId\":\"abc\"}}}}}}\ntalk\nsaid",
+            world.project().display()
+        )
+    );
+    let said = next.errors();
+    assert_eq!(
+        said.lines().filter(|l| l.contains("not carried over")).count(),
+        1,
+        "{said}"
+    );
+    for name in [".claude/projects/p/memory", "mcpServers", "apiKeyHelper", " more"] {
+        assert!(said.contains(name), "{name}: {said}");
+    }
+    let third = as_claude(&world).sh("true").errors();
+    assert!(!third.contains("not carried over"), "{third}");
+}
+
+/// The user's own trust in this folder counts inside, their login does not.
+#[test]
+fn the_users_own_answers_count_inside() {
+    let mut world = World::with_repository();
+    let own = format!(
+        r#"{{ "theme": "light", "oauthAccount": {{ "accessToken": "canary-token" }}, "mcpServers": {{ "x": {{}} }},
+            "projects": {{ "{}": {{ "hasTrustDialogAccepted": true }}, "/other": {{ "hasTrustDialogAccepted": true }} }} }}"#,
+        world.project().display()
+    );
+    fs::write(world.home().join(".claude.json"), own).unwrap();
+    world.remember();
+    let seen = as_claude(&world).sh("cat ~/.claude.json").ended(0);
+    let expected = format!(
+        r#"{{"projects":{{"{}":{{"hasTrustDialogAccepted":true}}}},"theme":"light"}}"#,
+        world.project().display()
+    );
+    assert_eq!(seen, expected);
+}
+
+/// Two sessions of one agent at a time do not write where the other reads, and both are there afterwards.
+#[test]
+fn two_sessions_of_one_agent_do_not_meet() {
+    let world = World::with_repository();
+    as_claude(&world)
+        .sh("mkdir -p ~/.claude/projects/p; echo old > ~/.claude/projects/p/old.jsonl; echo one > ~/.claude/history.jsonl")
+        .ended(0);
+    let script = "echo own > ~/.claude/settings.json; echo a > ~/.claude/projects/p/a.jsonl; echo two >> ~/.claude/history.jsonl
+        touch ready; while [ ! -e go ]; do sleep 0.05; done; cat ~/.claude/settings.json; ls ~/.claude/projects/p";
+    let first = as_claude(&world).start(&["sh", "-c", script]);
+    let ready = world.project().join("ready");
+    let begun = std::time::Instant::now();
+    while !ready.exists() {
+        assert!(begun.elapsed().as_secs() < 15, "the first did not begin");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let second = as_claude(&world).sh(
+        "cat ~/.claude/projects/p/old.jsonl ~/.claude/history.jsonl; ls ~/.claude/settings.json
+         echo b > ~/.claude/projects/p/b.jsonl; echo three >> ~/.claude/history.jsonl; rm ~/.claude/projects/p/old.jsonl; true",
+    );
+    assert_eq!(second.ended(0), "old\none\ntwo");
+    assert!(
+        second
+            .errors()
+            .contains("another session of claude-code runs in this project"),
+        "{}",
+        second.errors()
+    );
+    fs::write(world.project().join("go"), "x").unwrap();
+    // Its own settings are untouched by the second's start.
+    assert_eq!(first.wait().ended(0), "own\na.jsonl\nold.jsonl");
+    let third = as_claude(&world)
+        .sh("ls ~/.claude/projects/p; cat ~/.claude/history.jsonl; ls ~/.claude/settings.json");
+    assert_eq!(third.text(), "a.jsonl\nb.jsonl\nold.jsonl\none\ntwo\nthree");
+    let homes = fs::read_dir(world.own("state").join("fumehood/homes")).unwrap();
+    let folders = homes.filter(|e| e.as_ref().unwrap().file_type().unwrap().is_dir());
+    assert_eq!(folders.count(), 1, "the copy is gone");
+}

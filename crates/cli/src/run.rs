@@ -3,6 +3,7 @@
 
 mod ending;
 mod flags;
+mod home;
 mod record;
 mod request;
 mod staged;
@@ -73,7 +74,8 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
         mut request,
         limits,
         unheld,
-        left_out,
+        slot: _slot, // to the end of the run
+        notes,
     } = request::request(arguments, &host, project, directory, &places, &profile, root)?;
     let scratch = match request.level {
         Level::Landlock => Some(Scratch::make(&places.state())?),
@@ -90,7 +92,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     unheld
         .iter()
         .for_each(|path| say::line(&format!("not held: {path}")));
-    left_out.iter().for_each(|notice| say::line(&notice.to_string()));
+    notes.iter().for_each(|note| say::line(note));
     begin(arguments, &request, &profile, &mut events);
     let run = Run {
         spec,

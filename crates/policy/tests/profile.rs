@@ -258,14 +258,15 @@ fn an_agent_has_a_home_of_its_own_with_your_settings() {
     ");
     let home = &profile.homes[0];
     assert_eq!(home.agent, "claude-code");
-    assert_eq!(
-        home.state,
-        [
-            Path::new("/home/ana/.claude"),
-            Path::new("/home/ana/.claude.json")
-        ]
+    for kept in [".claude/projects", ".claude/history.jsonl", ".claude.json"] {
+        assert!(home.state.contains(&Path::new("/home/ana").join(kept)), "{kept}");
+    }
+    assert!(!home.state.contains(&"/home/ana/.claude".into()));
+    assert!(
+        home.guarded
+            .contains(&"/home/ana/.claude/projects/*/memory".into())
     );
-    assert!(home.guarded.contains(&"/home/ana/.claude/settings.json".into()));
+    assert_eq!(home.settings[0].0, Path::new("/home/ana/.claude.json"));
 }
 
 #[test]

@@ -6,6 +6,12 @@
 //! (review-security F25). The folder was written by a sandbox, so it is hostile: it is walked by
 //! descriptor, and no symbolic link in it is ever followed.
 
+mod settings;
+mod slot;
+
+pub use settings::Settings;
+pub use slot::Slot;
+
 use fumehood_sandbox::Kind;
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, mkdirat, openat, statat, unlinkat};
 use rustix::io::Errno;
@@ -36,7 +42,13 @@ pub enum HomeError {
         /// The kernel's answer.
         why: Errno,
     },
+    /// More sessions than can be told apart.
+    #[error("{0} sessions of this agent run in this project; end one of them")]
+    Busy(usize),
 }
+
+/// Bytes of a settings file that are read.
+const MOST_SETTINGS: u64 = 16 << 20;
 
 const FOLDER: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
@@ -65,29 +77,135 @@ impl KeptHome {
         Ok(KeptHome { top })
     }
 
-    /// Removes all but what is to be kept, and of that what is guarded. Paths are relative.
+    /// Removes all but what is to be kept, and of that what is guarded. Paths are relative; a part
+    /// that is `*`, or begins or ends with it, stands for any name. Answers the guarded paths that
+    /// held something.
     ///
     /// # Errors
     /// Something could not be removed: the run must not go on with it.
-    pub fn clean(&self, keep: &[PathBuf], guarded: &[PathBuf]) -> Result<(), HomeError> {
+    pub fn clean(&self, keep: &[PathBuf], guarded: &[PathBuf]) -> Result<Vec<PathBuf>, HomeError> {
         self.keep_only(&self.top, Path::new(""), keep)?;
-        guarded.iter().try_for_each(|path| self.remove(path))
+        let mut held = Vec::new();
+        for path in guarded {
+            for path in self.meant(path)? {
+                if self.holds_something(&path) {
+                    held.push(path.clone());
+                }
+                self.remove(&path)?;
+            }
+        }
+        Ok(held)
     }
 
     fn keep_only(&self, folder: &OwnedFd, at: &Path, keep: &[PathBuf]) -> Result<(), HomeError> {
         for name in names(folder).map_err(|e| call("list", at, e))? {
             let path = at.join(OsStr::from_bytes(&name));
-            if keep.iter().any(|k| path.starts_with(k)) {
+            if keep.iter().any(|k| begins(&path, k)) {
                 continue;
             }
             match open_folder(folder, OsStr::from_bytes(&name)) {
-                Ok(below) if keep.iter().any(|k| k.starts_with(&path)) => {
+                Ok(below) if keep.iter().any(|k| leads_to(&path, k)) => {
                     self.keep_only(&below, &path, keep)?
                 }
                 _ => remove_entry(folder, OsStr::from_bytes(&name)).map_err(|e| call("remove", &path, e))?,
             }
         }
         Ok(())
+    }
+
+    /// The paths in the home that one with `*` in it means.
+    fn meant(&self, pattern: &Path) -> Result<Vec<PathBuf>, HomeError> {
+        let mut paths = vec![PathBuf::new()];
+        for part in pattern.components().filter_map(plain) {
+            let mut next = Vec::new();
+            for path in paths {
+                if !part.as_bytes().contains(&b'*') {
+                    next.push(path.join(part));
+                    continue;
+                }
+                let Some(folder) = self.folder(&path) else {
+                    continue;
+                };
+                let found = names(&folder).map_err(|e| call("list", &path, e))?;
+                let found = found.iter().map(|name| OsStr::from_bytes(name));
+                next.extend(found.filter(|name| fits(part, name)).map(|name| path.join(name)));
+            }
+            paths = next;
+        }
+        Ok(paths)
+    }
+
+    /// A folder of the home; none where there is none, a link included.
+    fn folder(&self, path: &Path) -> Option<OwnedFd> {
+        let mut folder = self.top.try_clone().ok()?;
+        for name in path.components().filter_map(plain) {
+            folder = open_folder(&folder, name).ok()?;
+        }
+        Some(folder)
+    }
+
+    /// Whether more is there than an empty file or folder, as [`KeptHome::place`] makes them.
+    fn holds_something(&self, path: &Path) -> bool {
+        let Ok(Some((folder, name))) = self.parent(path, false) else {
+            return false;
+        };
+        let Ok(stat) = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) else {
+            return false;
+        };
+        match rustix::fs::FileType::from_raw_mode(stat.st_mode) {
+            rustix::fs::FileType::RegularFile => stat.st_size > 0,
+            rustix::fs::FileType::Directory => {
+                let below = open_folder(&folder, name).and_then(|below| names(&below));
+                below.is_ok_and(|names| !names.is_empty())
+            }
+            _ => true,
+        }
+    }
+
+    /// Leaves of a settings file what may go on to the next session; answers the keys that were
+    /// dropped.
+    ///
+    /// # Errors
+    /// The kernel's: the run must not go on with the file.
+    pub fn settle(&self, rules: &Settings) -> Result<Vec<String>, HomeError> {
+        let path = rules.file.as_path();
+        let failed = |e| call("write", path, e);
+        let kept = self.read(path);
+        let composed = settings::compose(kept.as_deref(), rules);
+        let Some((folder, name)) = self.parent(path, true).map_err(failed)? else {
+            return Ok(composed.dropped);
+        };
+        match composed.text {
+            Some(text) => {
+                self.remove_folder_at(path)?;
+                slot::put(&folder, name, |out| std::io::Write::write_all(out, &text)).map_err(failed)?;
+            }
+            None => self.remove(path)?,
+        }
+        Ok(composed.dropped)
+    }
+
+    /// What is no file gives way.
+    fn remove_folder_at(&self, path: &Path) -> Result<(), HomeError> {
+        match self.folder(path) {
+            Some(_) => self.remove(path),
+            None => Ok(()),
+        }
+    }
+
+    /// A regular file's content; none if it is something else or too large.
+    fn read(&self, path: &Path) -> Option<Vec<u8>> {
+        use std::io::Read;
+        let (folder, name) = self.parent(path, false).ok()??;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let file = std::fs::File::from(openat(&folder, name, flags, Mode::empty()).ok()?);
+        let mut bytes = Vec::new();
+        let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
+        if metadata.len() > MOST_SETTINGS {
+            return Some(Vec::new()); // no JSON: dropped whole, and said
+        }
+        file.take(MOST_SETTINGS).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
     }
 
     fn remove(&self, path: &Path) -> Result<(), HomeError> {
@@ -131,6 +249,30 @@ impl KeptHome {
             };
         }
         Ok(Some((folder, last)))
+    }
+}
+
+/// Whether the path is what the pattern means, or lies in it.
+fn begins(path: &Path, pattern: &Path) -> bool {
+    path.components().count() >= pattern.components().count() && agrees(path, pattern)
+}
+
+/// Whether what the pattern means can lie in the path.
+fn leads_to(path: &Path, pattern: &Path) -> bool {
+    path.components().count() < pattern.components().count() && agrees(path, pattern)
+}
+
+fn agrees(path: &Path, pattern: &Path) -> bool {
+    let (path, pattern) = (path.components(), pattern.components());
+    path.zip(pattern)
+        .all(|(name, part)| fits(part.as_os_str(), name.as_os_str()))
+}
+
+/// `*` in a part stands for anything; there is one at most.
+fn fits(part: &OsStr, name: &OsStr) -> bool {
+    match (part.to_str(), name.to_str()) {
+        (Some(part), Some(name)) => settings::fits(part, name),
+        _ => part == name,
     }
 }
 
@@ -227,15 +369,70 @@ mod tests {
             fs::create_dir_all(top.join(file).parent().unwrap()).unwrap();
             fs::write(top.join(file), "x").unwrap();
         }
-        home.clean(
-            &paths(&[".agent", ".agent.json"]),
-            &paths(&[".agent/hooks", ".agent/settings", ".agent/none"]),
-        )
-        .unwrap();
+        let held = home
+            .clean(
+                &paths(&[".agent", ".agent.json"]),
+                &paths(&[".agent/hooks", ".agent/settings", ".agent/none"]),
+            )
+            .unwrap();
+        assert_eq!(held, paths(&[".agent/hooks", ".agent/settings"]));
         assert!(top.join(".agent/history").exists());
         for gone in [".bashrc", "bin", ".agent/hooks", ".agent/settings"] {
             assert!(!top.join(gone).exists(), "{gone}");
         }
+    }
+
+    #[test]
+    fn stars_stand_for_any_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let top = dir.path().join("home");
+        let home = KeptHome::open(&top).unwrap();
+        for file in [
+            "a/p/one/talk",
+            "a/p/one/memory/m",
+            "a/p/two/memory/m",
+            "a/other",
+            "a/s_1.db",
+            "a/s.txt",
+        ] {
+            fs::create_dir_all(top.join(file).parent().unwrap()).unwrap();
+            fs::write(top.join(file), "x").unwrap();
+        }
+        let held = home.clean(&paths(&["a/p/*", "a/s_*.db"]), &paths(&["a/p/*/memory"]));
+        let mut held = held.unwrap();
+        held.sort();
+        assert_eq!(held, paths(&["a/p/one/memory", "a/p/two/memory"]));
+        for (path, there) in [
+            ("a/p/one/talk", true),
+            ("a/s_1.db", true),
+            ("a/p/one/memory", false),
+            ("a/other", false),
+            ("a/s.txt", false),
+        ] {
+            assert_eq!(top.join(path).exists(), there, "{path}");
+        }
+    }
+
+    #[test]
+    fn settings_are_settled_in_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let top = dir.path().join("home");
+        let home = KeptHome::open(&top).unwrap();
+        let rules = Settings {
+            file: PathBuf::from("a.json"),
+            keep: vec!["starts".to_owned()],
+            ..Settings::default()
+        };
+        assert_eq!(home.settle(&rules).unwrap(), Vec::<String>::new());
+        assert!(!top.join("a.json").exists());
+        let outside = dir.path().join("outside");
+        fs::write(&outside, r#"{ "starts": 1 }"#).unwrap();
+        std::os::unix::fs::symlink(&outside, top.join("a.json")).unwrap();
+        assert_eq!(home.settle(&rules).unwrap(), Vec::<String>::new());
+        assert!(fs::symlink_metadata(top.join("a.json")).is_err() && outside.exists());
+        fs::write(top.join("a.json"), r#"{ "starts": 1, "hooks": "x" }"#).unwrap();
+        assert_eq!(home.settle(&rules).unwrap(), ["hooks"]);
+        assert_eq!(fs::read_to_string(top.join("a.json")).unwrap(), r#"{"starts":1}"#);
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod worktree;
 
 pub use environment::Variables;
 pub use explain::{Facts, remedy};
-pub use home::{Home, HomeError, KeptHome};
+pub use home::{Home, HomeError, KeptHome, Settings, Slot};
 pub use host::{Host, HostError, User, is_root, user_id};
 pub use log::Log;
 pub use prepare::{PrepareError, Request, Shown, prepare, project_of};

@@ -1,18 +1,17 @@
 //! From a profile to what the session is asked for.
 
+use super::home::home;
 use crate::arguments::RunArguments;
 use crate::configuration::Places;
 use fumehood_limits::Limits;
 use fumehood_limits::units::Millicpus;
 use fumehood_policy::hidden::{Visible, find as find_hidden};
 use fumehood_policy::host::ProjectDirectory;
-use fumehood_policy::profile::{AgentHome, Notice, Profile};
-use fumehood_policy::trust::Digest;
+use fumehood_policy::profile::Profile;
 use fumehood_policy::{Escaped, protected, value};
 use fumehood_sandbox::Level;
-use fumehood_session::{Home, Host, KeptHome, Project, Request, Shown, terminals};
+use fumehood_session::{Host, Project, Request, Shown, Slot, terminals};
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// What a run is to be.
@@ -21,8 +20,10 @@ pub(super) struct Wanted {
     pub(super) limits: Limits,
     /// Protected paths that cannot be held, in words.
     pub(super) unheld: Vec<String>,
-    /// Variables of presets that did not pass, or not whole.
-    pub(super) left_out: Vec<Notice>,
+    /// What keeps other sessions out of the agent's home while it lives.
+    pub(super) slot: Option<Slot>,
+    /// What is less than a user might expect, in words.
+    pub(super) notes: Vec<String>,
 }
 
 /// From the profile, the command line and the host.
@@ -45,6 +46,7 @@ pub(super) fn request(
         Level::Landlock => Default::default(),
     };
     let inside = profile.env.build(std::env::vars_os());
+    let home = home(profile, &project, places, &host.user.home)?;
     let request = Request {
         layers: None,
         git: None,
@@ -62,7 +64,7 @@ pub(super) fn request(
         hidden: hidden(profile, &project, &host.user.home)?,
         protected,
         scratch: None,
-        home: home(profile, &project, places, &host.user.home)?,
+        home: home.home,
         variables: inside.variables.into_iter().collect(),
         user: arguments.user,
         // What lies in memory is memory, also where no control group counts it as such.
@@ -74,7 +76,13 @@ pub(super) fn request(
         request,
         limits,
         unheld,
-        left_out: inside.left_out.into_values().collect(),
+        slot: home.slot,
+        notes: inside
+            .left_out
+            .values()
+            .map(ToString::to_string)
+            .chain(home.said)
+            .collect(),
     })
 }
 
@@ -152,33 +160,6 @@ fn hidden(profile: &Profile, project: &Project, home: &Path) -> Result<Vec<PathB
     let hits = find_hidden(&profile.hide, project.path(), Some(home), &visible, &machine);
     let hits = hits.map_err(|e| e.to_string())?.into_iter().map(|hit| hit.target);
     Ok(hits.chain(covered).collect())
-}
-
-/// The home: kept for each project and agent where a preset says so.
-fn home(profile: &Profile, project: &Project, places: &Places, home: &Path) -> Result<Home, String> {
-    let Some(agent) = profile.homes.first() else {
-        return Ok(Home::Throwaway);
-    };
-    let name = Digest::of(project.path().as_os_str().as_bytes()).to_string();
-    let folder =
-        places
-            .state()
-            .join("homes")
-            .join(format!("{}-{}", &name[..16.min(name.len())], agent.agent));
-    clean(&folder, agent, home)?;
-    Ok(Home::Kept(folder))
-}
-
-fn clean(folder: &Path, agent: &AgentHome, home: &Path) -> Result<(), String> {
-    let relative = |paths: &[PathBuf]| -> Vec<PathBuf> {
-        paths
-            .iter()
-            .filter_map(|p| p.strip_prefix(home).ok().map(Path::to_owned))
-            .collect()
-    };
-    let kept = KeptHome::open(folder).map_err(|e| e.to_string())?;
-    kept.clean(&relative(&agent.state), &relative(&agent.guarded))
-        .map_err(|e| e.to_string())
 }
 
 fn limits(arguments: &RunArguments, profile: &Profile) -> Result<Limits, String> {

@@ -6,4 +6,4 @@ mod index;
 mod model;
 
 pub use index::{Entry, INDEX, find, is_known, names};
-pub use model::{Agent, Key, Preset, RegistryClient, WordPattern};
+pub use model::{Agent, HomePlace, KeptSettings, Key, Preset, RegistryClient, WordPattern};

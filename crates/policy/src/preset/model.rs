@@ -1,4 +1,6 @@
+use std::path::PathBuf;
 use std::rc::Rc;
+use std::str::FromStr;
 
 use toml::de::DeTable;
 
@@ -7,7 +9,7 @@ use crate::escape::Escaped;
 use crate::finding::{Findings, Severity};
 use crate::glob::Glob;
 use crate::origin::{At, Layer};
-use crate::value::{EnvName, EnvPattern, HostPort, Label, PathTemplate, Word};
+use crate::value::{EnvName, EnvPattern, HostPort, Invalid, Label, PathTemplate, Word};
 
 /// One preset: what it shows, keeps and sets. Every path is dropped where it does not exist.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,16 +58,61 @@ pub struct Agent {
     /// Whether it gets a private home, kept for each project.
     pub home: bool,
     /// Kept from one run to the next.
-    pub state: Vec<PathTemplate>,
+    pub state: Vec<HomePlace>,
     /// The user's own, shown read-only inside the private home.
     pub show: Vec<PathTemplate>,
     /// Likewise, unless something in it looks like a credential.
     pub screened: Vec<PathTemplate>,
     /// What a session writes here is not carried over to the next: instructions, hooks,
     /// plugins, servers.
-    pub guarded: Vec<PathTemplate>,
+    pub guarded: Vec<HomePlace>,
+    /// JSON files of which only some keys go on to the next session.
+    pub settings: Vec<KeptSettings>,
     /// Keys that the broker will hold.
     pub keys: Vec<Key>,
+}
+
+/// A place in a private home: a path, or what it means below one where a part holds `*`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HomePlace {
+    /// The path.
+    pub base: PathTemplate,
+    /// Parts below it, some with one `*` each; empty for the path itself.
+    pub below: PathBuf,
+}
+
+impl FromStr for HomePlace {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let slash = text.find('*').and_then(|star| text[..star].rfind('/'));
+        let (base, below) = slash.map_or((text, ""), |at| (&text[..at], &text[at + 1..]));
+        let plain = |part: &str| !matches!(part, "" | "." | "..") && part.matches('*').count() <= 1;
+        if !below.is_empty() && !below.split('/').all(plain) {
+            return Err(Invalid::new(
+                "not parts of a path with one `*` each",
+                "write `~/.agent/sessions/*/memory`",
+            ));
+        }
+        Ok(Self {
+            base: base.parse()?,
+            below: PathBuf::from(below),
+        })
+    }
+}
+
+/// A JSON file in a private home, in which an agent keeps what it counts beside what it obeys. A
+/// key is named by its path, parts joined by `.`; `*` in a part stands for anything.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptSettings {
+    /// The file.
+    pub file: PathTemplate,
+    /// Keys that are carried over.
+    pub keep: Vec<String>,
+    /// Keys that are dropped without a word; all others are named when they are dropped.
+    pub forget: Vec<String>,
+    /// Keys of the user's own file outside that count inside too: switches, numbers, plain words.
+    pub seed: Vec<String>,
 }
 
 /// A key of an agent and the hosts it is for.
@@ -256,10 +303,11 @@ impl Agent {
         node.table(|f| {
             Some(Self {
                 home: f.get("home", Node::flag).unwrap_or(false),
-                state: paths(f, "state"),
+                state: values(f.get("state", Node::texts).unwrap_or_default()),
                 show: paths(f, "show"),
                 screened: paths(f, "screened"),
-                guarded: paths(f, "guarded"),
+                guarded: values(f.get("guarded", Node::texts).unwrap_or_default()),
+                settings: values(f.get("settings", |n| n.list(settings)).unwrap_or_default()),
                 keys: values(f.get("keys", |n| n.list(key)).unwrap_or_default()),
             })
         })
@@ -273,6 +321,19 @@ fn key(node: &Node<'_>) -> Option<Key> {
         Some(Key {
             env: env?.value,
             hosts: values(hosts?.value),
+        })
+    })
+}
+
+fn settings(node: &Node<'_>) -> Option<KeptSettings> {
+    node.table(|f| {
+        let file = f.need("file", "a path in the home", Node::parse);
+        let (keep, forget, seed) = (words(f, "keep"), words(f, "forget"), words(f, "seed"));
+        Some(KeptSettings {
+            file: file?.value,
+            keep,
+            forget,
+            seed,
         })
     })
 }

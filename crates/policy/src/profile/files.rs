@@ -8,9 +8,9 @@ use crate::expand::{
     Cache, Environment, PathError, Shown, cache, place, settle, show, show_preset_path, show_template,
 };
 use crate::origin::{Layer, Origin, Sourced};
-use crate::preset::Preset;
+use crate::preset::{HomePlace, Preset};
 use crate::screened::look;
-use crate::value::{HidePattern, PathTemplate};
+use crate::value::HidePattern;
 
 type Presets = [(&'static str, Preset)];
 
@@ -168,7 +168,8 @@ pub(super) fn caches(presets: &Presets, project: &Path, env: &impl Environment) 
 }
 
 pub(super) fn homes(presets: &Presets, env: &impl Environment) -> Vec<AgentHome> {
-    let places = |paths: &[PathTemplate]| paths.iter().filter_map(|path| place(path, env)).collect();
+    let one = |at: &HomePlace| Some(place(&at.base, env)?.join(&at.below));
+    let places = |paths: &[HomePlace]| paths.iter().filter_map(one).collect();
     let agents = presets
         .iter()
         .filter_map(|(name, preset)| Some((*name, preset.agent.as_ref().filter(|a| a.home)?)));
@@ -177,6 +178,11 @@ pub(super) fn homes(presets: &Presets, env: &impl Environment) -> Vec<AgentHome>
             agent,
             state: places(&of.state),
             guarded: places(&of.guarded),
+            settings: of
+                .settings
+                .iter()
+                .filter_map(|rules| Some((place(&rules.file, env)?, rules.clone())))
+                .collect(),
             keys: of.keys.clone(),
         })
         .collect()

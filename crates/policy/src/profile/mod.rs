@@ -28,7 +28,7 @@ use crate::config::Allow;
 use crate::expand::{Cache, Shown};
 use crate::glob::Glob;
 use crate::origin::{Origin, Sourced};
-use crate::preset::{Key, RegistryClient};
+use crate::preset::{KeptSettings, Key, RegistryClient};
 use crate::value::{Apply, HidePattern, HostPort, Isolation, Port};
 
 /// What one run may see and use.
@@ -76,6 +76,8 @@ pub struct AgentHome {
     pub state: Vec<PathBuf>,
     /// What a session writes here is not carried over.
     pub guarded: Vec<PathBuf>,
+    /// JSON files of which only some keys go on: each file's place, and its rules.
+    pub settings: Vec<(PathBuf, KeptSettings)>,
     /// Keys that the broker will hold.
     pub keys: Vec<Key>,
 }
