@@ -1,5 +1,6 @@
 //! The answer to a request that is denied: who reads it is an agent or a person, and both must see what to do.
 
+use crate::encoding::{Malformed, Reader, Writer};
 use crate::field::{Field, Fields};
 use crate::head::{Length, ResponseHead};
 
@@ -15,6 +16,8 @@ pub struct Denial {
     /// How to ask, or what to change.
     pub remedy: String,
 }
+
+const TAG: u8 = 3;
 
 impl Denial {
     /// A denial of the gateway's own, which no rule decided.
@@ -33,6 +36,36 @@ impl Denial {
     pub fn remedy(mut self, remedy: impl Into<String>) -> Denial {
         self.remedy = remedy.into();
         self
+    }
+
+    /// For another process.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut to = Writer::new(TAG);
+        for byte in self.status.to_be_bytes() {
+            to.byte(byte);
+        }
+        for text in [&self.reason, &self.rule, &self.remedy] {
+            to.bytes(text.as_bytes());
+        }
+        to.end()
+    }
+
+    /// Reads what [`Denial::encode`] wrote.
+    ///
+    /// # Errors
+    /// It is no denial.
+    pub fn decode(bytes: &[u8]) -> Result<Denial, Malformed> {
+        let mut from = Reader::new(TAG, bytes)?;
+        let status = u16::from_be_bytes([from.byte()?, from.byte()?]);
+        let denial = Denial {
+            status,
+            reason: from.text()?,
+            rule: from.text()?,
+            remedy: from.text()?,
+        };
+        from.end()?;
+        (400..600).contains(&status).then_some(denial).ok_or(Malformed)
     }
 
     /// `{"error":"denied by fumehood","reason":…,"rule":…,"how_to_ask":…}` and a newline.
@@ -89,6 +122,7 @@ mod tests {
             rule: String::new(),
             remedy: "fumehood run --allow x".into(),
         };
+        assert_eq!(Denial::decode(&denial.encode()), Ok(denial.clone()));
         let read: serde_json::Value = serde_json::from_slice(&denial.body()).unwrap();
         assert_eq!(read["reason"], "no rule allows \"x\"\n");
         assert_eq!(read["how_to_ask"], "fumehood run --allow x");

@@ -50,7 +50,7 @@ kinds! {
     Interim = 6,
     /// The response's head.
     Head = 7,
-    /// There is no response; the payload is status (two bytes) and reason.
+    /// There is no response; the payload is a denial.
     Refused = 8,
 }
 
