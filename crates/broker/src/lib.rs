@@ -10,6 +10,7 @@ mod secret;
 mod sigv4;
 mod source;
 mod store;
+mod upstream;
 mod vault;
 
 pub use binding::Binding;
@@ -19,4 +20,7 @@ pub use redact::{Forbidden, Redactor};
 pub use secret::{Secret, Unusable};
 pub use source::{FetchError, FileError, Machine, Outside, RunError, fetch};
 pub use store::{Store, StoreError, Stored};
+pub use upstream::{
+    BodyDigest, Custody, Dial, Guards, Incoming, NoCustody, Outgoing, Release, TlsError, Upstream,
+};
 pub use vault::{Credential, MAX_BODY, Used, Vault};

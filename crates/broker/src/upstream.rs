@@ -1,0 +1,17 @@
+//! The upstream leg of requests: what was released is written anew, sent to an address that was judged, over
+//! TLS that was verified, and what comes back goes up the lane.
+
+mod connection;
+mod custody;
+mod one;
+mod pool;
+mod release;
+mod serve;
+mod tls;
+mod two;
+mod up;
+
+pub use custody::{Custody, Guards, Incoming, NoCustody, Outgoing};
+pub use release::{BodyDigest, Release};
+pub use serve::{Dial, Upstream};
+pub use tls::TlsError;

@@ -1,0 +1,138 @@
+//! Lanes, from the broker's side.
+
+use super::custody::Custody;
+use super::pool::{Key, Leg, Pool, is_idempotent};
+use super::release::{Release, Releases};
+use super::tls::{Tls, TlsError};
+use super::up::Up;
+use super::{one, two};
+use fumehood_authority::Roots;
+use fumehood_destination::Destination;
+use fumehood_http::{Denial, FrameKind, Length};
+use fumehood_lane::Lane;
+use fumehood_monitor::{DialError, FlowId};
+use std::net::IpAddr;
+use tokio::net::TcpStream;
+
+/// Connects to a destination, at an address that was judged.
+pub trait Dial: Send + Sync + 'static {
+    /// Connects.
+    fn dial(
+        &self,
+        destination: &Destination,
+        permitted: &[IpAddr],
+    ) -> impl Future<Output = Result<TcpStream, DialError>> + Send;
+}
+
+/// The upstream leg of a session.
+#[derive(Debug)]
+pub struct Upstream<C, D> {
+    custody: C,
+    dial: D,
+    tls: Tls,
+    pool: Pool,
+    releases: Releases,
+}
+
+/// How an exchange ended, for the lane and for a second try.
+pub(crate) enum Ended {
+    /// The response went up to its end, or its refusal did.
+    Whole,
+    /// It broke off after it had begun, or the lane did.
+    Broken,
+    /// The connection ended before a byte came back: where it had waited, the server may have closed it
+    /// before it saw the request.
+    Stale,
+}
+
+impl<C: Custody, D: Dial> Upstream<C, D> {
+    /// With who holds credentials, who dials, and whom to trust.
+    ///
+    /// # Errors
+    /// Nobody is trusted.
+    pub fn new(custody: C, dial: D, roots: &Roots) -> Result<Upstream<C, D>, TlsError> {
+        Ok(Upstream {
+            custody,
+            dial,
+            tls: Tls::new(roots)?,
+            pool: Pool::default(),
+            releases: Releases::default(),
+        })
+    }
+
+    /// Takes a release: its exchange may begin.
+    pub fn release(&self, id: FlowId, release: Release) {
+        self.releases.put(id, release);
+    }
+
+    /// Serves a lane until the gateway ends it.
+    pub async fn serve(&self, mut lane: Lane) {
+        while let Ok(frame) = lane.reader.next().await {
+            let Some(id) = number(frame.kind, &frame.payload) else {
+                return;
+            };
+            if !self.exchange(&mut lane, id).await {
+                return;
+            }
+        }
+    }
+
+    /// One exchange; whether the lane may carry another.
+    async fn exchange(&self, lane: &mut Lane, id: FlowId) -> bool {
+        let mut up = Up::default();
+        let result = match self.releases.take(id).await {
+            Some(release) => self.carry_out(lane, release, &mut up).await,
+            None => Err(Denial::new(403, "nobody released this request")),
+        };
+        match result {
+            Ok(Ended::Whole) => true,
+            Ok(Ended::Broken | Ended::Stale) => false,
+            Err(denial) => refuse(lane, &denial, &mut up).await,
+        }
+    }
+
+    async fn carry_out(&self, lane: &mut Lane, release: Release, up: &mut Up) -> Result<Ended, Denial> {
+        let Release {
+            head: judged,
+            permitted,
+            body,
+        } = release;
+        if let Some(digest) = body {
+            up.compare(&mut lane.reader, digest).await?;
+        }
+        let key = Key::new(&judged, &permitted);
+        for fresh in [false, true] {
+            let mut head = judged.clone();
+            let guards = self.custody.admit(&mut head)?;
+            let leg = self.pool.take(&key, &head, &self.tls, &self.dial, fresh).await?;
+            let ended = match leg {
+                Leg::One(connection) => {
+                    let put = |connection| self.pool.put(key.clone(), connection);
+                    one::run(lane, &head, connection, up, guards, put).await?
+                }
+                Leg::Two(send) => two::run(lane, &head, send, up, guards).await?,
+            };
+            let again = head.body == Length::Empty && is_idempotent(&head.method) && !head.upgrade;
+            match ended {
+                Ended::Stale if !fresh && again => {}
+                Ended::Stale => break,
+                ended => return Ok(ended),
+            }
+        }
+        Err(Denial::new(
+            502,
+            format!("{} ended the connection", judged.destination),
+        ))
+    }
+}
+
+fn number(kind: FrameKind, payload: &[u8]) -> Option<FlowId> {
+    let bytes: [u8; 8] = payload.try_into().ok()?;
+    (kind == FrameKind::Begin).then(|| FlowId::from_be_bytes(bytes))
+}
+
+/// Says that there is no response. The rest of the request is read past; whether the lane may be used again.
+async fn refuse(lane: &mut Lane, denial: &Denial, up: &mut Up) -> bool {
+    let told = lane.writer.send(FrameKind::Refused, &denial.encode()).await;
+    told.is_ok() && up.read_past(&mut lane.reader).await
+}
