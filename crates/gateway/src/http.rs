@@ -1,0 +1,13 @@
+//! Requests: read from the client, judged by the monitor, passed on by a lane.
+
+mod exchange;
+mod inspect;
+mod judge;
+mod lanes;
+mod one;
+mod rewind;
+mod tls;
+mod two;
+
+pub use inspect::{Ended, Inspector};
+pub use judge::{Judge, MAX_JUDGED_BODY, Verdict};

@@ -1,0 +1,34 @@
+//! Who says whether a request may be sent. Not this process.
+
+use bytes::Bytes;
+use fumehood_http::{Denial, RequestHead};
+use fumehood_lane::Lane;
+use fumehood_monitor::FlowId;
+use std::io;
+
+/// The longest body that is read before a request is judged. Of a longer one that decides, what it does is
+/// not known, and the request is held.
+pub const MAX_JUDGED_BODY: usize = 64 * 1024;
+
+/// What was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may be sent: the broker knows it by this number.
+    Released(FlowId),
+    /// The body decides: show it.
+    Body(FlowId),
+    /// It may not be sent.
+    Denied(Denial),
+}
+
+/// The monitor, and lanes to the broker: in production both are messages to the supervisor.
+pub trait Judge: Send + Sync + 'static {
+    /// Asks about a request.
+    fn judge(&self, head: &RequestHead) -> impl Future<Output = Verdict> + Send;
+
+    /// Shows the body of a request that was asked about; none is one longer than [`MAX_JUDGED_BODY`].
+    fn show(&self, asked: FlowId, body: Option<&Bytes>) -> impl Future<Output = Verdict> + Send;
+
+    /// A new lane to the broker.
+    fn lane(&self) -> impl Future<Output = io::Result<Lane>> + Send;
+}
