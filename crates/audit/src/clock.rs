@@ -13,6 +13,14 @@ const DAY: u64 = 86_400;
 const SECOND: u64 = 1_000_000_000;
 
 impl Clock {
+    /// Now, by the machine's clock, which can be set.
+    #[must_use]
+    pub fn now() -> Self {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let nanos = now.unwrap_or_default().as_nanos();
+        Self::of_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
     /// Seconds since 1970.
     #[must_use]
     pub const fn of_seconds(seconds: u64) -> Self {
@@ -54,12 +62,13 @@ impl Clock {
         (civil(days) == (year, month, day)).then_some(Self::of_seconds(seconds))
     }
 
-    /// `20261125-100405`
+    /// `20261125-100405123`: to the millisecond.
     #[must_use]
     pub fn compact(self) -> String {
         let (year, month, day) = civil(self.seconds / DAY);
         let (hour, minute, second) = self.time();
-        format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
+        let millis = self.nanos / 1_000_000;
+        format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}{millis:03}")
     }
 
     const fn time(self) -> (u64, u64, u64) {
@@ -131,7 +140,7 @@ mod tests {
             let short = text.strip_suffix(".000Z").unwrap();
             assert_eq!(Clock::parse(short), Some(Clock::of_seconds(seconds)));
         }
-        assert_eq!(Clock::of_seconds(1_795_601_045).compact(), "20261125-100405");
+        assert_eq!(Clock::of_seconds(1_795_601_045).compact(), "20261125-100405000");
         for day in 0..100_000 {
             let (year, month, of_month) = civil(day);
             assert_eq!(days_of(year, month, of_month), Some(day));

@@ -1,5 +1,6 @@
 //! What others ask to be recorded, before it has a place in the log, and whom they ask.
 
+use crate::clock::Clock;
 use crate::record::{Kind, Record, RecordError, Value};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -78,7 +79,7 @@ impl Entry {
     pub(crate) fn into_record(self, ticket: Ticket) -> Record {
         Record {
             sequence: ticket.0,
-            time: 0,
+            time: Clock::now().nanos(),
             cause: self.cause.map(|ticket| ticket.0),
             blind: Default::default(),
             kind: self.kind,

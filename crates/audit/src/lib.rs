@@ -15,6 +15,8 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod ask;
+mod chain;
 mod check;
 mod client;
 mod clock;
@@ -22,6 +24,7 @@ mod continued;
 mod entry;
 mod finish;
 mod index;
+mod inspect;
 mod key;
 mod layout;
 mod note;
@@ -36,9 +39,12 @@ mod wire;
 mod writer;
 
 pub use account::{Account, identity, index_folder, session_folder};
+pub use ask::{Question, ask};
+pub use chain::{ChainError, MakeError, prove_event, verify_event};
 pub use client::Client;
 pub use clock::Clock;
 pub use entry::{Entry, Memory, Recorder, RecorderError, Ticket};
+pub use inspect::{InspectError, Known, State, inspect_index, inspect_session, is_running, sessions, settle};
 pub use key::{Key, PublicKey};
 pub use note::{Checkpoint, NoteError};
 pub use proof::{Proof, ProofError, ProveError, prove};
@@ -47,5 +53,5 @@ pub use record::{BLIND, Kind, MAX_RECORD, Record, RecordError, Value};
 pub use service::{Pace, Service};
 pub use session::{Session, new_session_id, write_session};
 pub use tree::{Frontier, Hash, leaf};
-pub use verify::{Remembered, Report, VerifyError, verify};
+pub use verify::{Remembered, Report, VerifyError, heads_in, verify};
 pub use writer::{WriteError, Writer};

@@ -6,7 +6,7 @@ use crate::note::{Checkpoint, NoteError};
 use crate::read::{ReadError, bundle_at};
 use crate::record::{Record, RecordError};
 use crate::tree::{Hash, climb, leaf, path, root_of};
-use crate::verify::{VerifyError, verify_tree};
+use crate::verify::{Signed, Verified, VerifyError, verify_tree};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::path::Path;
@@ -55,46 +55,57 @@ pub enum ProveError {
     NotSigned(u64),
 }
 
-/// Verifies a log and proves one of its records under its last signed head. Also gives the key that
-/// signed that head, which is what one needs to verify the proof.
+/// Verifies a log and proves one of its records under the last signed head. The proofs before it, if
+/// any, lead from the log's first key to the one that signed that head.
 ///
 /// # Errors
 /// The log does not verify, or the record is not under a signed head.
-pub fn prove(
-    folder: &Path,
-    origin: &str,
-    first: PublicKey,
-    index: u64,
-) -> Result<(Proof, PublicKey), ProveError> {
+pub fn prove(folder: &Path, origin: &str, first: PublicKey, index: u64) -> Result<Vec<Proof>, ProveError> {
     let verified = verify_tree(folder, origin, first, &[])?;
-    let signed = verified.report.signed;
-    let none = || ProveError::NotSigned(signed);
-    let (checkpoint, key) = verified.last.filter(|_| index < signed).ok_or_else(none)?;
+    let none = || ProveError::NotSigned(verified.report.signed);
+    let last = verified.keys.last().filter(|last| index < last.size);
+    let last = last.ok_or_else(none)?;
+    let mut chain = Vec::new();
+    // Where the head itself names a successor, that key has signed nothing yet.
+    for signed in verified.keys.iter().take(verified.keys.len() - 1) {
+        if let Some(successor) = signed.successor {
+            chain.push(prove_under(folder, &verified, signed, successor)?.ok_or_else(none)?);
+        }
+    }
+    chain.push(prove_under(folder, &verified, last, index)?.ok_or_else(none)?);
+    Ok(chain)
+}
+
+/// The path of a record to a head that may be older than the tree is now.
+fn prove_under(
+    folder: &Path,
+    verified: &Verified,
+    head: &Signed,
+    index: u64,
+) -> Result<Option<Proof>, ReadError> {
     let width = WIDTH as u64;
-    let leaves_of = |bundle: u64| -> Result<Vec<Vec<u8>>, ProveError> {
-        let mut frames = bundle_at(folder, signed, bundle)?;
-        frames.truncate(usize::try_from(signed - bundle * width).unwrap_or(WIDTH));
+    let now = verified.report.signed;
+    let leaves_of = |bundle: u64| -> Result<Vec<Vec<u8>>, ReadError> {
+        let mut frames = bundle_at(folder, now, bundle)?;
+        frames.truncate(usize::try_from(head.size - bundle * width).unwrap_or(WIDTH));
         Ok(frames)
     };
-    let bundle = index / width;
+    let hashes = |frames: &[Vec<u8>]| -> Vec<Hash> { frames.iter().map(|frame| leaf(frame)).collect() };
+    let (bundle, last) = (index / width, (head.size - 1) / width);
     let frames = leaves_of(bundle)?;
-    let leaves: Vec<Hash> = frames.iter().map(|frame| leaf(frame)).collect();
     let within = usize::try_from(index % width).unwrap_or_default();
-    let mut roots = verified.roots;
-    // The last bundle may have grown beyond the head.
-    let last = (signed - 1) / width;
+    let mut whole = path(&hashes(&frames), within);
+    let mut roots = verified.roots.clone();
+    // The head's last bundle may have grown since.
     roots.truncate(usize::try_from(last).unwrap_or(usize::MAX));
-    let last_leaves: Vec<Hash> = leaves_of(last)?.iter().map(|frame| leaf(frame)).collect();
-    roots.push(root_of(&last_leaves));
-    let mut whole = path(&leaves, within);
+    roots.push(root_of(&hashes(&leaves_of(last)?)));
     whole.extend(path(&roots, usize::try_from(bundle).unwrap_or_default()));
-    let proof = Proof {
-        record: frames.into_iter().nth(within).ok_or_else(none)?,
+    Ok(frames.into_iter().nth(within).map(|record| Proof {
+        record,
         index,
         path: whole,
-        checkpoint,
-    };
-    Ok((proof, key))
+        checkpoint: head.note.clone(),
+    }))
 }
 
 impl Proof {
@@ -131,6 +142,12 @@ impl Proof {
         } else {
             Err(ProofError::Form)
         }
+    }
+
+    /// The name of the log whose head is in it; nothing is verified.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        self.checkpoint.lines().next().unwrap_or_default()
     }
 
     /// The record, if this proves that the log of this name and key contains it. Nothing else is needed.

@@ -41,6 +41,8 @@ impl Default for Pace {
 const BURST: usize = 1_024;
 /// How many of the last records can be named as causes.
 const CAUSES: usize = 1 << 16;
+/// By how much a packet may be older than one that came before, nanoseconds.
+const OVERTAKEN: u64 = 1_000_000_000;
 /// The most senders.
 const SENDERS: usize = 64;
 
@@ -58,6 +60,7 @@ pub struct Service {
     since_head: Option<Instant>,
     key_since: Instant,
     packet: Vec<u8>,
+    last_time: u64,
 }
 
 impl Service {
@@ -74,16 +77,25 @@ impl Service {
             since_head: None,
             key_since: Instant::now(),
             packet: vec![0; MAX_PACKET],
+            last_time: 0,
         }
     }
 
     /// Writes until nobody can record any more, then ends the log. `at_head` is told every head that
-    /// was signed and written, and its note.
+    /// was signed and written, and its note; `at_end` the last one, before the log is ended.
     ///
     /// # Errors
     /// The log cannot be written. Everybody was told why.
-    pub fn run(mut self, mut at_head: impl FnMut(&Checkpoint, &str)) -> Result<Checkpoint, WriteError> {
-        let ended = self.serve(&mut at_head).and_then(|()| self.writer.finish());
+    pub fn run(
+        mut self,
+        mut at_head: impl FnMut(&Checkpoint, &str),
+        at_end: impl FnOnce(&Checkpoint) -> Result<(), WriteError>,
+    ) -> Result<Checkpoint, WriteError> {
+        let ended = self
+            .serve(&mut at_head)
+            .and_then(|()| self.writer.commit())
+            .and_then(|head| at_end(&head))
+            .and_then(|()| self.writer.finish());
         if let Err(error) = &ended {
             self.senders.iter().for_each(|sender| refuse(sender, error));
         }
@@ -183,7 +195,16 @@ impl Service {
     fn record(&mut self, sender: usize, record: Record, durable: bool) -> Result<(), WriteError> {
         let ticket = record.sequence;
         let cause = record.cause.and_then(|cause| self.causes.find(cause));
-        let sequence = self.writer.append(record.kind, cause, record.fields)?;
+        // When it happened, by whoever saw it. Packets of several senders overtake each other a little:
+        // that is no clock that was set back.
+        let behind = self.last_time.saturating_sub(record.time);
+        let time = if behind < OVERTAKEN {
+            record.time + behind
+        } else {
+            record.time
+        };
+        self.last_time = time;
+        let sequence = self.writer.append_at(time, record.kind, cause, record.fields)?;
         self.causes.keep(ticket, sequence);
         self.since_head.get_or_insert_with(Instant::now);
         self.urgent |= durable || matches!(record.kind, Kind::Hold | Kind::Approval);

@@ -21,6 +21,8 @@ pub struct Session {
     pub root: PathBuf,
     /// The session's name, which no other has had.
     pub id: SessionId,
+    /// When it began.
+    pub begun: Clock,
     /// Its first record.
     pub start: Entry,
 }
@@ -30,11 +32,8 @@ pub struct Session {
 /// # Errors
 /// The kernel gave no random numbers.
 pub fn new_session_id() -> Result<SessionId, WriteError> {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let now = Clock::of_seconds(now.unwrap_or_default().as_secs());
-    let [a, b, c, ..] = crate::key::random().map_err(WriteError::Key)?;
-    let digits = format!("{a:02x}{b:02x}{c:02x}");
-    let name = format!("{}-{digits}", now.compact());
+    let [a, b, ..] = crate::key::random().map_err(WriteError::Key)?;
+    let name = format!("{}-{a:02x}{b:02x}", Clock::now().compact());
     name.parse()
         .map_err(|_| WriteError::Key(rustix::io::Errno::INVAL))
 }
@@ -65,9 +64,9 @@ pub fn write_session(session: &Session, sender: OwnedFd) -> Result<Checkpoint, W
             let _later = index(session, Kind::SessionCheckpoint, head);
         }
     };
-    let head = Service::new(writer, sender, Pace::default()).run(at_head)?;
-    index(session, Kind::SessionEnd, &head)?;
-    Ok(head)
+    // A log that has ended is in the index as such.
+    let at_end = |head: &Checkpoint| index(session, Kind::SessionEnd, head);
+    Service::new(writer, sender, Pace::default()).run(at_head, at_end)
 }
 
 fn begin(session: &Session) -> Result<Writer, WriteError> {
@@ -81,7 +80,8 @@ fn begin(session: &Session) -> Result<Writer, WriteError> {
     let fields = BTreeMap::from([("key".to_owned(), public), ("session".to_owned(), id)]);
     account.record(Kind::SessionStart, fields)?;
     drop(account);
-    writer.append(session.start.kind, None, session.start.fields.clone())?;
+    let begun = session.begun.nanos();
+    writer.append_at(begun, session.start.kind, None, session.start.fields.clone())?;
     writer.flush()?;
     Ok(writer)
 }

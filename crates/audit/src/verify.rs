@@ -111,8 +111,17 @@ pub(crate) struct Verified {
     pub(crate) report: Report,
     /// The roots of all bundles, the last of which may not be complete.
     pub(crate) roots: Vec<Hash>,
-    /// The last checkpoint, and the key that signed it.
-    pub(crate) last: Option<(String, PublicKey)>,
+    /// The last checkpoint of each key, in order, with the sequence number of the record that names the
+    /// next one: at the last key there is none.
+    pub(crate) keys: Vec<Signed>,
+}
+
+/// What a key signed last.
+#[derive(Clone, Debug)]
+pub(crate) struct Signed {
+    pub(crate) note: String,
+    pub(crate) size: u64,
+    pub(crate) successor: Option<u64>,
 }
 
 pub(crate) fn verify_tree(
@@ -166,7 +175,7 @@ fn verify_once(
     Ok(Verified {
         report,
         roots: walk.roots,
-        last: walk.last,
+        keys: walk.keys,
     })
 }
 
@@ -221,7 +230,7 @@ struct Walk<'a> {
     seen: usize,
     frontier: Frontier,
     roots: Vec<Hash>,
-    last: Option<(String, PublicKey)>,
+    keys: Vec<Signed>,
     time: u64,
     /// Bytes of the journal so far.
     offset: u64,
@@ -245,7 +254,7 @@ impl<'a> Walk<'a> {
             seen: 0,
             frontier: Frontier::default(),
             roots: Vec::new(),
-            last: None,
+            keys: Vec::new(),
             time: 0,
             offset: 0,
             clock_steps: Vec::new(),
@@ -329,8 +338,7 @@ impl<'a> Walk<'a> {
         }
         self.signed = size;
         self.next += 1;
-        self.last = Some(((*note).to_owned(), self.key));
-        self.take_over(size);
+        self.signed_by(note, size);
         // The one after must be larger: at this size it would never be met again.
         match self
             .notes
@@ -342,12 +350,22 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The newest key that the head of this size covers signs from here on.
-    fn take_over(&mut self, size: u64) {
-        if let Some((_, key)) = self.successors.iter().rev().find(|(at, _)| *at < size) {
-            self.key = *key;
+    /// A head was signed. The newest key that it covers signs from here on.
+    fn signed_by(&mut self, note: &str, size: u64) {
+        let next = self.successors.iter().rev().find(|(at, _)| *at < size).copied();
+        let signed = Signed {
+            note: note.to_owned(),
+            size,
+            successor: next.map(|(at, _)| at),
+        };
+        match self.keys.last_mut().filter(|last| last.successor.is_none()) {
+            Some(last) => *last = signed,
+            None => self.keys.push(signed),
         }
-        self.successors.retain(|(at, _)| *at >= size);
+        if let Some((_, key)) = next {
+            self.key = key;
+            self.successors.retain(|(at, _)| *at >= size);
+        }
     }
 
     fn end(&self, torn: usize, ended: bool, index: usize) -> Result<Report, VerifyError> {
@@ -377,4 +395,25 @@ impl<'a> Walk<'a> {
             remembered: newest.map(|r| r.size),
         })
     }
+}
+
+/// The heads of a log in a text of notes one after the other, by size. Their signatures are not
+/// looked at: what counts is that someone else kept them.
+#[must_use]
+pub fn heads_in(notes: &str, origin: &str) -> Vec<Remembered> {
+    let begins = |(at, _): &(usize, &str)| {
+        notes
+            .get(..*at)
+            .is_some_and(|b| b.is_empty() || b.ends_with('\n'))
+    };
+    let of_log = notes.match_indices(origin).filter(begins);
+    let heads = of_log.filter_map(|(at, _)| Checkpoint::peek(notes.get(at..)?, origin).ok());
+    let mut heads: Vec<Remembered> = heads
+        .map(|head| Remembered {
+            size: head.size,
+            root: head.root,
+        })
+        .collect();
+    heads.sort_by_key(|head| head.size);
+    heads
 }

@@ -1,5 +1,6 @@
 //! Writing: one writer, one file, one sync for a group of records.
 
+use crate::clock::Clock;
 use crate::continued;
 use crate::finish::{lay_out, new, replace, sync_folder};
 use crate::index::Index;
@@ -14,7 +15,6 @@ use std::fs::{DirBuilder, File};
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Why nothing was written. After any of these the writer refuses everything: what it cannot record
 /// must not happen.
@@ -161,13 +161,7 @@ impl Writer {
         cause: Option<u64>,
         fields: BTreeMap<String, Value>,
     ) -> Result<u64, WriteError> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.append_at(
-            u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
-            kind,
-            cause,
-            fields,
-        )
+        self.append_at(Clock::now().nanos(), kind, cause, fields)
     }
 
     /// As [`Writer::append`], with the time given: nanoseconds since 1970.

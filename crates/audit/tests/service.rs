@@ -15,7 +15,11 @@ fn service(folder: &Path, sender: OwnedFd, pace: Pace) -> (PublicKey, std::threa
     let key = Key::generate().unwrap();
     let public = key.public();
     let writer = Writer::create(folder, ORIGIN, key).unwrap();
-    let run = move || Service::new(writer, sender, pace).run(|_, _| ()).is_ok();
+    let run = move || {
+        Service::new(writer, sender, pace)
+            .run(|_, _| (), |_| Ok(()))
+            .is_ok()
+    };
     (public, std::thread::spawn(run))
 }
 
@@ -110,7 +114,7 @@ fn a_writer_that_is_gone_or_cannot_write_is_no_silence() {
     let top = tempfile::tempdir().unwrap();
     let (_key, thread) = service(top.path(), sender, Pace::default());
     // What is already there where the end belongs: the log cannot be ended.
-    std::fs::write(top.path().join("checkpoint"), "").unwrap();
+    std::fs::create_dir(top.path().join("checkpoint.new")).unwrap();
     client.record_durably(Entry::new(Kind::Hold)).unwrap();
     drop(client);
     assert!(!thread.join().unwrap());

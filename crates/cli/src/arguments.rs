@@ -40,6 +40,9 @@ pub(crate) enum Verb {
     Policy(PolicyVerb),
     /// Accept what this project's fumehood.toml asks for
     Trust(TrustArguments),
+    /// What was recorded of runs, and whether it is whole
+    #[command(subcommand)]
+    Audit(crate::audit::AuditVerb),
     /// Keep secrets for `[secret.NAME]` and `--secret NAME`
     #[command(subcommand)]
     Secret(SecretVerb),

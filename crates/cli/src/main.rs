@@ -4,6 +4,7 @@
 
 mod apparmor;
 mod arguments;
+mod audit;
 mod configuration;
 mod doctor;
 mod events;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Verb::Init(arguments) => init::init(&arguments),
         Verb::Policy(PolicyVerb::Check { file, json }) => policy::check(file.as_deref(), json),
         Verb::Trust(arguments) => trust::trust(&arguments),
+        Verb::Audit(verb) => audit::audit(&verb),
         Verb::Secret(verb) => secret::secret(&verb),
     };
     ExitCode::from(code)

@@ -22,6 +22,7 @@ use fumehood_session::{
     prepare, project_of, remedy,
 };
 use fumehood_workspace::Session;
+pub(crate) use record::root as log_root;
 use request::Wanted;
 use std::ffi::OsStr;
 use std::io::IsTerminal;

@@ -2,7 +2,7 @@
 
 use crate::configuration::Places;
 use crate::say;
-use fumehood_audit::{Entry, Kind, Session, new_session_id};
+use fumehood_audit::{Clock, Entry, Kind, Session, new_session_id};
 use fumehood_effect::Digest;
 use fumehood_limits::Limit;
 use fumehood_policy::Escaped;
@@ -49,6 +49,7 @@ pub(super) fn session(
     }
     Ok(Session {
         root: root(&places.state()),
+        begun: Clock::now(),
         id: new_session_id().map_err(|e| format!("name the session: {e}"))?,
         start,
     })

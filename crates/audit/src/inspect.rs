@@ -1,0 +1,222 @@
+//! The whole of an account's logs: the index, and every session that it knows of or that lies there.
+
+use crate::account::{identity, index_folder, session_folder};
+use crate::ask::{Question, ask};
+use crate::key::PublicKey;
+use crate::layout::{CHECKPOINTS, JOURNAL};
+use crate::read::{self, ReadError};
+use crate::record::{Kind, Record, Value};
+use crate::verify::{Remembered, Report, VerifyError, verify};
+use rustix::fs::{FlockOperation, flock};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Why an account's logs cannot be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// There is no index.
+    #[error("nothing was recorded yet")]
+    Nothing,
+    /// The index does not verify.
+    #[error("the account's index: {0}")]
+    Index(#[from] VerifyError),
+    /// A log cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// What the index says of a session.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The first key of its log.
+    pub key: PublicKey,
+    /// Heads of it that the index has, in order.
+    pub heads: Vec<Remembered>,
+    /// Whether the index has its end.
+    pub ended: bool,
+    /// Whether what it recorded was erased.
+    pub erased: bool,
+}
+
+/// What became of a session's log.
+#[derive(Debug)]
+pub enum State {
+    /// It verifies, up to its end.
+    Whole(Report),
+    /// It verifies, and is still written.
+    Running(Report),
+    /// It verifies, but its writer died before it could end it.
+    Broken(Report),
+    /// Its content was erased, which the index says.
+    Erased,
+    /// The index knows it, and it is not there.
+    Missing,
+    /// Its writer died before it signed anything.
+    Unsigned,
+    /// It is there, and the index does not know it.
+    Unknown,
+    /// It does not verify.
+    Wrong(VerifyError),
+}
+
+impl State {
+    /// Whether there is nothing to be worried about.
+    #[must_use]
+    pub const fn is_good(&self) -> bool {
+        matches!(
+            self,
+            Self::Whole(_) | Self::Running(_) | Self::Broken(_) | Self::Erased | Self::Unsigned
+        )
+    }
+}
+
+/// The records of the index, not verified.
+pub(crate) fn index_records(root: &Path) -> Result<Vec<Record>, InspectError> {
+    let mut records = Vec::new();
+    ask(&index_folder(root), &Question::default(), |record| {
+        records.push(record);
+        ControlFlow::Continue(())
+    })?;
+    Ok(records)
+}
+
+/// Verifies the index, against heads that someone else remembers, and reads what it knows.
+///
+/// # Errors
+/// It does not verify, or there is none.
+pub fn inspect_index(
+    root: &Path,
+    remembered: &[Remembered],
+) -> Result<(Report, BTreeMap<String, Known>), InspectError> {
+    let (origin, first) = identity(root).ok_or(InspectError::Nothing)?;
+    let report = verify(&index_folder(root), &origin, first, remembered)?;
+    let mut sessions = BTreeMap::new();
+    for record in index_records(root)? {
+        if record.sequence < report.signed {
+            note(&mut sessions, &record);
+        }
+    }
+    Ok((report, sessions))
+}
+
+fn note(sessions: &mut BTreeMap<String, Known>, record: &Record) {
+    let Some(Value::Text(id)) = record.fields.get("session") else {
+        return;
+    };
+    match (record.kind, record.fields.get("key")) {
+        (Kind::SessionStart, Some(Value::Bytes(key))) => {
+            if let Ok(key) = <[u8; 32]>::try_from(key.as_slice()) {
+                sessions.entry(id.clone()).or_insert(Known {
+                    key: PublicKey::from_bytes(key),
+                    heads: Vec::new(),
+                    ended: false,
+                    erased: false,
+                });
+            }
+        }
+        (Kind::SessionCheckpoint | Kind::SessionEnd, _) => {
+            let (Some(Value::Number(size)), Some(Value::Digest(root))) =
+                (record.fields.get("size"), record.fields.get("root"))
+            else {
+                return;
+            };
+            if let Some(known) = sessions.get_mut(id) {
+                known.heads.push(Remembered {
+                    size: *size,
+                    root: *root.as_bytes(),
+                });
+                known.ended |= record.kind == Kind::SessionEnd;
+            }
+        }
+        (Kind::SessionErase, _) => {
+            if let Some(known) = sessions.get_mut(id) {
+                known.erased = true;
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Verifies the log of a session against what the index knows of it.
+#[must_use]
+pub fn inspect_session(root: &Path, id: &str, known: Option<&Known>) -> State {
+    let folder = session_folder(root, id);
+    let (Some(known), Some((account, _))) = (known, identity(root)) else {
+        let heads = std::fs::metadata(folder.join(CHECKPOINTS));
+        return match heads {
+            Ok(heads) if heads.len() > 0 => State::Unknown,
+            _ => State::Unsigned,
+        };
+    };
+    if known.erased {
+        return State::Erased;
+    }
+    if !folder.join(JOURNAL).exists() && !read::ended(&folder) {
+        return State::Missing;
+    }
+    let running = is_running(&folder);
+    match verify(&folder, &format!("{account}/{id}"), known.key, &known.heads) {
+        Ok(report) if report.ended => State::Whole(report),
+        Ok(report) if running => State::Running(report),
+        Ok(report) => State::Broken(report),
+        Err(error) => State::Wrong(error),
+    }
+}
+
+/// The names of sessions whose logs lie there, the oldest first.
+#[must_use]
+pub fn sessions(root: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(root.join("sessions")).into_iter().flatten();
+    let names = entries.flatten().filter_map(|e| e.file_name().into_string().ok());
+    let mut names: Vec<String> = names.collect();
+    names.sort_unstable();
+    names
+}
+
+/// Whether a writer holds the log in this folder.
+#[must_use]
+pub fn is_running(folder: &Path) -> bool {
+    let journal = std::fs::File::open(folder.join(JOURNAL));
+    journal.is_ok_and(|file| {
+        flock(&file, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK)
+    })
+}
+
+/// How long one waits for a log that is about to be begun or ended.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Waits while the log in a folder is being begun, or is being ended: its run is over, and its writer
+/// still lays it out.
+pub fn settle(folder: &Path) {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE && is_settling(folder) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn is_settling(folder: &Path) -> bool {
+    if read::ended(folder) {
+        return false;
+    }
+    if !folder.join(JOURNAL).exists() {
+        let young = std::fs::metadata(folder).and_then(|m| m.modified());
+        return young.is_ok_and(|t| t.elapsed().is_ok_and(|age| age < PATIENCE));
+    }
+    let ends = Question {
+        kinds: vec![Kind::SessionEnd],
+        ..Question::default()
+    };
+    let mut over = false;
+    let read = ask(folder, &ends, |_| {
+        over = true;
+        ControlFlow::Break(())
+    });
+    // A running writer's first record may not be there yet.
+    is_running(folder) && (over || read.is_err() || is_empty(folder))
+}
+
+fn is_empty(folder: &Path) -> bool {
+    std::fs::metadata(folder.join(JOURNAL)).is_ok_and(|m| m.len() == 0)
+}

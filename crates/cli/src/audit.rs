@@ -1,0 +1,77 @@
+//! `fumehood audit …`: what was recorded, and whether it is whole.
+
+mod arguments;
+mod event;
+mod export;
+mod find;
+mod show;
+mod verify;
+
+pub(crate) use arguments::AuditVerb;
+
+use crate::FAILED;
+use crate::policy::places;
+use crate::run::log_root;
+use crate::say;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Does what the verb says; gives the exit status.
+pub(crate) fn audit(verb: &AuditVerb) -> u8 {
+    match attempt(verb) {
+        Ok(good) => u8::from(!good),
+        Err(text) => {
+            say::error(&text);
+            FAILED
+        }
+    }
+}
+
+/// Where the logs are, and which project this is.
+struct Here {
+    root: PathBuf,
+    project: PathBuf,
+}
+
+fn here() -> Result<Here, String> {
+    if std::env::var_os("FUMEHOOD").is_some() {
+        return Err("the log is looked at outside: this is a sandbox".to_owned());
+    }
+    let places = places()?;
+    fumehood_session::check_state(&places.state()).map_err(|e| e.to_string())?;
+    Ok(Here {
+        root: log_root(&places.state()),
+        project: places.project,
+    })
+}
+
+fn attempt(verb: &AuditVerb) -> Result<bool, String> {
+    match verb {
+        AuditVerb::VerifyProof { file, key, json } => verify::proof(file, key.as_deref(), *json),
+        AuditVerb::Verify {
+            session,
+            against,
+            json,
+        } => verify::verify(&here()?, session.as_deref(), against.as_deref(), *json),
+        AuditVerb::Prove { event } => verify::prove(&here()?, event),
+        AuditVerb::Key { rotate } => verify::key(&here()?, *rotate),
+        AuditVerb::Query(arguments) => find::query(&here()?, arguments),
+        AuditVerb::Tail {
+            session,
+            follow,
+            json,
+        } => find::tail(&here()?, session.as_deref(), *follow, *json),
+        AuditVerb::Show { session, json } => show::show(&here()?, session.as_deref(), *json),
+        AuditVerb::Export(arguments) => export::export(&here()?, arguments),
+    }
+}
+
+/// Prints; a reader that went away has read enough.
+fn print(text: &str) -> Result<bool, String> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(format!("print: {error}")),
+        Err(_) => Ok(false),
+        Ok(()) => Ok(true),
+    }
+}

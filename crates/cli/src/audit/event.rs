@@ -1,0 +1,156 @@
+//! One record for people and for programs.
+
+use fumehood_audit::{Clock, Kind, Record, Value};
+use fumehood_policy::Escaped;
+use fumehood_policy::json::Json;
+
+/// `SESSION:NUMBER`
+pub(super) fn name(session: &str, record: &Record) -> String {
+    format!("{session}:{}", record.sequence)
+}
+
+/// One JSON object: the record with all its fields.
+pub(super) fn json(session: &str, record: &Record) -> String {
+    let mut out = format!(
+        "{{\"session\":{},\"sequence\":{},\"time\":{},\"kind\":{}",
+        Json::text(session),
+        record.sequence,
+        Json::text(Clock::of_nanos(record.time)),
+        Json::text(record.kind.name()),
+    );
+    if let Some(cause) = record.cause {
+        out.push_str(&format!(",\"cause\":{cause}"));
+    }
+    let fields = record.fields.iter();
+    let fields: Vec<String> = fields
+        .map(|(name, value)| format!("{}:{}", Json::text(name), value_json(value)))
+        .collect();
+    out.push_str(&format!(",\"fields\":{{{}}}}}", fields.join(",")));
+    out
+}
+
+/// A value: bytes that are no text are written as base64, in an object that says so.
+pub(super) fn value_json(value: &Value) -> Json {
+    match value {
+        Value::Text(text) => Json::text(text),
+        Value::Number(number) => Json::Number(*number),
+        Value::Flag(flag) => Json::Bool(*flag),
+        Value::Digest(digest) => Json::text(digest),
+        Value::Bytes(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => Json::text(text),
+            Err(_) => Json::Object(vec![("base64", Json::Text(base64(bytes)))]),
+        },
+    }
+}
+
+/// RFC 4648 §4.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for three in bytes.chunks(3) {
+        let number = three
+            .iter()
+            .chain([&0, &0])
+            .take(3)
+            .fold(0usize, |n, b| n << 8 | usize::from(*b));
+        for at in 0..4 {
+            let digit = DIGITS.get(number >> (18 - 6 * at) & 63).copied().unwrap_or(b'=');
+            out.push(if at > three.len() { '=' } else { char::from(digit) });
+        }
+    }
+    out
+}
+
+/// A field as a text, escaped.
+pub(super) fn text(record: &Record, name: &str) -> Option<String> {
+    Some(match record.fields.get(name)? {
+        Value::Text(text) => Escaped::from(text.as_str()).to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
+        Value::Digest(digest) => digest.to_string(),
+        Value::Bytes(bytes) => words(bytes),
+    })
+}
+
+/// Bytes in which each word ends with a NUL byte, as a line; other bytes as they are, escaped.
+fn words(bytes: &[u8]) -> String {
+    let Some(bytes) = bytes.strip_suffix(b"\0") else {
+        return Escaped::bytes(bytes).to_string();
+    };
+    let words = bytes.split(|b| *b == 0).map(|word| {
+        let shown = Escaped::bytes(word).to_string();
+        if shown.is_empty() || shown.contains(' ') {
+            format!("'{shown}'")
+        } else {
+            shown
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// What the record says, in a line. Fields that no sentence here knows are listed.
+pub(super) fn sentence(record: &Record) -> String {
+    let get = |name: &str| text(record, name).unwrap_or_default();
+    match record.kind {
+        Kind::SessionStart => format!("{} in {}", get("command"), get("directory")),
+        Kind::SessionEnd if record.fields.contains_key("error") => format!("failed: {}", get("error")),
+        Kind::SessionEnd => format!("status {}, by {}", get("status"), get("origin")),
+        Kind::LimitStruck => format!("the limit of {} was reached", get("limit")),
+        Kind::ProgramExec => format!("[{}] {}", get("pid"), get("argv")),
+        Kind::WorkspaceStage => format!("{} changes wait in {}", get("changes"), get("workspace")),
+        _ => listed(record),
+    }
+}
+
+fn listed(record: &Record) -> String {
+    // The weightiest first; the rest by name.
+    const FIRST: [&str; 6] = ["decision", "effect", "host", "port", "rule", "who"];
+    let first = FIRST.iter().filter(|name| record.fields.contains_key(**name));
+    let rest = record.fields.keys().map(String::as_str);
+    let rest = rest.filter(|name| !FIRST.contains(name));
+    let parts = first.copied().chain(rest).filter_map(|name| {
+        let value = text(record, name)?;
+        let name = Escaped::from(name);
+        Some(if name.to_string() == "decision" {
+            value
+        } else {
+            format!("{name}={value}")
+        })
+    });
+    parts.collect::<Vec<_>>().join(" ")
+}
+
+/// A line of a table.
+pub(super) fn line(session: &str, record: &Record) -> String {
+    let time = Clock::of_nanos(record.time).to_string();
+    format!(
+        "{time}  {:<26}  {:<16}  {}\n",
+        name(session, record),
+        record.kind.name(),
+        sentence(record)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        let vectors = [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("foobar", "Zm9vYmFy"),
+        ];
+        for (bytes, text) in vectors {
+            assert_eq!(super::base64(bytes.as_bytes()), text);
+        }
+    }
+
+    #[test]
+    fn words_are_shown_apart_and_escaped() {
+        assert_eq!(super::words(b"sh\0-c\0a b\0\0"), "sh -c 'a b' ''");
+        assert!(!super::words(b"\x1b[2J\0").contains('\x1b'));
+    }
+}

@@ -1,0 +1,214 @@
+//! `fumehood audit verify`, `prove`, `verify-proof`, `key`.
+
+use super::{Here, event, find, print};
+use fumehood_audit::{
+    Account, Clock, InspectError, Known, PublicKey, Remembered, Report, State, identity, inspect_index,
+    inspect_session, prove_event, session_folder, sessions, settle, verify_event,
+};
+use fumehood_policy::Escaped;
+use fumehood_policy::json::Json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Verifies everything, or one session; no when something does not verify.
+pub(super) fn verify(
+    here: &Here,
+    session: Option<&str>,
+    against: Option<&Path>,
+    json: bool,
+) -> Result<bool, String> {
+    let remembered = against.map(|path| heads(here, path)).transpose()?;
+    let only = session
+        .map(|named| find::session(here, Some(named)))
+        .transpose()?;
+    let there = sessions(&here.root);
+    for id in only.as_ref().map_or(&there[..], std::slice::from_ref) {
+        settle(&session_folder(&here.root, id));
+    }
+    let remembered = remembered.unwrap_or_default();
+    let (index, known) = match inspect_index(&here.root, &remembered) {
+        Err(InspectError::Nothing) if there.is_empty() => {
+            print("nothing was recorded yet\n")?;
+            return Ok(true);
+        }
+        inspected => inspected.map_err(|e| e.to_string())?,
+    };
+    let ids: BTreeSet<&String> = match &only {
+        Some(id) => BTreeSet::from([id]),
+        None => known.keys().chain(&there).collect(),
+    };
+    let states: Vec<(&String, State)> = ids
+        .into_iter()
+        .map(|id| (id, inspect_session(&here.root, id, known.get(id))))
+        .collect();
+    let good = states.iter().all(|(_, state)| state.is_good());
+    let text = if json {
+        format!("{}\n", as_json(&index, &states, good))
+    } else {
+        as_text(&index, &known, &states)
+    };
+    print(&text)?;
+    Ok(good)
+}
+
+/// Runs that are over are recorded to their end.
+fn settle_all(here: &Here) {
+    for id in sessions(&here.root) {
+        settle(&session_folder(&here.root, &id));
+    }
+}
+
+/// Heads of the index that someone else kept: signed notes, one after the other. Their signatures say
+/// nothing that the index does not; that they were elsewhere does.
+fn heads(here: &Here, path: &Path) -> Result<Vec<Remembered>, String> {
+    let shown = Escaped::from(path);
+    let text = std::fs::read_to_string(path).map_err(|e| format!("{shown}: {e}"))?;
+    let (origin, _) = identity(&here.root).ok_or("nothing was recorded yet")?;
+    let heads = fumehood_audit::heads_in(&text, &origin);
+    if heads.is_empty() {
+        return Err(format!("{shown}: no head of {origin} is in it"));
+    }
+    Ok(heads)
+}
+
+fn as_text(index: &Report, known: &BTreeMap<String, Known>, states: &[(&String, State)]) -> String {
+    let mut out = format!("{}\n", index.anchor());
+    out.push_str(&format!(
+        "index: {} records under {} heads, {} sessions\n",
+        index.signed,
+        index.checkpoints,
+        known.len()
+    ));
+    for (id, state) in states {
+        let steps = clock(state);
+        if !state.is_good() || matches!(state, State::Unsigned) || !steps.is_empty() || states.len() == 1 {
+            out.push_str(&format!("{id}: {}{steps}\n", words(state)));
+        }
+    }
+    let count = |is: fn(&State) -> bool| states.iter().filter(|(_, state)| is(state)).count();
+    out.push_str(&format!(
+        "{} whole, {} running, {} broken off, {} erased, {} not good\n",
+        count(|s| matches!(s, State::Whole(_))),
+        count(|s| matches!(s, State::Running(_))),
+        count(|s| matches!(s, State::Broken(_))),
+        count(|s| matches!(s, State::Erased)),
+        count(|s| !s.is_good()),
+    ));
+    out
+}
+
+fn words(state: &State) -> String {
+    match state {
+        State::Whole(report) => format!("whole, {} records", report.signed),
+        State::Running(report) => format!(
+            "running, {} records signed, {} not yet",
+            report.signed, report.unsigned
+        ),
+        State::Broken(report) => format!(
+            "broken off, its writer died: {} records signed, {} that nobody vouches for",
+            report.signed, report.unsigned
+        ),
+        State::Erased => "erased".to_owned(),
+        State::Unsigned => "its writer died before it signed anything".to_owned(),
+        State::Missing => "MISSING: the index knows it, its log is not there".to_owned(),
+        State::Unknown => "UNKNOWN: the index does not know it".to_owned(),
+        State::Wrong(error) => format!("WRONG: {error}"),
+    }
+}
+
+fn clock(state: &State) -> String {
+    match report(state).map(|r| r.clock_steps.as_slice()) {
+        Some([first, ..]) => format!(", the clock went back at record {first}"),
+        _ => String::new(),
+    }
+}
+
+const fn report(state: &State) -> Option<&Report> {
+    match state {
+        State::Whole(report) | State::Running(report) | State::Broken(report) => Some(report),
+        _ => None,
+    }
+}
+
+fn as_json(index: &Report, states: &[(&String, State)], good: bool) -> Json {
+    let name = |state: &State| match state {
+        State::Whole(_) => "whole",
+        State::Running(_) => "running",
+        State::Broken(_) => "broken",
+        State::Erased => "erased",
+        State::Unsigned => "unsigned",
+        State::Missing => "missing",
+        State::Unknown => "unknown",
+        State::Wrong(_) => "wrong",
+    };
+    let session = |(id, state): &(&String, State)| {
+        let report = report(state);
+        let number = |of: fn(&Report) -> u64| report.map_or(Json::Null, |r| Json::Number(of(r)));
+        Json::Object(vec![
+            ("session", Json::text(id)),
+            ("state", Json::text(name(state))),
+            ("signed", number(|r| r.signed)),
+            ("unsigned", number(|r| r.unsigned)),
+            ("says", Json::text(words(state))),
+        ])
+    };
+    Json::Object(vec![
+        ("good", Json::Bool(good)),
+        ("anchor", Json::text(index.anchor())),
+        ("records", Json::Number(index.signed)),
+        ("sessions", Json::List(states.iter().map(session).collect())),
+    ])
+}
+
+/// Prints a proof of one record.
+pub(super) fn prove(here: &Here, event: &str) -> Result<bool, String> {
+    let parts = event.rsplit_once(':');
+    let parts = parts.and_then(|(id, number)| Some((id, number.parse::<u64>().ok()?)));
+    let (named, sequence) = parts.ok_or_else(|| format!("{}: not SESSION:NUMBER", Escaped::from(event)))?;
+    let id = find::session(here, Some(named))?;
+    settle(&session_folder(&here.root, &id));
+    print(&prove_event(&here.root, &id, sequence).map_err(|e| format!("{id}: {e}"))?)
+}
+
+/// The longest proof that is read, bytes.
+const PROOF: u64 = 64 << 20;
+
+/// Verifies a proof against a public key: the one given, or this account's.
+pub(super) fn proof(file: &Path, key: Option<&str>, json: bool) -> Result<bool, String> {
+    use std::io::Read;
+    let shown = Escaped::from(file).to_string();
+    let mut text = String::new();
+    std::fs::File::open(file)
+        .and_then(|file| file.take(PROOF).read_to_string(&mut text))
+        .map_err(|e| format!("{shown}: {e}"))?;
+    let (origin, key): (String, PublicKey) = match key {
+        Some(key) => PublicKey::from_verifier(key.trim())
+            .ok_or("--key: not a public key; `fumehood audit key` prints one")?,
+        None => identity(&super::here()?.root).ok_or("this account recorded nothing; give --key")?,
+    };
+    let (log, record) = verify_event(&text, &origin, &key).map_err(|e| format!("{shown}: {e}"))?;
+    let session = log.rsplit('/').next().unwrap_or_default();
+    let text = if json {
+        format!("{}\n", event::json(session, &record))
+    } else {
+        let time = Clock::of_nanos(record.time);
+        let sentence = event::sentence(&record);
+        format!(
+            "proved: record {} of {log}\n{time}  {}  {sentence}\n",
+            record.sequence,
+            record.kind.name()
+        )
+    };
+    print(&text)
+}
+
+/// Prints the account's public key; replaces the one that signs, if asked to.
+pub(super) fn key(here: &Here, rotate: bool) -> Result<bool, String> {
+    settle_all(here);
+    if rotate {
+        let mut account = Account::open(&here.root).map_err(|e| e.to_string())?;
+        account.replace_key().map_err(|e| e.to_string())?;
+    }
+    let (origin, key) = identity(&here.root).ok_or("nothing was recorded yet, so there is no key")?;
+    print(&format!("{}\n", key.verifier(&origin)))
+}

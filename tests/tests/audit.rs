@@ -1,0 +1,226 @@
+//! The log of a run: written outside, out of reach from inside, and verified with the command.
+
+use fumehood_tests::{Output, World, host_program, is_root, settle};
+use std::path::PathBuf;
+
+fn audit(world: &World, words: &[&str]) -> Output {
+    let mut all = vec![fumehood_tests::fumehood().into_os_string(), "audit".into()];
+    all.extend(words.iter().map(|w| (*w).into()));
+    world.sandbox().start_words(&all).wait()
+}
+
+fn logs(world: &World) -> PathBuf {
+    world.own("state").join("fumehood/audit")
+}
+
+/// The newest session's name.
+fn newest(world: &World) -> String {
+    let listed = audit(world, &["query", "--kind", "session.start"]).ended(0);
+    let line = listed.lines().last().unwrap();
+    let event = line.split_whitespace().nth(1).unwrap();
+    event.split(':').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_run_is_recorded_verified_and_told() {
+    let world = World::new();
+    assert_eq!(audit(&world, &["verify"]).ended(0), "nothing was recorded yet");
+    assert_eq!(world.sandbox().run(&["sh", "-c", "exit 7"]).code, 7);
+    world.sandbox().run(&["true"]).ended(0);
+    let verified = audit(&world, &["verify"]).ended(0);
+    assert!(
+        verified.starts_with("self-signed: detects accident and outsiders, not the owner"),
+        "{verified}"
+    );
+    assert!(
+        verified.contains("2 whole, 0 running, 0 broken off"),
+        "{verified}"
+    );
+    let found = audit(&world, &["query", "--kind", "session.end"]).ended(0);
+    assert!(
+        found.contains("status 7, by command") && found.contains("status 0"),
+        "{found}"
+    );
+    let told = audit(&world, &["show"]).ended(0);
+    for words in [
+        "command  true",
+        "isolation namespace, plan ",
+        "status 0, by command",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    for form in ["--jsonl", "--otel", "--ocsf"] {
+        let exported = audit(&world, &["export", form]).ended(0);
+        assert_eq!(exported.lines().count(), 4, "{form}: {exported}");
+    }
+}
+
+#[test]
+fn a_proof_needs_the_public_key_and_no_log() {
+    let world = World::new();
+    world.sandbox().run(&["true"]).ended(0);
+    let key = audit(&world, &["key"]).ended(0);
+    audit(&world, &["key", "--rotate"]).ended(0);
+    world.sandbox().run(&["false"]);
+    let event = format!("{}:1", newest(&world));
+    let proof = audit(&world, &["prove", &event]).ended(0);
+    let file = world.root().join("proof");
+    std::fs::write(&file, format!("{proof}\n")).unwrap();
+    std::fs::rename(logs(&world), world.root().join("elsewhere")).unwrap();
+    let path = file.to_str().unwrap();
+    let proved = audit(&world, &["verify-proof", path, "--key", &key]).ended(0);
+    assert!(
+        proved.starts_with("proved: record 1 of fumehood.local/") && proved.contains("status 1"),
+        "{proved}"
+    );
+    for at in [10, proof.len() / 2, proof.len() - 3] {
+        let mut bad = proof.clone().into_bytes();
+        bad[at] ^= 1;
+        bad.push(b'\n');
+        std::fs::write(&file, bad).unwrap();
+        let out = audit(&world, &["verify-proof", path, "--key", &key]);
+        assert_eq!(out.code, 125, "byte {at}: {out:?}");
+    }
+}
+
+#[test]
+fn what_is_changed_missing_or_new_is_found() {
+    let world = World::new();
+    for _ in 0..3 {
+        world.sandbox().run(&["true"]).ended(0);
+    }
+    audit(&world, &["verify"]).ended(0);
+    let sessions = logs(&world).join("sessions");
+    let id = newest(&world);
+    let bundle = sessions.join(&id).join("tile/entries/000.p/2");
+    let good = std::fs::read(&bundle).unwrap();
+    let mut bad = good.clone();
+    *bad.last_mut().unwrap() ^= 1;
+    std::fs::write(&bundle, &bad).unwrap();
+    let out = audit(&world, &["verify"]);
+    assert!(
+        out.code == 1 && out.text().contains(&format!("{id}: WRONG")),
+        "{out:?}"
+    );
+    std::fs::write(&bundle, &good).unwrap();
+    audit(&world, &["verify"]).ended(0);
+
+    std::fs::rename(sessions.join(&id), sessions.join("another")).unwrap();
+    let out = audit(&world, &["verify"]);
+    assert!(
+        out.code == 1 && out.text().contains("MISSING") && out.text().contains("another: UNKNOWN"),
+        "{out:?}"
+    );
+    std::fs::rename(sessions.join("another"), sessions.join(&id)).unwrap();
+
+    // The whole index, as it was before: shorter than a head that someone kept.
+    let account = logs(&world).join("account");
+    let names = ["journal", "checkpoints"];
+    let older = names.map(|name| std::fs::read(account.join(name)).unwrap());
+    world.sandbox().run(&["true"]).ended(0);
+    audit(&world, &["verify"]).ended(0);
+    let kept = world.root().join("kept");
+    std::fs::copy(account.join("checkpoints"), &kept).unwrap();
+    let against = ["verify", "--against", kept.to_str().unwrap()];
+    let anchored = audit(&world, &against).ended(0);
+    assert!(anchored.starts_with("remembered until record 8"), "{anchored}");
+    for (name, bytes) in names.iter().zip(older) {
+        std::fs::write(account.join(name), bytes).unwrap();
+    }
+    let out = audit(&world, &against);
+    assert!(out.code == 125 && out.errors().contains("rolled back"), "{out:?}");
+}
+
+#[test]
+fn a_killed_writer_is_said_and_shows() {
+    let world = World::new();
+    let ready = world.project().join("ready");
+    let mut running = world.sandbox().start(&[
+        "sh",
+        "-c",
+        "echo x > ready; while [ -e ready ]; do sleep 0.01; done",
+    ]);
+    running.await_file(&ready);
+    let path = format!("/proc/{0}/task/{0}/children", running.pid());
+    let name = |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let find = || {
+        let children = std::fs::read_to_string(&path).unwrap();
+        let mut children = children.split_whitespace();
+        let writer = children.find(|pid| name(pid) == "fumehood-log\n");
+        writer.map(str::to_owned)
+    };
+    settle(|| if find().is_some() { vec![] } else { vec![()] });
+    let writer = find().unwrap();
+    // Not before it began: a session nobody knows of is another test's.
+    settle(|| match logs(&world).join("account/checkpoints").metadata() {
+        Ok(found) if found.len() > 0 => Vec::new(),
+        _ => vec![()],
+    });
+    let killed = host_program("kill").args(["-9", &writer]).status().unwrap();
+    assert!(killed.success());
+    std::fs::remove_file(&ready).unwrap();
+    let out = running.wait();
+    assert_eq!(out.code, 0, "{out:?}");
+    assert!(
+        out.errors().contains("this run was not recorded to its end"),
+        "{out:?}"
+    );
+    let out = audit(&world, &["verify"]);
+    assert!(out.text().contains("broken off, its writer died"), "{out:?}");
+    let told = audit(&world, &["show"]).ended(0);
+    assert!(told.contains("no end was recorded"), "{told}");
+}
+
+/// Neither a path, nor a descriptor, nor a socket of the log is inside, nor its key in readable memory.
+#[test]
+fn nothing_of_the_log_is_reachable_from_inside() {
+    let mut world = World::new();
+    world.harm_is_fine();
+    world.sandbox().run(&["true"]).ended(0);
+    let root = logs(&world);
+    let script = format!(
+        "ls {0} {0}/account {0}/sessions 2>/dev/null; cat {0}/account/key 2>/dev/null; \
+         for fd in /proc/[0-9]*/fd/*; do readlink $fd; done 2>/dev/null | grep -i 'audit\\|journal'; \
+         grep -la fumehood-log /proc/[0-9]*/comm 2>/dev/null; echo nothing",
+        root.display()
+    );
+    assert_eq!(world.sandbox().sh(&script).ended(0), "nothing");
+    if !is_root() {
+        let landlock = world.sandbox().flags(["--isolation", "landlock"]);
+        let script = format!("ls {0} || cat {0}/account/key || echo nothing", root.display());
+        assert_eq!(landlock.sh(&script).text(), "nothing");
+    }
+    // Where a folder that is shown holds it, it is covered; itself it is never shown.
+    let state = world.own("state");
+    let shown = world.sandbox().flags(["--rw".as_ref(), state.as_os_str()]);
+    let script = format!(
+        "ls -d {1} && ls {0}/account; touch {0}/account/x; echo nothing",
+        root.display(),
+        state.display()
+    );
+    let out = shown.sh(&script);
+    assert_eq!(out.text().lines().last(), Some("nothing"), "{out:?}");
+    assert!(!out.text().contains("journal"), "{out:?}");
+    assert!(!root.join("account/x").exists());
+    let itself = world
+        .sandbox()
+        .flags(["--ro".as_ref(), root.join("account").as_os_str()]);
+    itself.run(&["true"]).refused(125, &["never shown inside"]);
+    audit(&world, &["verify"]).ended(0);
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_said_and_the_command_runs() {
+    let world = World::new();
+    world.sandbox().run(&["true"]).ended(0);
+    let account = logs(&world).join("account");
+    settle(|| match audit(&world, &["verify"]).code {
+        0 => Vec::new(),
+        code => vec![code],
+    });
+    // A key that is gone: the index is not continued by a new one.
+    std::fs::remove_file(account.join("key")).unwrap();
+    let out = world.sandbox().run(&["sh", "-c", "sleep 0.3; echo ran"]);
+    assert_eq!((out.code, out.text().as_str()), (0, "ran"), "{out:?}");
+    assert!(out.errors().contains("not recorded to its end"), "{out:?}");
+}
