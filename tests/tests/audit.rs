@@ -14,6 +14,7 @@ fn logs(world: &World) -> PathBuf {
 }
 
 /// The newest session's name.
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 fn newest(world: &World) -> String {
     let listed = audit(world, &["query", "--kind", "session.start"]).ended(0);
     let line = listed.lines().last().unwrap();
