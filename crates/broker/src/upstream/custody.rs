@@ -5,12 +5,16 @@ use fumehood_http::{Denial, Fields, RequestHead, ResponseHead};
 
 /// Who holds the credentials.
 pub trait Custody: Send + Sync + 'static {
-    /// Puts credentials into a head that was released, and gives who watches over the rest of the exchange.
-    /// Whether a placeholder may go where it stands is decided here.
+    /// Whether the body must be here as a whole before [`Custody::admit`], and how many bytes of it at most.
+    /// A longer one is refused.
+    fn wants_body(&self, head: &RequestHead) -> Option<usize>;
+
+    /// Puts credentials into a head that was released, and into the body where it was asked for, and gives who
+    /// watches over the rest of the exchange. Whether a placeholder may go where it stands is decided here.
     ///
     /// # Errors
     /// The request is not to be sent.
-    fn admit(&self, head: &mut RequestHead) -> Result<Guards, Denial>;
+    fn admit(&self, head: &mut RequestHead, body: Option<&mut Vec<u8>>) -> Result<Guards, Denial>;
 }
 
 /// Who watches over an exchange, in each direction.
@@ -65,7 +69,11 @@ pub trait Incoming: Send {
 pub struct NoCustody;
 
 impl Custody for NoCustody {
-    fn admit(&self, _head: &mut RequestHead) -> Result<Guards, Denial> {
+    fn wants_body(&self, _head: &RequestHead) -> Option<usize> {
+        None
+    }
+
+    fn admit(&self, _head: &mut RequestHead, _body: Option<&mut Vec<u8>>) -> Result<Guards, Denial> {
         Ok(Guards {
             outgoing: Box::new(NoCustody),
             incoming: Box::new(NoCustody),

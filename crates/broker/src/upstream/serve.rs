@@ -1,6 +1,6 @@
 //! Lanes, from the broker's side.
 
-use super::custody::Custody;
+use super::custody::{Custody, Guards};
 use super::pool::{Key, Leg, Pool, is_idempotent};
 use super::release::{Release, Releases};
 use super::tls::{Tls, TlsError};
@@ -8,7 +8,7 @@ use super::up::Up;
 use super::{one, two};
 use fumehood_authority::Roots;
 use fumehood_destination::Destination;
-use fumehood_http::{Denial, FrameKind, Length};
+use fumehood_http::{Denial, Fields, FrameKind, Length, RequestHead, ResponseHead};
 use fumehood_lane::Lane;
 use fumehood_monitor::{DialError, FlowId};
 use std::net::IpAddr;
@@ -93,17 +93,19 @@ impl<C: Custody, D: Dial> Upstream<C, D> {
 
     async fn carry_out(&self, lane: &mut Lane, release: Release, up: &mut Up) -> Result<Ended, Denial> {
         let Release {
-            head: judged,
+            head: mut judged,
             permitted,
             body,
         } = release;
         if let Some(digest) = body {
             up.compare(&mut lane.reader, digest).await?;
+            // The gateway has the body already: its client was told to go on.
+            judged.expects_continue = false;
         }
         let key = Key::new(&judged, &permitted);
         for fresh in [false, true] {
             let mut head = judged.clone();
-            let guards = self.custody.admit(&mut head)?;
+            let guards = self.admit(lane, &mut head, up).await?;
             let leg = self.pool.take(&key, &head, &self.tls, &self.dial, fresh).await?;
             let ended = match leg {
                 Leg::One(connection) => {
@@ -123,6 +125,37 @@ impl<C: Custody, D: Dial> Upstream<C, D> {
             502,
             format!("{} ended the connection", judged.destination),
         ))
+    }
+}
+
+impl<C: Custody, D: Dial> Upstream<C, D> {
+    /// Lets credentials be put in, and the whole body be read before, where that is asked for.
+    async fn admit(&self, lane: &mut Lane, head: &mut RequestHead, up: &mut Up) -> Result<Guards, Denial> {
+        let Some(most) = self.custody.wants_body(head) else {
+            return self.custody.admit(head, None);
+        };
+        if head.body == Length::Empty {
+            return self.custody.admit(head, Some(&mut Vec::new()));
+        }
+        if std::mem::take(&mut head.expects_continue) {
+            let go_on = ResponseHead {
+                status: 100,
+                fields: Fields::default(),
+                body: Length::Empty,
+            };
+            // If the gateway is gone the next read says it.
+            let _gone = lane.writer.send(FrameKind::Interim, &go_on.encode()).await;
+        }
+        let Some(body) = up.gather(&mut lane.reader, most).await? else {
+            let reason =
+                format!("the body is longer than {most} bytes, which is the most into which credentials go");
+            return Err(Denial::new(413, reason));
+        };
+        let mut body = Vec::from(body);
+        let guards = self.custody.admit(head, Some(&mut body))?;
+        head.body = Length::Known(body.len() as u64);
+        up.replace(body);
+        Ok(guards)
     }
 }
 

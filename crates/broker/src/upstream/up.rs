@@ -19,8 +19,8 @@ pub(crate) enum Piece {
 /// One request's body.
 #[derive(Debug, Default)]
 pub(crate) struct Up {
-    /// All of it, where it was judged: read and compared before.
-    judged: Option<Bytes>,
+    /// All of it, where it was read before.
+    whole: Option<Bytes>,
     trailers: Fields,
     ended: bool,
 }
@@ -32,33 +32,53 @@ impl Up {
         reader: &mut LaneReader,
         digest: BodyDigest,
     ) -> Result<(), Denial> {
-        let mut body = BytesMut::new();
-        while body.len() <= digest.length {
-            match self.next(reader).await {
-                Piece::Data(data) => body.extend_from_slice(&data),
-                Piece::End(_) => break,
-                Piece::Cut | Piece::Gone => return Err(Denial::new(400, "the request's body broke off")),
-            }
-        }
-        if !self.ended || BodyDigest::of(&body) != digest {
+        let body = self.gather(reader, digest.length).await?;
+        if body.as_ref().is_none_or(|body| BodyDigest::of(body) != digest) {
             return Err(Denial::new(
                 403,
                 "the body is not the one that was judged; nothing was sent",
             ));
         }
-        self.judged = Some(body.freeze());
+        self.whole = body;
         Ok(())
+    }
+
+    /// All of the body; none if it is longer than `most`.
+    pub(crate) async fn gather(
+        &mut self,
+        reader: &mut LaneReader,
+        most: usize,
+    ) -> Result<Option<Bytes>, Denial> {
+        let mut body = BytesMut::new();
+        loop {
+            match self.next(reader).await {
+                Piece::Data(data) => body.extend_from_slice(&data),
+                Piece::End(trailers) => {
+                    self.trailers = trailers;
+                    return Ok(Some(body.freeze()));
+                }
+                Piece::Cut | Piece::Gone => return Err(Denial::new(400, "the request's body broke off")),
+            }
+            if body.len() > most {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The body, changed: it takes the place of what was read.
+    pub(crate) fn replace(&mut self, body: Vec<u8>) {
+        self.whole = (!body.is_empty()).then(|| body.into());
     }
 
     /// Whether [`Up::next`] would not wait.
     pub(crate) fn is_ready(&self, reader: &LaneReader) -> bool {
-        self.ended || self.judged.is_some() || reader.is_ready()
+        self.ended || self.whole.is_some() || reader.is_ready()
     }
 
     /// The next piece. After the end: the end again.
     pub(crate) async fn next(&mut self, reader: &mut LaneReader) -> Piece {
         loop {
-            if let Some(all) = self.judged.take() {
+            if let Some(all) = self.whole.take() {
                 return Piece::Data(all);
             }
             if self.ended {
