@@ -85,6 +85,13 @@ impl AsFd for Channel {
     }
 }
 
+impl From<OwnedFd> for Channel {
+    /// A connected socket of packets that does not wait.
+    fn from(fd: OwnedFd) -> Channel {
+        Channel(fd)
+    }
+}
+
 impl From<Channel> for OwnedFd {
     fn from(channel: Channel) -> OwnedFd {
         channel.0

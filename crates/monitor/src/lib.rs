@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod channel;
+pub mod desk;
 pub mod hold;
 mod message;
 mod wire;

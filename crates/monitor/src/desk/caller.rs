@@ -1,0 +1,194 @@
+//! The terminal's side.
+
+use super::serve::{address, open_folder};
+use super::words::{Head, Reply, Scoped, Talk};
+use crate::channel::Channel;
+use crate::hold::HoldId;
+use fumehood_effect::{Digest, SessionId};
+use fumehood_policy::escape::acts_or_hides;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+/// The most pages of one card that are read.
+const MAX_PAGES: u64 = 64;
+
+/// A connection to a session's desk.
+#[derive(Debug)]
+pub struct Caller(Channel);
+
+/// Why nothing was answered.
+#[derive(Debug, thiserror::Error)]
+pub enum CallerError {
+    /// There is no such session, or it has ended.
+    #[error("no session answers: {0}")]
+    Nobody(#[source] Errno),
+    /// The session said no.
+    #[error("{0}")]
+    Refused(String),
+    /// It did not answer in ten seconds.
+    #[error("the session does not answer")]
+    Silent,
+    /// It answered something else.
+    #[error("the session answers in another version")]
+    Strange,
+}
+
+/// The sessions that have a desk in this folder, by name.
+///
+/// # Errors
+/// The folder is not this account's alone. Where there is none, there are no sessions.
+pub fn sessions(folder: &Path) -> Result<Vec<SessionId>, CallerError> {
+    match open_folder(folder) {
+        Ok(_) => {}
+        Err(Errno::NOENT) => return Ok(Vec::new()),
+        Err(errno) => return Err(CallerError::Nobody(errno)),
+    }
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<SessionId> = entries
+        .filter_map(|e| e.file_name().to_str().and_then(|n| n.parse().ok()))
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+impl Caller {
+    /// Connects to a session's desk.
+    ///
+    /// # Errors
+    /// Nobody is there.
+    pub fn connect(folder: &Path, session: &SessionId) -> Result<Caller, CallerError> {
+        let connect = || {
+            let folder = open_folder(folder)?;
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+            rustix::net::connect(&socket, &address(&folder, session.as_str())?)?;
+            Ok(socket)
+        };
+        connect()
+            .map(|fd| Caller(Channel::from(fd)))
+            .map_err(CallerError::Nobody)
+    }
+
+    fn say(&self, talk: &Talk) -> Result<Reply, CallerError> {
+        self.say_bytes(&talk.encode())
+    }
+
+    pub(super) fn say_bytes(&self, packet: &[u8]) -> Result<Reply, CallerError> {
+        let ten = Timespec {
+            tv_sec: 10,
+            tv_nsec: 0,
+        };
+        // A refusal may be here before anything was said; what was sent then is lost, and nobody minds.
+        let _closed = self.0.send(packet, None);
+        let mut watched = [PollFd::from_borrowed_fd(self.0.as_fd(), PollFlags::IN)];
+        match poll(&mut watched, Some(&ten)) {
+            Ok(1..) => {}
+            Ok(0) => return Err(CallerError::Silent),
+            Err(errno) => return Err(CallerError::Nobody(errno)),
+        }
+        let packet = self.0.receive().map_err(CallerError::Nobody)?;
+        let bytes = packet.ok_or(CallerError::Nobody(Errno::PIPE))?.bytes;
+        match Reply::decode(&bytes) {
+            Some(Reply::Refused(why)) => Err(CallerError::Refused(plain(why))),
+            Some(reply) => Ok(reply),
+            None => Err(CallerError::Strange),
+        }
+    }
+
+    /// What is held.
+    ///
+    /// # Errors
+    /// As [`CallerError`] says.
+    pub fn list(&self) -> Result<Vec<Head>, CallerError> {
+        match self.say(&Talk::List)? {
+            Reply::List(heads) => Ok(heads
+                .into_iter()
+                .map(|h| Head {
+                    line: plain(h.line),
+                    ..h
+                })
+                .collect()),
+            _ => Err(CallerError::Strange),
+        }
+    }
+
+    /// A card's text, whole, and the digest that an answer to just this text carries.
+    ///
+    /// # Errors
+    /// As [`CallerError`] says; [`CallerError::Strange`] where it changed while it was read.
+    pub fn card(&self, id: HoldId) -> Result<(Vec<String>, Digest), CallerError> {
+        let (mut text, mut seen) = (Vec::new(), None);
+        for _ in 0..MAX_PAGES {
+            let from = text.len() as u64;
+            let Reply::Card { card, total, lines } = self.say(&Talk::Card { id, from })? else {
+                return Err(CallerError::Strange);
+            };
+            if *seen.get_or_insert(card) != card {
+                return Err(CallerError::Refused(format!(
+                    "hold {id} changed while it was read; look again"
+                )));
+            }
+            let nothing = lines.is_empty();
+            text.extend(lines.into_iter().map(plain));
+            if text.len() as u64 >= total {
+                return Ok((text, card));
+            }
+            if nothing {
+                break;
+            }
+        }
+        Err(CallerError::Strange)
+    }
+
+    /// Yes, to what has this digest.
+    ///
+    /// # Errors
+    /// As [`CallerError`] says.
+    pub fn allow(
+        &self,
+        id: HoldId,
+        card: Digest,
+        times: u32,
+        scope: Option<Scoped>,
+    ) -> Result<String, CallerError> {
+        self.done(&Talk::Allow {
+            id,
+            card,
+            times,
+            scope,
+        })
+    }
+
+    /// No, to what has this digest, with a sentence for the agent.
+    ///
+    /// # Errors
+    /// As [`CallerError`] says.
+    pub fn deny(&self, id: HoldId, card: Digest, words: Option<String>) -> Result<String, CallerError> {
+        self.done(&Talk::Deny { id, card, words })
+    }
+
+    /// Stops the session.
+    ///
+    /// # Errors
+    /// As [`CallerError`] says.
+    pub fn freeze(&self) -> Result<String, CallerError> {
+        self.done(&Talk::Freeze)
+    }
+
+    fn done(&self, talk: &Talk) -> Result<String, CallerError> {
+        match self.say(talk)? {
+            Reply::Done(text) => Ok(plain(text)),
+            _ => Err(CallerError::Strange),
+        }
+    }
+}
+
+/// The session escaped it already; it is not believed.
+fn plain(text: String) -> String {
+    text.chars()
+        .map(|c| if acts_or_hides(c) { '\u{fffd}' } else { c })
+        .collect()
+}
