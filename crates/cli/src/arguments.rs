@@ -38,6 +38,14 @@ pub(crate) enum Verb {
     /// Check and explain configuration
     #[command(subcommand)]
     Policy(PolicyVerb),
+    /// Show what waits for you, in every session of yours, or one hold whole
+    Holds(HoldsArguments),
+    /// Let what is held happen: once, or as many times as requests wait
+    Allow(AllowArguments),
+    /// Refuse what is held, and tell the agent why
+    Deny(DenyArguments),
+    /// Stop a session: nothing more leaves it, its programs end, its files stay
+    Freeze(FreezeArguments),
     /// Accept what this project's fumehood.toml asks for
     Trust(TrustArguments),
     /// What was recorded of runs, and whether it is whole
@@ -121,6 +129,9 @@ pub(crate) struct RunArguments {
     /// Time at most, such as 90s or 1h30m
     #[arg(long, value_name = "TIME")]
     pub(crate) timeout: Option<String>,
+    /// What a hold does: wait for your answer, or refuse at once with a ticket, where nobody is there
+    #[arg(long, value_enum, value_name = "HOW", default_value = "wait")]
+    pub(crate) holds: HoldsMode,
     /// The user inside, a number; never has privilege, 0 included
     #[arg(long, value_name = "UID", value_parser = clap::value_parser!(u32).range(0..=4_294_967_294))]
     pub(crate) user: Option<u32>,
@@ -270,4 +281,65 @@ pub(crate) struct SecretAddArguments {
     /// Refuse a value that does not match this regular expression, such as ^sk_test_
     #[arg(long, value_name = "REGEX")]
     pub(crate) require: Option<String>,
+}
+
+/// What a hold does to whoever asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HoldsMode {
+    /// The request waits
+    Wait,
+    /// A refusal with a ticket, at once
+    Deny,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HoldsArguments {
+    /// Show this hold whole
+    pub(crate) id: Option<u64>,
+    /// Of this session
+    #[arg(long, value_name = "ID")]
+    pub(crate) session: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AllowArguments {
+    /// The hold's number
+    pub(crate) id: u64,
+    /// The code that `fumehood holds` shows beside it; asked for otherwise, under the whole card
+    pub(crate) code: Option<String>,
+    /// Of this session
+    #[arg(long, value_name = "ID")]
+    pub(crate) session: Option<String>,
+    /// How often, where several identical requests wait
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) times: u32,
+    /// Allow what is like it too, for names that match
+    #[arg(long, value_name = "GLOB", requires = "span")]
+    pub(crate) like: Option<String>,
+    /// With --like: for this long at most, such as 30m
+    #[arg(long = "for", value_name = "TIME", requires = "like")]
+    pub(crate) span: Option<String>,
+    /// With --like: so many at most
+    #[arg(long, value_name = "N", default_value_t = 20, requires = "like")]
+    pub(crate) uses: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DenyArguments {
+    /// The hold's number
+    pub(crate) id: u64,
+    /// A sentence for the agent
+    pub(crate) words: Vec<String>,
+    /// Of this session
+    #[arg(long, value_name = "ID")]
+    pub(crate) session: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FreezeArguments {
+    /// Which; may be left out while one runs
+    pub(crate) session: Option<String>,
 }

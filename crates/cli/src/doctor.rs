@@ -117,6 +117,7 @@ fn trial_in(host: &Host, level: Level, nested: bool, place: &std::path::Path) ->
         title: String::new(),
         written: Vec::new(),
         session: None,
+        asking: None,
     };
     match fumehood_session::run(run).map_err(with_remedy)?.end {
         End::Exited(0) => Ok(()),

@@ -30,6 +30,7 @@ impl Confined for Jobs {
             gives_streams: false,
             written: Vec::new(),
             session: None,
+            asking: None,
         };
         let ended = without_streams(|| fumehood_session::run(run))?;
         match ended.map_err(|e| e.to_string())?.end {

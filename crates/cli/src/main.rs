@@ -8,6 +8,7 @@ mod audit;
 mod configuration;
 mod doctor;
 mod events;
+mod holds;
 mod init;
 mod job;
 mod policy;
@@ -51,6 +52,10 @@ fn main() -> ExitCode {
         Verb::Doctor(doctor) => doctor::doctor(&doctor),
         Verb::Init(arguments) => init::init(&arguments),
         Verb::Policy(PolicyVerb::Check { file, json }) => policy::check(file.as_deref(), json),
+        Verb::Holds(arguments) => holds::holds(&arguments),
+        Verb::Allow(arguments) => holds::allow(&arguments),
+        Verb::Deny(arguments) => holds::deny(&arguments),
+        Verb::Freeze(arguments) => holds::freeze(&arguments),
         Verb::Trust(arguments) => trust::trust(&arguments),
         Verb::Audit(verb) => audit::audit(&verb),
         Verb::Secret(verb) => secret::secret(&verb),

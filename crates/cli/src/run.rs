@@ -9,17 +9,18 @@ mod request;
 mod staged;
 
 use crate::FAILED;
-use crate::arguments::RunArguments;
+use crate::arguments::{HoldsMode, Isolation, RunArguments};
 use crate::configuration::{Places, profile};
 use crate::events::Events;
 use crate::say;
+use fumehood_monitor::hold::{Mode, Settings};
 use fumehood_policy::Escaped;
 use fumehood_policy::json::Json;
 use fumehood_policy::profile::Profile;
 use fumehood_sandbox::Level;
 use fumehood_session::{
-    Facts, Home, Host, PrepareError, ProgramError, Project, Request, Run, RunError, Scratch, check_streams,
-    prepare, project_of, remedy,
+    Asking, Facts, Home, Host, PrepareError, ProgramError, Project, Request, Run, RunError, Scratch,
+    check_streams, prepare, project_of, remedy,
 };
 use fumehood_workspace::Session;
 pub(crate) use record::root as log_root;
@@ -108,6 +109,10 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
             policy,
             kept.as_ref().map(Session::id),
         )?),
+        asking: Some(Asking {
+            folder: crate::holds::folder(&places.state()),
+            settings: settings(arguments),
+        }),
     };
     let before = request.protected.clone();
     let mut outcome = fumehood_session::run(run).map_err(with_remedy)?;
@@ -124,6 +129,19 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
             ));
         });
     Ok(ending::end(&request.command, &limits, &mut outcome, &mut events))
+}
+
+/// How holds of this run behave. At level landlock the desk's socket is kept away by seccomp alone, so what is
+/// critical is not released on this machine.
+fn settings(arguments: &RunArguments) -> Settings {
+    Settings {
+        mode: match arguments.holds {
+            HoldsMode::Wait => Mode::Wait,
+            HoldsMode::Deny => Mode::Deny,
+        },
+        local_critical: arguments.isolation != Some(Isolation::Landlock),
+        ..Settings::default()
+    }
 }
 
 /// A sandbox that could not be built says what to do.

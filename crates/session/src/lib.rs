@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod approvals;
 mod environment;
 mod explain;
 mod home;
@@ -24,6 +25,7 @@ mod terminal;
 mod view;
 mod worktree;
 
+pub use approvals::{Asking, AskingError};
 pub use environment::Variables;
 pub use explain::{Facts, remedy};
 pub use home::{Home, HomeError, KeptHome, Settings, Slot};

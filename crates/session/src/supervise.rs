@@ -1,5 +1,6 @@
 //! The supervisor: starts the sandbox, forwards signals, keeps the limits, and says how it ended.
 
+use crate::approvals::{Approvals, Asking, AskingError};
 use crate::janitor::Janitor;
 use crate::log::{Log, broken_off};
 use crate::terminal::{self, Terminal, TerminalError};
@@ -29,6 +30,8 @@ pub struct Run {
     pub written: Vec<PathBuf>,
     /// How the run is recorded; a small job of our own is not.
     pub session: Option<Session>,
+    /// How its holds are answered; a session that is not recorded has none.
+    pub asking: Option<Asking>,
 }
 
 /// How a command ended.
@@ -42,6 +45,8 @@ pub enum End {
     Limit(Limit),
     /// It could not be executed.
     NotExecuted(Errno),
+    /// A person stopped it, with `fumehood freeze`.
+    Frozen,
 }
 
 /// A run that took place.
@@ -78,6 +83,9 @@ pub enum RunError {
     /// A helper process could not be made.
     #[error("start the janitor: {0}")]
     Janitor(#[source] Errno),
+    /// Nobody could answer what is held.
+    #[error("approvals: {0}")]
+    Asking(#[from] AskingError),
     /// The first process was killed from outside, or its kernel failed it.
     #[error("the sandbox's first process was killed from outside")]
     Lost,
@@ -180,7 +188,14 @@ fn supervise(
     if let Some(session) = &run.session {
         *log = Log::start(session, &run.spec);
     }
+    // Likewise: nothing inside has the desk's socket.
+    let approvals = match (&run.session, &run.asking) {
+        (Some(session), Some(asking)) => Some(Approvals::open(asking, session.id.as_str())),
+        _ => None,
+    };
+    let approvals = approvals.transpose().inspect_err(|_| sandbox.kill_and_wait())?;
     let mut supervisor = Supervisor {
+        approvals,
         log,
         sandbox: &sandbox,
         signals,
@@ -205,6 +220,7 @@ fn supervise(
 }
 
 struct Supervisor<'a> {
+    approvals: Option<Approvals>,
     log: &'a mut Log,
     sandbox: &'a Sandbox,
     signals: &'a Signals,
@@ -249,6 +265,9 @@ impl Supervisor<'_> {
             if ready.log {
                 self.log.look();
             }
+            if self.approvals.as_mut().is_some_and(|a| a.turn(self.log)) {
+                return Ok(End::Frozen);
+            }
         }
     }
 
@@ -258,6 +277,8 @@ impl Supervisor<'_> {
             .as_ref()
             .map(|w| w.pause(Instant::now()))
             .filter(|p| *p < Duration::MAX);
+        let asked = self.approvals.as_ref().and_then(Approvals::pause);
+        let pause = pause.into_iter().chain(asked).min();
         let timeout = pause.and_then(|d| Timespec::try_from(d).ok());
         let mut watched = vec![
             PollFd::from_borrowed_fd(self.sandbox.events(), PollFlags::IN),
@@ -274,13 +295,19 @@ impl Supervisor<'_> {
                 .fd()
                 .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)),
         );
+        watched.extend(
+            self.approvals
+                .iter()
+                .flat_map(Approvals::descriptors)
+                .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)),
+        );
         let _interrupted = poll(&mut watched, timeout.as_ref());
         let is = |n: usize| watched.get(n).is_some_and(|p| !p.revents().is_empty());
         Ready {
             events: is(0),
             signals: is(1),
             terminal: terminal && is(2),
-            log: is(2 + usize::from(terminal)),
+            log: self.log.fd().is_some() && is(2 + usize::from(terminal)),
         }
     }
 

@@ -29,6 +29,10 @@ pub(super) fn end(command: &[OsString], limits: &Limits, outcome: &mut Outcome, 
             },
         ),
         End::Limit(limit) => (limit_struck(limit, limits), "limit"),
+        End::Frozen => {
+            say::line("ended: frozen by `fumehood freeze`; what it wrote is still there");
+            (crate::FAILED, "frozen")
+        }
         End::NotExecuted(errno) => (not_executed(command, errno), "fumehood"),
     };
     let limit = outcome.struck.map(|s| s.limit).or(match outcome.end {

@@ -66,9 +66,15 @@ fn joined(command: &[OsString]) -> Vec<u8> {
     words.flatten().copied().collect()
 }
 
-/// Covers the logs where a folder that is shown holds them. What lies inside them is never shown.
+/// Covers the logs, and the desks where holds are answered, where a folder that is shown holds them. What
+/// lies inside them is never shown.
 pub(super) fn hide(request: &mut Request, places: &Places) -> Result<(), String> {
-    let root = root(&places.state());
+    let state = places.state();
+    cover(request, root(&state), "the log")?;
+    cover(request, crate::holds::folder(&state), "the desk for approvals")
+}
+
+fn cover(request: &mut Request, root: PathBuf, what: &str) -> Result<(), String> {
     let root = std::fs::canonicalize(&root).unwrap_or(root);
     let project = request.project.path().to_owned();
     let shown = request.shown.iter().map(|s| (s.from.clone(), s.at.clone()));
@@ -76,7 +82,7 @@ pub(super) fn hide(request: &mut Request, places: &Places) -> Result<(), String>
     if let Some((from, _)) = shown.iter().find(|(from, _)| from.starts_with(&root)) {
         let from = Escaped::from(from.as_path());
         return Err(format!(
-            "{from} belongs to the log, which is never shown inside; leave it out"
+            "{from} belongs to {what}, which is never shown inside; leave it out"
         ));
     }
     let within = |(from, at): &(PathBuf, PathBuf)| Some(at.join(root.strip_prefix(from).ok()?));
@@ -86,7 +92,7 @@ pub(super) fn hide(request: &mut Request, places: &Places) -> Result<(), String>
     }
     if request.level == Level::Landlock {
         return Err(format!(
-            "the log lies in {}, which would be shown, and isolation level landlock cannot cover it; set XDG_STATE_HOME to \
+            "{what} lies in {}, which would be shown, and isolation level landlock cannot cover it; set XDG_STATE_HOME to \
              another place",
             Escaped::from(root.as_path())
         ));
@@ -95,7 +101,7 @@ pub(super) fn hide(request: &mut Request, places: &Places) -> Result<(), String>
         .recursive(true)
         .mode(0o700)
         .create(&root)
-        .map_err(|e| format!("make the folder of the log: {e}"))?;
+        .map_err(|e| format!("make the folder of {what}: {e}"))?;
     request.hidden.extend(covered);
     Ok(())
 }

@@ -89,7 +89,12 @@ impl Caller {
             Ok(0) => return Err(CallerError::Silent),
             Err(errno) => return Err(CallerError::Nobody(errno)),
         }
-        let packet = self.0.receive().map_err(CallerError::Nobody)?;
+        // Whoever refuses us at once closes with our words unread; its own are still there after that is told.
+        let received = self.0.receive().or_else(|errno| match errno {
+            Errno::CONNRESET => self.0.receive(),
+            errno => Err(errno),
+        });
+        let packet = received.map_err(CallerError::Nobody)?;
         let bytes = packet.ok_or(CallerError::Nobody(Errno::PIPE))?.bytes;
         match Reply::decode(&bytes) {
             Some(Reply::Refused(why)) => Err(CallerError::Refused(plain(why))),
