@@ -17,6 +17,7 @@ pub struct Binding {
     methods: Vec<&'static str>,
     paths: Option<GlobSet>,
     places: Vec<Place>,
+    minted: bool,
 }
 
 /// Where a placeholder was seen.
@@ -60,7 +61,36 @@ impl Binding {
             methods: Vec::new(),
             paths: None,
             places: vec![Place::Header],
+            minted: false,
         }
+    }
+
+    /// Of a token that came back in this field from a host which these are for.
+    pub(crate) fn minted<'b>(from: impl Iterator<Item = &'b Binding>, field: &str) -> Binding {
+        let mut hosts: Vec<(HostPattern, u16)> = Vec::new();
+        for host in from.flat_map(|b| &b.hosts) {
+            if !hosts.contains(host) {
+                hosts.push(host.clone());
+            }
+        }
+        let named = |place: fn(String) -> Place| place(field.to_owned());
+        Binding {
+            hosts,
+            methods: Vec::new(),
+            paths: None,
+            places: vec![
+                Place::Header,
+                named(Place::Query),
+                named(Place::Json),
+                named(Place::Form),
+            ],
+            minted: true,
+        }
+    }
+
+    /// Whether it is of a token that came back.
+    pub(crate) fn is_minted(&self) -> bool {
+        self.minted
     }
 
     /// Whether requests there may carry it at all.

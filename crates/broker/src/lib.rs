@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod adopt;
+mod answer;
 mod binding;
 mod denied;
 mod mac;
@@ -13,6 +15,8 @@ mod store;
 mod upstream;
 mod vault;
 
+pub use adopt::TooLong;
+pub use answer::{Adopted, Answer, Withheld};
 pub use binding::Binding;
 pub use denied::Denied;
 pub use placeholder::{Minter, Placeholder};
@@ -23,4 +27,4 @@ pub use store::{Store, StoreError, Stored};
 pub use upstream::{
     BodyDigest, Custody, Dial, Guards, Incoming, NoCustody, Outgoing, Release, TlsError, Upstream,
 };
-pub use vault::{Credential, MAX_BODY, Used, Vault};
+pub use vault::{Credential, Issuer, MAX_BODY, Used, Vault};

@@ -14,7 +14,10 @@ use crate::redact::{Finder, Forbidden};
 use crate::secret::Secret;
 use fumehood_destination::Destination;
 use fumehood_http::{Field, RequestHead};
+use fumehood_policy::value::HostPattern;
 use std::sync::Arc;
+
+pub(crate) use foreign::names_nobody;
 
 /// A secret, what stands for it inside, and where it may go.
 #[derive(Debug)]
@@ -26,7 +29,7 @@ pub struct Credential {
     /// What stands for it.
     pub placeholder: Placeholder,
     /// Where it may go.
-    pub binding: Binding,
+    pub binding: Arc<Binding>,
 }
 
 /// The credentials of a session.
@@ -34,10 +37,39 @@ pub struct Credential {
 pub struct Vault {
     minter: Minter,
     credentials: Vec<Credential>,
+    /// Values that were replaced by newer ones: they open nothing any more, or might, and still may not come
+    /// back. Of each name the last few.
+    retired: Vec<Credential>,
+    issuers: Vec<Issuer>,
     /// Finds placeholders; the numbers are those of `credentials`.
     finder: Finder,
     forbidden: Arc<Forbidden>,
 }
+
+/// Where tokens of a login are minted.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// Its host.
+    pub host: HostPattern,
+    /// Its port.
+    pub port: u16,
+    /// Its token endpoint.
+    pub path: String,
+    /// Field of its answer, name of the credential.
+    pub fields: Vec<(String, String)>,
+}
+
+impl Issuer {
+    fn name_of(&self, field: &str) -> Option<&str> {
+        let named = self.fields.iter().find(|(f, _)| f == field);
+        named.map(|(_, name)| name.as_str())
+    }
+}
+
+/// Earlier values of one name that are still kept from coming back.
+const MOST_RETIRED: usize = 8;
+/// Credentials of a session, minted ones included.
+const MOST_CREDENTIALS: usize = 512;
 
 /// What was put into a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +88,8 @@ impl Vault {
         Vault {
             minter,
             credentials: Vec::new(),
+            retired: Vec::new(),
+            issuers: Vec::new(),
             finder: Finder::new(std::iter::empty()),
             forbidden: Arc::new(Forbidden::new(std::iter::empty())),
         }
@@ -64,23 +98,94 @@ impl Vault {
     /// Adds credentials, and gives back what stands for each, in their order. One of the same name takes the
     /// place of an earlier one for requests; the earlier value still may not come back.
     pub fn add(&mut self, added: impl IntoIterator<Item = (String, Secret, Binding)>) -> Vec<Placeholder> {
-        let mut placeholders = Vec::new();
-        for (name, secret, binding) in added {
-            let placeholder = self.minter.placeholder(&name, &secret);
-            placeholders.push(placeholder.clone());
-            self.credentials.push(Credential {
-                name,
-                secret,
-                placeholder,
-                binding,
-            });
-        }
-        // Later ones are found first.
-        self.finder = Finder::new(self.credentials.iter().map(|c| c.placeholder.text().as_bytes()));
-        self.forbidden = Arc::new(Forbidden::new(
-            self.credentials.iter().map(|c| (&c.secret, &c.placeholder)),
-        ));
+        let put =
+            |(name, secret, binding): (String, Secret, Binding)| self.put(name, secret, Arc::new(binding));
+        let placeholders = added.into_iter().map(put).collect();
+        self.renew();
         placeholders
+    }
+
+    fn put(&mut self, name: String, secret: Secret, binding: Arc<Binding>) -> Placeholder {
+        let placeholder = self.minter.placeholder(&name, &secret);
+        if let Some(at) = self.credentials.iter().position(|c| c.name == name) {
+            self.retired.push(self.credentials.remove(at));
+        }
+        let of_name = |c: &Credential| c.name == name;
+        if self.retired.iter().filter(|c| of_name(c)).count() > MOST_RETIRED
+            && let Some(oldest) = self.retired.iter().position(of_name)
+        {
+            self.retired.remove(oldest);
+        }
+        self.credentials.push(Credential {
+            name,
+            secret,
+            placeholder: placeholder.clone(),
+            binding,
+        });
+        placeholder
+    }
+
+    fn renew(&mut self) {
+        self.finder = Finder::new(self.credentials.iter().map(|c| c.placeholder.text().as_bytes()));
+        let all = self.credentials.iter().chain(&self.retired);
+        self.forbidden = Arc::new(Forbidden::new(all.map(|c| (&c.secret, &c.placeholder))));
+    }
+
+    /// Says which field of an issuer's answer is a new value of which credential.
+    pub fn issuer(&mut self, issuer: Issuer) {
+        self.issuers.push(issuer);
+    }
+
+    /// Makes a token that came back a credential: a new value of the one that its issuer mints, else one of its
+    /// own, for the hosts of those that are for the host it came from. Gives its name and what stands for it.
+    pub fn adopt(
+        &mut self,
+        from: &Destination,
+        path: &str,
+        field: &str,
+        secret: Secret,
+    ) -> (String, Placeholder) {
+        let issues = |i: &&Issuer| i.host.matches(&from.host) && i.port == from.port.get() && i.path == path;
+        let issued = self.issuers.iter().find(issues).and_then(|i| i.name_of(field));
+        let known = issued.and_then(|name| self.credentials.iter().find(|c| c.name == name));
+        let (name, binding) = match known {
+            Some(credential) => (credential.name.clone(), Arc::clone(&credential.binding)),
+            None => self.minted(from, field),
+        };
+        if self.credentials.len() >= MOST_CREDENTIALS
+            && let Some(oldest) = self.credentials.iter().position(|c| c.binding.is_minted())
+        {
+            self.credentials.remove(oldest);
+        }
+        let placeholder = self.put(name.clone(), secret, binding);
+        self.renew();
+        (name, placeholder)
+    }
+
+    fn minted(&self, from: &Destination, field: &str) -> (String, Arc<Binding>) {
+        let bound = || self.credentials.iter().filter(|c| c.binding.covers(from));
+        let first = bound().next().map_or("minted", |c| &c.name);
+        let name = format!("{}.{field}", first.split('.').next().unwrap_or_default());
+        // Several of one kind may be in use at once: each has a name of its own.
+        let taken = self
+            .credentials
+            .iter()
+            .filter(|c| c.name.starts_with(&name))
+            .count();
+        let name = format!("{name}.{}", taken + 1);
+        (
+            name,
+            Arc::new(Binding::minted(bound().map(|c| &*c.binding), field)),
+        )
+    }
+
+    /// A credential's value, to be written back where it came from.
+    #[must_use]
+    pub fn secret(&self, name: &str) -> Option<&Secret> {
+        self.credentials
+            .iter()
+            .find(|c| c.name == name)
+            .map(|c| &c.secret)
     }
 
     /// What may not come back, from any host.

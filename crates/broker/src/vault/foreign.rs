@@ -63,8 +63,6 @@ const COOKIES: &[&str] = &[
     "cf_clearance",
     "AWSALB",
     "AWSALBCORS",
-    "incap_ses",
-    "visid_incap",
 ];
 
 impl Vault {
@@ -154,21 +152,18 @@ fn authorization(field: &Field) -> Vec<Vec<u8>> {
 
 /// All but those that name no account. If one is a placeholder, the others still are not: each counts.
 fn cookies(value: &[u8]) -> Vec<Vec<u8>> {
-    let pairs = value
-        .split(|b| *b == b';')
-        .map(<[u8]>::trim_ascii)
-        .filter(|p| !p.is_empty());
-    let names_nobody = |pair: &&[u8]| {
-        let name = pair.split(|b| *b == b'=').next().unwrap_or_default();
-        COOKIES
-            .iter()
-            .any(|c| name == c.as_bytes() || (c.ends_with("incap") && name.starts_with(c.as_bytes())))
-    };
-    let accounts: Vec<&[u8]> = pairs.filter(|p| !names_nobody(p)).collect();
+    let pairs = value.split(|b| *b == b';').map(<[u8]>::trim_ascii);
+    let accounts: Vec<&[u8]> = pairs.filter(|p| !p.is_empty() && !names_nobody(p)).collect();
     match accounts.as_slice() {
         [] => Vec::new(),
         [one] => vec![one.splitn(2, |b| *b == b'=').nth(1).unwrap_or_default().to_vec()],
         // More than one: the whole is no placeholder.
         _ => vec![value.to_vec()],
     }
+}
+
+/// Whether a cookie, `name=value…`, is one of those that name no account.
+pub(crate) fn names_nobody(pair: &[u8]) -> bool {
+    let name = pair.split(|b| *b == b'=').next().unwrap_or_default();
+    COOKIES.iter().any(|c| name.eq_ignore_ascii_case(c.as_bytes()))
 }
