@@ -8,6 +8,7 @@ use crate::adopt::{Found, Scanner, TooLong};
 use crate::redact::{Forbidden, Redactor};
 use crate::secret::Secret;
 use crate::vault::{Vault, names_nobody};
+use crate::websocket::{FrameError, Frames};
 use coding::{Coding, CodingError};
 use fumehood_destination::Destination;
 use fumehood_http::{Field, Fields, Length, RequestHead, ResponseHead};
@@ -24,6 +25,9 @@ pub enum Withheld {
     /// Compressed, and damaged or out of all proportion.
     #[error(transparent)]
     Compressed(#[from] CodingError),
+    /// Not WebSocket, though it was agreed.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
     /// A token that cannot be adopted.
     #[error(transparent)]
     Token(#[from] TooLong),
@@ -35,6 +39,8 @@ pub struct Answer {
     coding: Option<Coding>,
     /// Where tokens may be minted: JSON of a host that a credential is for.
     scanner: Option<Scanner>,
+    /// After an upgrade.
+    frames: Option<Frames>,
     redactor: Redactor,
     forbidden: Arc<Forbidden>,
     destination: Destination,
@@ -66,10 +72,12 @@ impl Answer {
         if bound {
             drop_cookies(&mut head.fields);
         }
-        let json = bound && is_json(&head.fields);
+        let upgraded = head.status == 101;
+        let json = bound && !upgraded && is_json(&head.fields);
         Ok(Answer {
             coding,
             scanner: json.then(Scanner::default),
+            frames: upgraded.then(|| Frames::new(Arc::clone(&forbidden))),
             redactor: Redactor::new(Arc::clone(&forbidden)),
             forbidden,
             destination: request.destination.clone(),
@@ -84,6 +92,9 @@ impl Answer {
     /// # Errors
     /// The answer goes no further: nothing more of it may be passed on.
     pub fn push<'b>(&mut self, vault: &mut Vault, bytes: &'b [u8]) -> Result<Cow<'b, [u8]>, Withheld> {
+        if let Some(frames) = &mut self.frames {
+            return Ok(Cow::Owned(frames.push(bytes)?));
+        }
         let plain = match &mut self.coding {
             Some(coding) => Cow::Owned(coding.push(bytes)?),
             None => Cow::Borrowed(bytes),
@@ -125,7 +136,7 @@ impl Answer {
     /// How many secrets were found in the body so far.
     #[must_use]
     pub fn replaced(&self) -> u64 {
-        self.replaced + self.redactor.replaced()
+        self.replaced + self.redactor.replaced() + self.frames.as_ref().map_or(0, Frames::replaced)
     }
 
     fn adopt(&mut self, vault: &mut Vault, bytes: &[u8]) -> Result<Vec<u8>, Withheld> {

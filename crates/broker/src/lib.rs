@@ -14,6 +14,7 @@ mod source;
 mod store;
 mod upstream;
 mod vault;
+mod websocket;
 
 pub use adopt::TooLong;
 pub use answer::{Adopted, Answer, Withheld};
@@ -28,3 +29,4 @@ pub use upstream::{
     BodyDigest, Custody, Dial, Guards, Incoming, NoCustody, Outgoing, Release, TlsError, Upstream,
 };
 pub use vault::{Credential, Issuer, MAX_BODY, Used, Vault};
+pub use websocket::FrameError;
