@@ -77,7 +77,7 @@ impl Answer {
         Ok(Answer {
             coding,
             scanner: json.then(Scanner::default),
-            frames: upgraded.then(|| Frames::new(Arc::clone(&forbidden))),
+            frames: (upgraded && !forbidden.is_empty()).then(|| Frames::new(Arc::clone(&forbidden))),
             redactor: Redactor::new(Arc::clone(&forbidden)),
             forbidden,
             destination: request.destination.clone(),

@@ -43,6 +43,11 @@ impl Forbidden {
         Forbidden(Matcher::new(forms.collect()))
     }
 
+    /// Whether there is nothing to look for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// A text that is here as a whole: a header field's value, a control frame.
     #[must_use]
     pub fn clean<'t>(self: &Arc<Self>, text: &'t [u8]) -> Cow<'t, [u8]> {

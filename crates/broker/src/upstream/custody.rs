@@ -55,10 +55,16 @@ pub trait Incoming: Send {
     fn head(&mut self, head: &mut ResponseHead) -> Result<(), Denial>;
 
     /// Bytes of the body; what is given back is passed on.
-    fn data(&mut self, data: Bytes) -> Bytes;
+    ///
+    /// # Errors
+    /// Nothing more is to be passed on, and the response breaks off.
+    fn data(&mut self, data: Bytes) -> Result<Bytes, Denial>;
 
     /// The body has ended: what was kept back.
-    fn end(&mut self) -> Bytes;
+    ///
+    /// # Errors
+    /// As above.
+    fn end(&mut self) -> Result<Bytes, Denial>;
 
     /// Trailer fields.
     fn trailers(&mut self, fields: &mut Fields);
@@ -96,12 +102,12 @@ impl Incoming for NoCustody {
         Ok(())
     }
 
-    fn data(&mut self, data: Bytes) -> Bytes {
-        data
+    fn data(&mut self, data: Bytes) -> Result<Bytes, Denial> {
+        Ok(data)
     }
 
-    fn end(&mut self) -> Bytes {
-        Bytes::new()
+    fn end(&mut self) -> Result<Bytes, Denial> {
+        Ok(Bytes::new())
     }
 
     fn trailers(&mut self, _fields: &mut Fields) {}

@@ -176,11 +176,11 @@ struct Receiving<'a> {
 impl Receiving<'_> {
     /// Passes a response up; whether the connection can be used again.
     async fn run(&mut self, request: &RequestHead, shared: &Shared) -> Result<bool, Unreceived> {
-        let received = self.head(request).await?;
+        let (received, framing) = self.head(request).await?;
         let upgraded = received.head.status == 101;
         self.writer.put(FrameKind::Head, &received.head.encode());
         shared.begun.store(true, Ordering::Relaxed);
-        let decoder = match received.head.body {
+        let decoder = match framing {
             _ if upgraded => {
                 shared.agreed.notify_one();
                 Decoder::to_the_end()
@@ -192,7 +192,7 @@ impl Receiving<'_> {
             Length::Unknown => Decoder::to_the_end(),
         };
         let mut trailers = self.body(decoder).await?;
-        let rest = self.guard.end();
+        let rest = self.guard.end().map_err(Unreceived::Bad)?;
         self.pass(&rest).await?;
         if !trailers.is_empty() {
             self.guard.trailers(&mut trailers);
@@ -210,10 +210,11 @@ impl Receiving<'_> {
         Ok(received.keep_alive && !upgraded && self.buffer.is_empty())
     }
 
-    /// The final response's head; interim ones go up on the way.
-    async fn head(&mut self, request: &RequestHead) -> Result<Received, Unreceived> {
+    /// The final response's head and how long its body is on this connection; interim ones go up on the way.
+    async fn head(&mut self, request: &RequestHead) -> Result<(Received, Length), Unreceived> {
         loop {
             let mut received = self.one_head(request).await?;
+            let framing = received.head.body;
             self.guard.head(&mut received.head).map_err(Unreceived::Bad)?;
             if received.head.status == 101 && !request.upgrade {
                 return Err(bad(
@@ -222,7 +223,7 @@ impl Receiving<'_> {
                 ));
             }
             if !received.head.is_interim() {
-                return Ok(received);
+                return Ok((received, framing));
             }
             let payload = received.head.encode();
             self.writer
@@ -264,6 +265,7 @@ impl Receiving<'_> {
                 Event::Data(range) => {
                     used.truncate(range.end);
                     let data = self.guard.data(used.split_off(range.start).freeze());
+                    let data = data.map_err(Unreceived::Bad)?;
                     self.pass(&data).await?;
                 }
                 Event::End(trailers) => return Ok(trailers),

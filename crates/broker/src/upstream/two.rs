@@ -138,12 +138,14 @@ async fn receive(
         writer.flush().await?;
         while let Some(data) = two::next(&mut body).await.map_err(server)? {
             let length = data.len();
-            writer.data(&guard.data(data)).await?;
+            let data = guard.data(data).map_err(Unreceived::Bad)?;
+            writer.data(&data).await?;
             writer.flush().await?;
             two::passed_on(&mut body, length);
         }
     }
-    writer.data(&guard.end()).await?;
+    let rest = guard.end().map_err(Unreceived::Bad)?;
+    writer.data(&rest).await?;
     if let Some(map) = body.trailers().await.map_err(Unreceived::Server)? {
         let mut fields = two::read_trailers(&map);
         guard.trailers(&mut fields);

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use fumehood_authority::{Authority, Leaves, Roots, pem};
-use fumehood_broker::{BodyDigest, Dial, NoCustody, Release, Upstream};
+use fumehood_broker::{BodyDigest, Dial, Keeper, Minter, Release, Upstream, Vault};
 use fumehood_destination::Destination;
 use fumehood_gateway::{Ended, Inspector, Judge, Verdict};
 use fumehood_http::{Denial, RequestHead};
@@ -53,7 +53,7 @@ pub(crate) struct TestJudge {
     next: AtomicU64,
     rule: Box<Rule>,
     asked: Mutex<Vec<RequestHead>>,
-    upstream: Arc<Upstream<NoCustody, Fixed>>,
+    upstream: Arc<Upstream<Keeper, Fixed>>,
 }
 
 impl TestJudge {
@@ -177,11 +177,22 @@ impl Bench {
         server: SocketAddr,
         rule: impl Fn(&RequestHead) -> Option<Answer> + Send + Sync + 'static,
     ) -> Bench {
+        let nothing = Vault::new(Minter::new([0; 32]));
+        Bench::keeping(world, server, nothing, rule).await
+    }
+
+    /// With credentials.
+    pub(crate) async fn keeping(
+        world: &World,
+        server: SocketAddr,
+        vault: Vault,
+        rule: impl Fn(&RequestHead) -> Option<Answer> + Send + Sync + 'static,
+    ) -> Bench {
         let dial = Fixed {
             to: server,
             dialled: Arc::default(),
         };
-        let upstream = Arc::new(Upstream::new(NoCustody, dial.clone(), &world.roots()).unwrap());
+        let upstream = Arc::new(Upstream::new(Keeper::new(vault), dial.clone(), &world.roots()).unwrap());
         let judge = Arc::new(TestJudge {
             next: AtomicU64::new(1),
             rule: Box::new(rule),

@@ -7,6 +7,7 @@
 )]
 
 mod bench;
+mod credentials;
 mod one;
 mod refused;
 mod two;

@@ -1,0 +1,95 @@
+//! The session's credentials beside its upstream leg.
+
+use crate::answer::{Answer, Withheld};
+use crate::upstream::{Custody, Guards, Incoming, NoCustody};
+use crate::vault::{MAX_BODY, Vault};
+use bytes::Bytes;
+use fumehood_http::{Denial, Fields, RequestHead, ResponseHead};
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Holds the vault, and is asked for every exchange.
+#[derive(Clone, Debug)]
+pub struct Keeper(Arc<Mutex<Vault>>);
+
+impl Keeper {
+    /// Of these credentials.
+    #[must_use]
+    pub fn new(vault: Vault) -> Keeper {
+        Keeper(Arc::new(Mutex::new(vault)))
+    }
+
+    /// Nothing waits while it is held.
+    fn vault(&self) -> MutexGuard<'_, Vault> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Custody for Keeper {
+    fn wants_body(&self, head: &RequestHead) -> Option<usize> {
+        self.vault().wants_body(head).then_some(MAX_BODY)
+    }
+
+    fn admit(&self, head: &mut RequestHead, body: Option<&mut Vec<u8>>) -> Result<Guards, Denial> {
+        // As it was judged: without any credential.
+        let asked = head.clone();
+        self.vault()
+            .substitute(head, body)
+            .map_err(|denied| denied.denial())?;
+        Ok(Guards {
+            outgoing: Box::new(NoCustody),
+            incoming: Box::new(Watch {
+                keeper: self.clone(),
+                asked,
+                answer: None,
+            }),
+        })
+    }
+}
+
+/// Over one answer.
+struct Watch {
+    keeper: Keeper,
+    asked: RequestHead,
+    answer: Option<Answer>,
+}
+
+impl Incoming for Watch {
+    fn head(&mut self, head: &mut ResponseHead) -> Result<(), Denial> {
+        let vault = self.keeper.vault();
+        let answer = Answer::new(&vault, &self.asked, head).map_err(|why| withheld(&self.asked, &why))?;
+        self.answer = (!head.is_interim()).then_some(answer);
+        Ok(())
+    }
+
+    fn data(&mut self, data: Bytes) -> Result<Bytes, Denial> {
+        let Some(answer) = &mut self.answer else {
+            return Ok(data);
+        };
+        let mut vault = self.keeper.vault();
+        match answer.push(&mut vault, &data) {
+            // Most of what comes is as it was, but for an end that is kept back: it is not copied.
+            Ok(Cow::Borrowed(passed)) => Ok(data.slice(..passed.len())),
+            Ok(Cow::Owned(passed)) => Ok(Bytes::from(passed)),
+            Err(why) => Err(withheld(&self.asked, &why)),
+        }
+    }
+
+    fn end(&mut self) -> Result<Bytes, Denial> {
+        let Some(answer) = &mut self.answer else {
+            return Ok(Bytes::new());
+        };
+        let rest = answer.finish(&mut self.keeper.vault());
+        rest.map(Bytes::from).map_err(|why| withheld(&self.asked, &why))
+    }
+
+    fn trailers(&mut self, fields: &mut Fields) {
+        if let Some(answer) = &self.answer {
+            answer.trailers(fields);
+        }
+    }
+}
+
+fn withheld(asked: &RequestHead, why: &Withheld) -> Denial {
+    Denial::new(502, format!("{}: {why}", asked.destination))
+}
