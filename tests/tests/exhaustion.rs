@@ -36,6 +36,42 @@ fn e099_fork_bomb() {
     assert_eq!(settle(|| processes_named(&mark)), [0; 0]);
 }
 
+/// Escapes 99: nobody set a limit, and all the same processes end somewhere, which `doctor` says. Each sandbox has
+/// them for itself; the run and the machine go on.
+#[test]
+fn e099_fork_bomb_without_a_limit() {
+    let world = World::new();
+    // By one processor it is within what the probe may make, on any machine.
+    let run = world.sandbox().under(["taskset", "-c", &first_processor()]);
+    let run = run.deadline(Duration::from_secs(60));
+    let ceiling = ceiling(&world);
+    let count = refused_at(&run.probe(&["forks", "5000"]), "EAGAIN");
+    assert!((ceiling - 20..=ceiling).contains(&count), "{count} of {ceiling}");
+    let limits = "grep '^Max processes' /proc/self/limits";
+    let more = world.sandbox().flags(["--pids", "100000"]).sh(limits).ended(0);
+    assert!(
+        !more.contains(&format!(" {ceiling} ")),
+        "--pids takes its place: {more}"
+    );
+}
+
+fn first_processor() -> String {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let list = status.lines().find_map(|l| l.strip_prefix("Cpus_allowed_list:"));
+    let first = list.unwrap().trim().split([',', '-']).next();
+    first.unwrap().to_owned()
+}
+
+/// The ceiling for processes that `doctor` names, on one processor.
+fn ceiling(world: &World) -> usize {
+    let mut words: Vec<std::ffi::OsString> = ["taskset", "-c", &first_processor()].map(Into::into).into();
+    words.extend([fumehood_tests::fumehood().into_os_string(), "doctor".into()]);
+    let said = world.sandbox().start_words(&words).wait().text();
+    let line = said.lines().find(|l| l.starts_with("without limits")).unwrap();
+    let count = line.split_whitespace().nth(3).unwrap();
+    count.parse().unwrap()
+}
+
 /// Escapes 99: threads are counted with processes.
 #[test]
 fn e099_threads() {

@@ -50,6 +50,7 @@ fn rows(host: &Host) -> Vec<Row> {
         works: finding.backend.is_ok(),
         detail: finding.backend.map_or_else(|why| why, |b| format!("held by {b}")),
     }));
+    rows.push(ceilings());
     rows.push(account(host));
     rows
 }
@@ -113,6 +114,7 @@ fn trial_in(host: &Host, level: Level, nested: bool, place: &std::path::Path) ->
     let run = Run {
         spec,
         limits: fumehood_limits::Limits::default(),
+        ceilings: fumehood_limits::Ceilings::default(),
         gives_streams: false,
         title: String::new(),
         written: Vec::new(),
@@ -150,6 +152,21 @@ fn limit_name(limit: fumehood_limits::Limit) -> &'static str {
         fumehood_limits::Limit::Disk => "limit disk",
         fumehood_limits::Limit::Timeout => "limit timeout",
         fumehood_limits::Limit::OpenFiles => "limit open-files",
+    }
+}
+
+/// What a run may use where no limit is set.
+fn ceilings() -> Row {
+    let filled = crate::run::ceilings(Level::Namespace).fill(&fumehood_limits::Limits::default());
+    let show = |limit| filled.show(limit).unwrap_or_else(|| "no ceiling".to_owned());
+    Row {
+        name: "without limits",
+        works: true,
+        detail: format!(
+            "{} processes and threads, {} of memory; --pids and --memory set others",
+            show(fumehood_limits::Limit::Pids),
+            show(fumehood_limits::Limit::Memory)
+        ),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Small jobs in sandboxes of their own: reading what a session's git directory holds.
 
-use fumehood_limits::Limits;
+use fumehood_limits::{Ceilings, Limits};
 use fumehood_sandbox::Level;
 use fumehood_session::{End, Home, Host, Project, Request, Run, Shown, prepare};
 use fumehood_workspace::git::{Confined, Job};
@@ -26,6 +26,7 @@ impl Confined for Jobs {
                 timeout: Some(TIME),
                 ..Limits::default()
             },
+            ceilings: Ceilings::of_machine(),
             title: String::new(),
             gives_streams: false,
             written: Vec::new(),

@@ -13,6 +13,7 @@ use crate::arguments::{HoldsMode, Isolation, RunArguments};
 use crate::configuration::{Places, profile};
 use crate::events::Events;
 use crate::say;
+use fumehood_limits::Ceilings;
 use fumehood_monitor::hold::{Mode, Settings};
 use fumehood_policy::Escaped;
 use fumehood_policy::json::Json;
@@ -96,9 +97,11 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
         .for_each(|path| say::line(&format!("not held: {path}")));
     notes.iter().for_each(|note| say::line(note));
     begin(arguments, &request, &profile, &mut events);
+    let ceilings = ceilings(request.level);
     let run = Run {
         spec,
         limits: limits.clone(),
+        ceilings,
         title: title(&request),
         gives_streams: true,
         written: written(&request),
@@ -114,6 +117,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
             settings: settings(arguments),
         }),
     };
+    let limits = ceilings.fill(&limits);
     let before = request.protected.clone();
     let mut outcome = fumehood_session::run(run).map_err(with_remedy)?;
     if let Some(kept) = kept {
@@ -141,6 +145,17 @@ fn settings(arguments: &RunArguments) -> Settings {
         },
         local_critical: arguments.isolation != Some(Isolation::Landlock),
         ..Settings::default()
+    }
+}
+
+/// At level `landlock` all processes of the account would count, so only `--pids` sets a limit there.
+pub(crate) fn ceilings(level: Level) -> Ceilings {
+    match level {
+        Level::Namespace => Ceilings::of_machine(),
+        Level::Landlock => Ceilings {
+            pids: None,
+            ..Ceilings::of_machine()
+        },
     }
 }
 

@@ -25,6 +25,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod ceiling;
 mod error;
 mod files;
 mod group;
@@ -46,6 +47,7 @@ mod watchdog;
 #[cfg(test)]
 mod fake;
 
+pub use ceiling::Ceilings;
 pub use error::Error;
 pub use group::Group;
 pub use janitor::{JanitorPaths, clean};

@@ -11,7 +11,7 @@ mod tree;
 use crate::error::Error;
 use crate::limit::{Backend, InForce, Limit, Limits, Struck};
 use disk::Disk;
-use memory::Memory;
+use memory::{Ceiling, Memory};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,9 @@ pub struct Watched {
     pub private: Vec<PathBuf>,
     /// Directories that others may write too (the project, in live mode): files changed since the start count.
     pub shared: Vec<PathBuf>,
+    /// Bytes of memory that nobody asked to limit ([`Ceilings`](crate::Ceilings)). Where the processes cannot be seen
+    /// it is not watched.
+    pub ceiling: Option<u64>,
 }
 
 /// Watches one sandbox. The supervisor calls [`Self::tick`] after each [`Self::pause`], and ends the sandbox when
@@ -36,6 +39,7 @@ pub struct Watched {
 pub struct Watchdog {
     deadline: Option<Instant>,
     memory: Option<Memory>,
+    ceiling: Option<Ceiling>,
     disk: Option<Disk>,
     /// How long the last tick took.
     took: Duration,
@@ -60,7 +64,10 @@ impl Watchdog {
             .timeout
             .filter(|_| ours(Limit::Timeout))
             .and_then(|span| now.checked_add(span));
-        if memory.is_none() && disk.is_none() && deadline.is_none() {
+        let ceiling = watched
+            .ceiling
+            .and_then(|limit| Ceiling::start(limit, watched.init));
+        if memory.is_none() && ceiling.is_none() && disk.is_none() && deadline.is_none() {
             return Ok(None);
         }
         let memory = memory
@@ -70,6 +77,7 @@ impl Watchdog {
         Ok(Some(Self {
             deadline,
             memory,
+            ceiling,
             disk,
             took: Duration::ZERO,
         }))
@@ -92,10 +100,11 @@ impl Watchdog {
             .is_some_and(|deadline| now >= deadline)
             .then_some(Limit::Timeout);
         late.or_else(|| self.memory.as_mut()?.step(now).then_some(Limit::Memory))
+            .or_else(|| self.ceiling.as_mut()?.step(now).then_some(Limit::Memory))
             .or_else(|| self.disk.as_mut()?.step().then_some(Limit::Disk))
     }
 
-    /// How long to wait before the next tick: 20 to 100 ms for memory, 250 ms for disk (5 ms while it is walked), more
+    /// How long to wait before the next tick: 20 to 100 ms for memory, up to 2 s for a ceiling, 250 ms for disk (5 ms while it is walked), more
     /// after a tick that took long, and never past the end of the time.
     #[must_use]
     pub fn pause(&self, now: Instant) -> Duration {
@@ -105,6 +114,7 @@ impl Watchdog {
         let memory = self.memory.as_ref().map(Memory::pause);
         let sample = memory
             .into_iter()
+            .chain(self.ceiling.as_ref().map(Ceiling::pause))
             .chain(self.disk.as_ref().map(Disk::pause))
             .min();
         let sample = sample.map(|pause| pause.max(self.took * REST));

@@ -5,7 +5,7 @@ use crate::janitor::Janitor;
 use crate::log::{Log, broken_off};
 use crate::terminal::{self, Terminal, TerminalError};
 use fumehood_audit::{Entry, Kind, Session};
-use fumehood_limits::{Group, InForce, Limit, Limits, Struck, Watchdog, Watched, rlimits};
+use fumehood_limits::{Ceilings, Group, InForce, Limit, Limits, Struck, Watchdog, Watched, rlimits};
 use fumehood_sandbox::{
     Errno, Event, Plan, PlanError, Sandbox, Signals, Spec, StartError, become_subreaper, kill_descendants,
     raise_stop,
@@ -22,6 +22,8 @@ pub struct Run {
     pub spec: Spec,
     /// What it may use.
     pub limits: Limits,
+    /// What it may use where no limit is set.
+    pub ceilings: Ceilings,
     /// What the status row says, already escaped.
     pub title: String,
     /// Whether the standard streams are the command's alone from now on.
@@ -124,8 +126,10 @@ pub fn run(mut run: Run) -> Result<Outcome, RunError> {
         None
     };
     run.spec.placed = grouped;
+    run.ceilings = run.ceilings.beside(&run.limits);
     run.spec.limits = rlimits::rlimits(&run.limits, &in_force)
         .into_iter()
+        .chain(run.ceilings.rlimit())
         .map(|l| l.within_current())
         .map(|l| (l.resource.raw(), l.value))
         .collect();
@@ -235,6 +239,7 @@ impl Supervisor<'_> {
             init: self.sandbox.pid(),
             private: Vec::new(),
             shared: run.written.clone(),
+            ceiling: run.ceilings.memory,
         };
         self.watchdog = Watchdog::start(&run.limits, in_force, &watched, Instant::now())?;
         if run.gives_streams && !run.spec.terminal.contains(&true) {

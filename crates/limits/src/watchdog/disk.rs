@@ -302,6 +302,7 @@ mod tests {
             Disk::start(
                 limit,
                 &Watched {
+                    ceiling: None,
                     init,
                     private,
                     shared,

@@ -70,6 +70,61 @@ impl Memory {
     }
 }
 
+/// Memory that nobody asked to limit. While the whole machine uses less than the ceiling no sandbox can be over it, so
+/// one small file is read and no process is looked at; how soon again depends on what is left.
+#[derive(Debug)]
+pub(crate) struct Ceiling {
+    memory: Memory,
+    pause: Duration,
+}
+
+/// Bytes that a machine's processors can fill in a second, at most.
+const FASTEST: u64 = 8 << 30;
+const RARELY: Duration = Duration::from_secs(2);
+const OFTEN: Duration = Duration::from_millis(50);
+
+impl Ceiling {
+    pub(crate) fn start(limit: u64, init: i32) -> Option<Self> {
+        let memory = Memory::start(limit, init).ok()?;
+        // What a short run can take before the first look is what the machine has left: looked at soon.
+        Some(Self {
+            memory,
+            pause: RARELY / 4,
+        })
+    }
+
+    /// Whether the ceiling is passed.
+    pub(crate) fn step(&mut self, now: Instant) -> bool {
+        let used = fs::read_to_string("/proc/meminfo")
+            .ok()
+            .and_then(|text| used(&text));
+        self.step_at(used.unwrap_or(u64::MAX), now)
+    }
+
+    fn step_at(&mut self, used: u64, now: Instant) -> bool {
+        let left = self.memory.limit.saturating_sub(used);
+        self.pause = Duration::from_millis(left / (FASTEST / 1000)).clamp(OFTEN, RARELY);
+        left == 0 && self.memory.step(now)
+    }
+
+    pub(crate) fn pause(&self) -> Duration {
+        self.pause
+    }
+}
+
+/// Bytes that the machine uses and cannot get back by dropping caches (proc_meminfo(5)).
+fn used(meminfo: &str) -> Option<u64> {
+    let kib = |key: &str| {
+        let line = meminfo.lines().find_map(|line| line.strip_prefix(key))?;
+        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+    };
+    let swap = kib("SwapTotal:")
+        .unwrap_or(0)
+        .saturating_sub(kib("SwapFree:").unwrap_or(0));
+    let memory = kib("MemTotal:")?.saturating_sub(kib("MemAvailable:")?);
+    Some((memory + swap).saturating_mul(1024))
+}
+
 /// Resident bytes; 0 for a process that has ended.
 fn resident(pid: i32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
@@ -118,6 +173,26 @@ mod tests {
         assert!(memory.step(now));
         assert!(!memory.step(now + Duration::from_millis(1)));
         assert!(memory.step(now + EXACT));
+    }
+
+    #[test]
+    fn a_ceiling_looks_at_processes_only_when_the_machine_is_that_full() {
+        let now = Instant::now();
+        let mut ceiling = Ceiling::start(1 << 30, me()).unwrap();
+        assert!(!ceiling.step_at(0, now) && ceiling.pause() == Duration::from_millis(125));
+        assert!(!ceiling.step_at((1 << 30) - 1, now) && ceiling.pause() == OFTEN);
+        assert!(!ceiling.step_at(u64::MAX, now), "this process is smaller");
+        let mut ceiling = Ceiling::start(1, me()).unwrap();
+        assert!(!ceiling.step_at(0, now) && ceiling.step_at(1, now));
+        let mut ceiling = Ceiling::start(u64::MAX, me()).unwrap();
+        assert!(!ceiling.step(now) && ceiling.pause() == RARELY);
+    }
+
+    #[test]
+    fn what_a_machine_uses_is_read() {
+        let text = "MemTotal:       1000 kB\nMemFree:          10 kB\nMemAvailable:    400 kB\nSwapTotal:       100 kB\nSwapFree:         60 kB\n";
+        assert_eq!(used(text), Some(640 * 1024));
+        assert_eq!(used("MemTotal: 1 kB"), None);
     }
 
     #[test]

@@ -82,6 +82,25 @@ fn what_stays_under_the_limit_is_left_alone() {
     assert_eq!(group.struck(), None);
 }
 
+/// As the supervisor watches it where no limit is set: no group, the machine uses more than this ceiling anyway.
+#[test]
+fn a_ceiling_for_memory_strikes() {
+    let none = Limits::default();
+    let group = group(&none);
+    let pair = Work::start("pair 48").enter(&group, &none);
+    let watched = Watched {
+        init: pair.pid(),
+        ceiling: Some(64 * MIB),
+        ..Watched::default()
+    };
+    let mut dog = Watchdog::start(&none, group.in_force(), &watched, Instant::now())
+        .unwrap()
+        .unwrap();
+    let struck = pair.until(|| dog.tick(Instant::now()));
+    assert_eq!(struck.limit, Limit::Memory);
+    pair.kill_tree();
+}
+
 #[test]
 fn memory_of_several_processes_is_summed() {
     let limits = memory(64 * MIB);
