@@ -83,11 +83,16 @@ pub enum StoreError {
         /// Why.
         why: Unusable,
     },
+    /// The kernel gave no random numbers.
+    #[error("the kernel gives no random numbers")]
+    Random,
     /// It would be for nobody.
     #[error("name at least one host that it is for: --for HOST")]
     NoHost,
 }
 
+/// No variable has this name.
+const KEY_FILE: &str = ".placeholders";
 const FORMAT: &str = "fumehood-secret 1";
 const ANY_FORMAT: &str = "fumehood-secret ";
 /// Hosts and pattern beside the value.
@@ -198,6 +203,47 @@ impl Store {
             Err(Errno::NOENT) => Ok(false),
             other => other.map(|()| true).map_err(|e| disk(&path, "removed", e.into())),
         }
+    }
+
+    /// The key of placeholders; `fresh` becomes it where there is none yet.
+    ///
+    /// # Errors
+    /// It cannot be read or written, or is not the user's alone.
+    pub(crate) fn key(&self, fresh: &[u8; 32]) -> Result<Zeroizing<[u8; 32]>, StoreError> {
+        let path = self.path.join(KEY_FILE);
+        let failed = |verb| move |why: io::Error| (verb, why);
+        let made = || {
+            let temporary = format!("{KEY_FILE}.{}", rustix::process::getpid().as_raw_nonzero());
+            self.write(&temporary, fresh)?;
+            // The first of two sessions that begin together makes it for both.
+            let linked = rustix::fs::linkat(
+                &self.directory,
+                &temporary,
+                &self.directory,
+                KEY_FILE,
+                AtFlags::empty(),
+            );
+            let _gone = rustix::fs::unlinkat(&self.directory, &temporary, AtFlags::empty());
+            match linked {
+                Ok(()) | Err(Errno::EXIST) => Ok(()),
+                Err(e) => Err(e.into()),
+            }
+        };
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let open = || rustix::fs::openat(&self.directory, KEY_FILE, flags, Mode::empty());
+        let file = match open() {
+            Err(Errno::NOENT) => made()
+                .map_err(failed("written"))
+                .and_then(|()| open().map_err(|e| ("read", e.into()))),
+            other => other.map_err(|e| ("read", e.into())),
+        };
+        let file = file.map_err(|(verb, why)| disk(&path, verb, why))?;
+        private(&file, &path, 0o600).map_err(|e| e.unwrap_or_else(|e| disk(&path, "read", e.into())))?;
+        let mut key = Zeroizing::new([0; 32]);
+        File::from(file)
+            .read_exact(&mut *key)
+            .map_err(|_| StoreError::Damaged { path: shown(&path) })?;
+        Ok(key)
     }
 
     /// The names, sorted.

@@ -1,0 +1,315 @@
+//! Before a session: its secrets are fetched, in the process that will keep them, and what stands for each is
+//! told to the supervisor, which never sees one.
+
+use crate::binding::Binding;
+use crate::placeholder::Minter;
+use crate::secret::{Secret, Unusable};
+use crate::source::{FetchError, Outside, fetch};
+use crate::store::{Store, StoreError};
+use crate::vault::Vault;
+use fumehood_monitor::{Reader, Writer};
+use fumehood_policy::config;
+use fumehood_policy::value::{EnvName, HostPattern, HostPort, Port, SecretSource};
+use rustix::rand::{GetRandomFlags, getrandom};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// A secret that a session is to have.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The variable under which programs look for it.
+    pub name: EnvName,
+    /// Where it comes from and where it may go; without, all of that is in the store.
+    pub secret: Option<config::Secret>,
+    /// Who wants it, for messages: a place in a file, a flag.
+    pub origin: String,
+}
+
+/// Why a session does not begin: one of its secrets cannot be used. Holds no value.
+#[derive(Debug, thiserror::Error)]
+#[error("{origin}: secret {name}: {why}")]
+pub struct OpenError {
+    origin: String,
+    name: EnvName,
+    why: Why,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Why {
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the store has no {0}; add it with `fumehood secret add {0} --for HOST`")]
+    NotStored(EnvName),
+    #[error("it is stored for {stored}, and not for {asked}; add it again with --for {asked}")]
+    Wider { stored: String, asked: String },
+    #[error("{0}")]
+    Unusable(#[from] Unusable),
+}
+
+/// Fetches what is wanted. The names are told with what stands for each.
+///
+/// # Errors
+/// The first that cannot be used.
+pub fn open(
+    wanted: &[Wanted],
+    outside: &impl Outside,
+    minter: Minter,
+) -> Result<(Vault, Vec<(EnvName, String)>), OpenError> {
+    let mut opened = Vec::new();
+    for one in wanted {
+        let fetched = value(one, outside);
+        opened.push(fetched.map_err(|why| OpenError {
+            origin: one.origin.clone(),
+            name: one.name.clone(),
+            why,
+        })?);
+    }
+    let mut vault = Vault::new(minter);
+    let named = wanted.iter().map(|w| w.name.to_string());
+    let placeholders = vault.add(
+        named
+            .zip(opened)
+            .map(|(name, (secret, binding))| (name, secret, binding)),
+    );
+    let names = wanted.iter().map(|w| w.name.clone());
+    let told = names
+        .zip(placeholders.iter().map(|p| p.text().to_owned()))
+        .collect();
+    Ok((vault, told))
+}
+
+fn value(wanted: &Wanted, outside: &impl Outside) -> Result<(Secret, Binding), Why> {
+    let Some(secret) = &wanted.secret else {
+        let stored = stored(&wanted.name, outside)?;
+        return Ok((stored.value, Binding::to(&stored.hosts)));
+    };
+    let value = match &secret.from {
+        SecretSource::Store(name) => {
+            let stored = stored(name, outside)?;
+            if let Some(asked) = secret.hosts.iter().find(|h| !covered(h, &stored.hosts)) {
+                let hosts: Vec<String> = stored.hosts.iter().map(ToString::to_string).collect();
+                return Err(Why::Wider {
+                    stored: hosts.join(", "),
+                    asked: asked.to_string(),
+                });
+            }
+            stored.value
+        }
+        other => fetch(other, outside)?,
+    };
+    Ok((value.require(secret.require.as_ref())?, Binding::new(secret)))
+}
+
+fn stored(name: &EnvName, outside: &impl Outside) -> Result<crate::store::Stored, Why> {
+    let store = outside.store()?;
+    let found = store.map_or(Ok(None), |s| s.get(name))?;
+    found.ok_or_else(|| Why::NotStored(name.clone()))
+}
+
+/// Whether a host is one of those that a stored secret is for.
+fn covered(asked: &HostPort, stored: &[HostPort]) -> bool {
+    let port = |h: &HostPort| h.port.map_or(443, Port::get);
+    stored.iter().any(|one| {
+        port(one) == port(asked)
+            && match &asked.host {
+                HostPattern::Exact(name) => one.host.matches(name),
+                pattern => *pattern == one.host,
+            }
+    })
+}
+
+/// The account's key for placeholders: those that a program kept in a file are good in its next session. It is
+/// beside the stored secrets, and protected as they are.
+///
+/// # Errors
+/// The store cannot be used.
+pub fn minter(state: &Path) -> Result<Minter, StoreError> {
+    let store = Store::create(state)?;
+    let mut fresh = Zeroizing::new([0u8; 32]);
+    let got = getrandom(&mut *fresh, GetRandomFlags::empty());
+    if got != Ok(fresh.len()) {
+        return Err(StoreError::Random);
+    }
+    store.key(&fresh).map(|key| Minter::new(*key))
+}
+
+/// What the process that opened tells the supervisor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// Names, and what stands for each.
+    Told(Vec<(EnvName, String)>),
+    /// Why there is no session, in words.
+    Failed(String),
+}
+
+/// How many secrets one session has at most.
+pub const MAX_SECRETS: usize = 64;
+
+impl Opened {
+    /// The packet.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Opened::Told(pairs) => {
+                let mut out = Writer::new(b't');
+                out.number(pairs.len() as u64);
+                for (name, placeholder) in pairs {
+                    out.bytes(name.as_str().as_bytes()).bytes(placeholder.as_bytes());
+                }
+                out.finish()
+            }
+            Opened::Failed(why) => {
+                let mut out = Writer::new(b'f');
+                out.bytes(why.as_bytes());
+                out.finish()
+            }
+        }
+    }
+
+    /// Reads one.
+    #[must_use]
+    pub fn decode(packet: &[u8]) -> Option<Opened> {
+        let (tag, rest) = packet.split_first()?;
+        let mut read = Reader::new(rest);
+        let value = match tag {
+            b'f' => Opened::Failed(read.text()?.to_owned()),
+            b't' => {
+                let count = usize::try_from(read.number()?)
+                    .ok()
+                    .filter(|n| *n <= MAX_SECRETS)?;
+                let pair =
+                    |read: &mut Reader<'_>| Some((read.text()?.parse().ok()?, read.text()?.to_owned()));
+                Opened::Told((0..count).map(|_| pair(&mut read)).collect::<Option<_>>()?)
+            }
+            _ => return None,
+        };
+        read.end(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Machine;
+    use crate::store::Stored;
+    use std::time::Duration;
+
+    fn machine(state: &Path) -> Machine {
+        Machine {
+            home: None,
+            state: state.to_owned(),
+            patience: Duration::from_secs(5),
+        }
+    }
+
+    fn wanted(name: &str, table: &str) -> Wanted {
+        let text = format!("version = 1\n[secret.{name}]\n{table}\n");
+        let parsed = config::parse(fumehood_policy::Layer::User, "t", text.as_bytes());
+        let config = parsed.into_result().unwrap();
+        Wanted {
+            name: name.parse().unwrap(),
+            secret: Some(config.secrets[0].1.clone()),
+            origin: "t:2:1".to_owned(),
+        }
+    }
+
+    fn store(state: &Path) {
+        let stored = Stored {
+            value: Secret::new(b"sk_test_1234".to_vec()).unwrap(),
+            hosts: vec![
+                "api.example.com".parse().unwrap(),
+                "*.example.net".parse().unwrap(),
+            ],
+            require: None,
+        };
+        Store::create(state)
+            .unwrap()
+            .put(&"KEY".parse().unwrap(), &stored)
+            .unwrap();
+    }
+
+    fn opened(state: &Path, wanted: &[Wanted]) -> Result<Vec<(EnvName, String)>, String> {
+        let opened = open(wanted, &machine(state), minter(state).unwrap());
+        opened.map(|(_, told)| told).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn placeholders_stay_the_same_from_session_to_session() {
+        let state = tempfile::tempdir().unwrap();
+        store(state.path());
+        let by_flag = Wanted {
+            name: "KEY".parse().unwrap(),
+            secret: None,
+            origin: "--secret".to_owned(),
+        };
+        let first = opened(state.path(), std::slice::from_ref(&by_flag)).unwrap();
+        assert_eq!(first, opened(state.path(), &[by_flag]).unwrap());
+        assert_eq!((first[0].1.len(), first[0].1.starts_with("sk_test_")), (12, true));
+        assert_ne!(first[0].1, "sk_test_1234");
+        let other = tempfile::tempdir().unwrap();
+        store(other.path());
+        let named = wanted("KEY", "from = \"store:KEY\"\nfor = \"api.example.com\"");
+        assert_ne!(first, opened(other.path(), &[named]).unwrap());
+    }
+
+    /// The place, what is wrong, the fix; nothing of a value.
+    #[test]
+    fn what_cannot_be_used_is_said_in_one_line() {
+        let state = tempfile::tempdir().unwrap();
+        store(state.path());
+        for (table, why) in [
+            (
+                "from = \"store:NONE\"\nfor = \"x.example\"",
+                "the store has no NONE; add it with `fumehood secret add NONE --for HOST`",
+            ),
+            (
+                "from = \"store:KEY\"\nfor = \"evil.example\"",
+                "it is stored for api.example.com, *.example.net, and not for evil.example",
+            ),
+            (
+                "from = \"store:KEY\"\nfor = \"api.example.com:8443\"",
+                "and not for api.example.com:8443",
+            ),
+            (
+                "from = \"store:KEY\"\nfor = \"*.a.example.net\"",
+                "and not for *.a.example.net",
+            ),
+            (
+                "from = \"store:KEY\"\nfor = \"api.example.com\"\nrequire = \"^sk_live\"",
+                "it does not match `^sk_live`",
+            ),
+            (
+                "from = \"env:FUMEHOOD_NOT_SET\"\nfor = \"x.example\"",
+                "the variable FUMEHOOD_NOT_SET is not set",
+            ),
+            (
+                "from = \"cmd:false\"\nfor = \"x.example\"",
+                "false ended with exit status: 1",
+            ),
+        ] {
+            let error = opened(state.path(), &[wanted("X", table)]).unwrap_err();
+            assert!(
+                error.starts_with("t:2:1: secret X: ") && error.contains(why),
+                "{error}"
+            );
+            assert!(!error.contains('\n') && !error.contains("1234"));
+        }
+        let narrower = wanted(
+            "X",
+            "from = \"store:KEY\"\nfor = [\"a.example.net\", \"*.example.net\"]",
+        );
+        assert!(opened(state.path(), &[narrower]).is_ok());
+    }
+
+    #[test]
+    fn what_is_told_comes_back_and_nothing_else_does() {
+        let told = Opened::Told(vec![("KEY".parse().unwrap(), "sk_test_x".to_owned())]);
+        assert_eq!(Opened::decode(&told.encode()), Some(told.clone()));
+        assert_eq!(Opened::decode(&[told.encode(), vec![0]].concat()), None);
+        let failed = Opened::Failed("why".to_owned());
+        assert_eq!(Opened::decode(&failed.encode()), Some(failed));
+        assert_eq!(Opened::decode(b""), None);
+    }
+}
