@@ -24,6 +24,7 @@
 #![forbid(unsafe_code)]
 
 mod far_side;
+mod hosts;
 mod output;
 mod programs;
 mod remains;
@@ -33,9 +34,10 @@ mod terminal;
 mod world;
 
 pub use far_side::FarSide;
+pub use hosts::{Hosts, Ran};
 pub use output::Output;
 pub use programs::{fumehood, host_program, is_root, probe};
-pub use remains::{groups_of, processes_named, settle};
+pub use remains::{descendant, groups_of, processes_named, settle};
 pub use sandboxed::{Running, Sandboxed};
 pub use secrets::SECRETS;
 pub use terminal::OuterTerminal;

@@ -57,3 +57,17 @@ pub fn settle<T>(mut left: impl FnMut() -> Vec<T>) -> Vec<T> {
         std::thread::sleep(Duration::from_millis(10));
     }
 }
+
+/// A child, or a child's child, of a process, by the name it has in `ps`.
+#[must_use]
+pub fn descendant(pid: u32, name: &str) -> Option<i32> {
+    let children = format!("/proc/{pid}/task/{pid}/children");
+    let children = std::fs::read_to_string(children).unwrap_or_default();
+    children.split_whitespace().find_map(|child| {
+        let comm = std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
+        if comm.trim() == name {
+            return child.parse().ok();
+        }
+        descendant(child.parse().ok()?, name)
+    })
+}

@@ -111,6 +111,15 @@ pub(crate) struct RunArguments {
     /// Set a variable, or pass the caller's
     #[arg(long = "env", value_name = "NAME[=VALUE]")]
     pub(crate) env: Vec<OsString>,
+    /// Let this host be reached, by its port 443 if none is named; localhost:PORT is this machine's port
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) allow: Vec<String>,
+    /// Let in a port of this machine through which a program of it is controlled, such as a debugger's
+    #[arg(long, value_name = "PORT")]
+    pub(crate) control: Vec<String>,
+    /// Open a port of the sandbox on this machine
+    #[arg(short, long, value_name = "[ADDR:]PORT[:PORT]")]
+    pub(crate) publish: Vec<String>,
     /// Memory at most, such as 2G
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory: Option<String>,

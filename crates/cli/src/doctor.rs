@@ -109,12 +109,14 @@ fn trial_in(host: &Host, level: Level, nested: bool, place: &std::path::Path) ->
         user: None,
         room: None,
         terminal: [false; 3],
+        network: false,
     };
     let spec = prepare(host, &request).map_err(|e| e.to_string())?;
     let run = Run {
         spec,
         limits: fumehood_limits::Limits::default(),
         ceilings: fumehood_limits::Ceilings::default(),
+        network: Default::default(),
         gives_streams: false,
         title: String::new(),
         written: Vec::new(),

@@ -21,6 +21,7 @@ impl Confined for Jobs {
         let host = Host::look().map_err(|e| e.to_string())?;
         let spec = prepare(&host, &request(&host, job)?).map_err(|e| e.to_string())?;
         let run = Run {
+            network: Default::default(),
             spec,
             limits: Limits {
                 timeout: Some(TIME),
@@ -48,6 +49,7 @@ fn request(host: &Host, job: &Job<'_>) -> Result<Request, String> {
         writable: false,
     });
     Ok(Request {
+        network: false,
         project: Project::open(job.folder, &host.user.home).map_err(|e| e.to_string())?,
         layers: None,
         git: None,

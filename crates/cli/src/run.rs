@@ -4,6 +4,7 @@
 mod ending;
 mod flags;
 mod home;
+mod network;
 mod record;
 mod request;
 mod staged;
@@ -102,6 +103,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
         spec,
         limits: limits.clone(),
         ceilings,
+        network: network::network(&profile.network)?,
         title: title(&request),
         gives_streams: true,
         written: written(&request),
@@ -120,6 +122,9 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     let limits = ceilings.fill(&limits);
     let before = request.protected.clone();
     let mut outcome = fumehood_session::run(run).map_err(with_remedy)?;
+    if let Some((report, way)) = &outcome.network {
+        network::end(report, *way, arguments.verbose || std::io::stderr().is_terminal());
+    }
     if let Some(kept) = kept {
         staged::end(kept, &mut outcome.log);
         return Ok(ending::end(&request.command, &limits, &mut outcome, &mut events));
@@ -239,7 +244,7 @@ fn begin(arguments: &RunArguments, request: &Request, profile: &Profile, events:
         ));
     }
     if arguments.verbose || std::io::stderr().is_terminal() {
-        say::line(&summary(request, &presets));
+        say::line(&summary(request, profile, &presets));
     }
     let project = Escaped::from(request.project.path()).to_string();
     let presets = Json::List(profile.presets.iter().map(|p| Json::text(p.entry.name)).collect());
@@ -257,7 +262,7 @@ fn more(count: usize) -> String {
     }
 }
 
-fn summary(request: &Request, presets: &[String]) -> String {
+fn summary(request: &Request, profile: &Profile, presets: &[String]) -> String {
     let level = match (request.level, request.nested) {
         (Level::Landlock, _) => "isolation landlock (weaker: names visible, no pid namespace)",
         (_, true) => "nested (weaker: namespaces and mounts stay possible inside)",
@@ -268,15 +273,16 @@ fn summary(request: &Request, presets: &[String]) -> String {
     } else {
         presets.join(", ")
     };
+    let network = network::words(&profile.network);
     if request.layers.is_some() {
         let project = Escaped::from(request.project.path());
         return format!(
-            "changes to {project} are kept back until `fumehood apply`, network off, {level}; {presets}"
+            "changes to {project} are kept back until `fumehood apply`, {network}, {level}; {presets}"
         );
     }
     let held = request.protected.len();
     format!(
-        "{} live, network off, {level}; {presets}; {held} protected paths are read-only until the host replaces them, \
+        "{} live, {network}, {level}; {presets}; {held} protected paths are read-only until the host replaces them, \
          new ones and hard links are not held",
         Escaped::from(request.project.path())
     )

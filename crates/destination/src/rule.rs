@@ -368,6 +368,21 @@ impl Rules {
         }
     }
 
+    /// The ports that rules name, as often as they do.
+    pub fn ports(&self) -> impl Iterator<Item = Port> {
+        self.rules.iter().map(|r| r.port)
+    }
+
+    /// The addresses that rules name for a port: those that [`Rules::dial`] lets through whatever their kind.
+    #[must_use]
+    pub fn addresses(&self, port: Port) -> Vec<IpAddr> {
+        let address = |r: &Rule| match &r.hosts {
+            HostPattern::Exact(HostName::Address(address)) if r.port == port => Some(*address),
+            _ => None,
+        };
+        self.rules.iter().filter_map(address).collect()
+    }
+
     fn of(&self, destination: &Destination) -> impl Iterator<Item = &Rule> {
         self.rules.iter().filter(move |r| r.is_for(destination))
     }

@@ -1,6 +1,14 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod dns;
+mod flow;
+pub mod greeting;
 mod http;
+mod names;
+mod process;
+mod tunnel;
 
 pub use http::{Ended, Inspector, Judge, MAX_JUDGED_BODY, Verdict};
+pub use names::{Names, Synthetic};
+pub use process::{Sockets, run};

@@ -2,8 +2,8 @@
 
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg, sendmsg, socketpair,
 };
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -41,16 +41,7 @@ impl Channel {
     /// # Errors
     /// `AGAIN` where the far end does not read, `PIPE` where there is none, `MSGSIZE` beyond [`MAX_PACKET`].
     pub fn send(&self, bytes: &[u8], fd: Option<BorrowedFd<'_>>) -> Result<(), Errno> {
-        if bytes.len() > MAX_PACKET {
-            return Err(Errno::MSGSIZE);
-        }
-        let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut control = SendAncillaryBuffer::new(&mut room);
-        let fds: Vec<BorrowedFd<'_>> = fd.into_iter().collect();
-        if !fds.is_empty() {
-            control.push(SendAncillaryMessage::ScmRights(&fds));
-        }
-        sendmsg(&self.0, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL).map(drop)
+        send(&self.0, bytes, fd)
     }
 
     /// Receives one packet; `None` when the far end is gone.
@@ -58,25 +49,40 @@ impl Channel {
     /// # Errors
     /// `AGAIN` where there is none, `MSGSIZE` for one beyond [`MAX_PACKET`].
     pub fn receive(&self) -> Result<Option<Packet>, Errno> {
-        let mut bytes = vec![0; MAX_PACKET];
-        let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut control = RecvAncillaryBuffer::new(&mut room);
-        let got = recvmsg(
-            &self.0,
-            &mut [IoSliceMut::new(&mut bytes)],
-            &mut control,
-            RecvFlags::CMSG_CLOEXEC,
-        )?;
-        let fd = control.drain().find_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
-            _ => None,
-        });
-        if got.flags.contains(rustix::net::ReturnFlags::TRUNC) {
-            return Err(Errno::MSGSIZE);
-        }
-        bytes.truncate(got.bytes);
-        Ok((got.bytes > 0).then_some(Packet { bytes, fd }))
+        receive(&self.0)
     }
+}
+
+pub(crate) fn send(over: impl AsFd, bytes: &[u8], fd: Option<BorrowedFd<'_>>) -> Result<(), Errno> {
+    if bytes.len() > MAX_PACKET {
+        return Err(Errno::MSGSIZE);
+    }
+    let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut room);
+    let fds: Vec<BorrowedFd<'_>> = fd.into_iter().collect();
+    if !fds.is_empty() {
+        control.push(SendAncillaryMessage::ScmRights(&fds));
+    }
+    sendmsg(over, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL).map(drop)
+}
+
+pub(crate) fn receive(over: impl AsFd) -> Result<Option<Packet>, Errno> {
+    let look = RecvFlags::PEEK | RecvFlags::TRUNC;
+    let (_, length) = recv(&over, &mut [0u8; 1], look)?;
+    let mut bytes = vec![0; length.min(MAX_PACKET)];
+    let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut room);
+    let mut parts = [IoSliceMut::new(&mut bytes)];
+    let got = recvmsg(&over, &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    let fd = control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+        _ => None,
+    });
+    if got.flags.contains(ReturnFlags::TRUNC) {
+        return Err(Errno::MSGSIZE);
+    }
+    bytes.truncate(got.bytes);
+    Ok((got.bytes > 0).then_some(Packet { bytes, fd }))
 }
 
 impl AsFd for Channel {

@@ -4,9 +4,17 @@
 mod channel;
 pub mod desk;
 pub mod hold;
+mod line;
 mod message;
+mod monitor;
+mod report;
 mod wire;
 
 pub use channel::{Channel, MAX_PACKET, Packet, pair};
-pub use message::{DialError, FlowId, FromBroker, FromGateway, MAX_ADDRESSES, ToBroker, ToGateway, Wire};
+pub use line::Line;
+pub use message::{
+    Broken, DialError, FlowId, FromBroker, FromGateway, MAX_ADDRESSES, ToBroker, ToGateway, Wire,
+};
+pub use monitor::{Action, Monitor, Policy};
+pub use report::{Blocked, Report, Tunnel};
 pub use wire::{Reader, Writer};

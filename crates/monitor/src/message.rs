@@ -21,10 +21,17 @@ pub enum FromGateway {
         /// Where, every name of the flow being equal.
         destination: Destination,
     },
-    /// A name was asked for that policy will have to know about; the answer was a synthetic address.
-    Asked {
-        /// The name with port 0 left out: as it is shown.
-        name: String,
+    /// A flow ended before it was decided: what it carried contradicts itself, or cannot be read.
+    Broken {
+        /// Where it wanted to go, as far as that is known.
+        destination: Destination,
+        /// What is wrong with it.
+        why: Broken,
+    },
+    /// Somebody outside opened a published port: a socket of the sandbox's network is needed.
+    Enter {
+        /// The flow.
+        flow: FlowId,
     },
     /// A flow ended.
     Closed {
@@ -36,6 +43,34 @@ pub enum FromGateway {
         received: u64,
     },
 }
+
+/// Why the gateway ended a flow by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// The name in the TLS greeting is not the name that was dialled.
+    #[error("the TLS greeting names another host than was dialled")]
+    OtherName,
+    /// A TLS greeting without a name.
+    #[error("the TLS greeting names no host")]
+    NoName,
+    /// The name is encrypted.
+    #[error("the TLS greeting hides the host's name (ECH)")]
+    Hidden,
+    /// It says it is a TLS greeting and cannot be read as one.
+    #[error("the TLS greeting cannot be read")]
+    Unreadable,
+    /// Not complete in time.
+    #[error("the TLS greeting was not complete in time")]
+    Slow,
+}
+
+const BROKEN: [Broken; 5] = [
+    Broken::OtherName,
+    Broken::NoName,
+    Broken::Hidden,
+    Broken::Unreadable,
+    Broken::Slow,
+];
 
 /// From the monitor to the gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,11 +85,29 @@ pub enum ToGateway {
         /// The flow.
         flow: FlowId,
     },
+    /// A socket of the sandbox's network comes with this.
+    Inside {
+        /// The flow.
+        flow: FlowId,
+    },
     /// It may not be made, or could not be.
     Refused {
         /// The flow.
         flow: FlowId,
     },
+}
+
+impl ToGateway {
+    /// The flow it is about.
+    #[must_use]
+    pub fn flow(&self) -> FlowId {
+        match self {
+            ToGateway::Tunnel { flow }
+            | ToGateway::Inspect { flow }
+            | ToGateway::Inside { flow }
+            | ToGateway::Refused { flow } => *flow,
+        }
+    }
 }
 
 /// A release: what the broker may do.
@@ -100,8 +153,16 @@ pub enum DialError {
     #[error("the name leads to {kind}, which no rule names", kind = fumehood_destination::class(*.0).words())]
     Address(IpAddr),
     /// Nobody answered in time, or the answer was no.
-    #[error("{}", std::io::Error::from_raw_os_error(*.0))]
+    #[error("{}", words(*.0))]
     Connect(i32),
+}
+
+/// The system's words, in lower case and without its number.
+fn words(errno: i32) -> String {
+    let text = std::io::Error::from_raw_os_error(errno)
+        .to_string()
+        .to_lowercase();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 /// A message and its bytes. There is one encoding of each value.
@@ -120,9 +181,15 @@ impl Wire for FromGateway {
                 out.number(*flow).destination(destination);
                 out.finish()
             }
-            FromGateway::Asked { name } => {
-                let mut out = Writer::new(b'a');
-                out.bytes(name.as_bytes());
+            FromGateway::Broken { destination, why } => {
+                let mut out = Writer::new(b'b');
+                let at = BROKEN.iter().position(|b| b == why).unwrap_or_default();
+                out.destination(destination).byte(at as u8);
+                out.finish()
+            }
+            FromGateway::Enter { flow } => {
+                let mut out = Writer::new(b'e');
+                out.number(*flow);
                 out.finish()
             }
             FromGateway::Closed { flow, sent, received } => {
@@ -141,9 +208,11 @@ impl Wire for FromGateway {
                 flow: read.number()?,
                 destination: read.destination()?,
             },
-            b'a' => FromGateway::Asked {
-                name: host(read.text()?)?,
+            b'b' => FromGateway::Broken {
+                destination: read.destination()?,
+                why: *BROKEN.get(usize::from(read.byte()?))?,
             },
+            b'e' => FromGateway::Enter { flow: read.number()? },
             b'c' => FromGateway::Closed {
                 flow: read.number()?,
                 sent: read.number()?,
@@ -155,17 +224,12 @@ impl Wire for FromGateway {
     }
 }
 
-/// A host name in canonical form.
-fn host(text: &str) -> Option<String> {
-    let host = Destination::host(text.as_bytes()).ok()?.to_string();
-    (host == text).then_some(host)
-}
-
 impl Wire for ToGateway {
     fn encode(&self) -> Vec<u8> {
         let (tag, flow) = match self {
             ToGateway::Tunnel { flow } => (b't', flow),
             ToGateway::Inspect { flow } => (b'i', flow),
+            ToGateway::Inside { flow } => (b's', flow),
             ToGateway::Refused { flow } => (b'r', flow),
         };
         let mut out = Writer::new(tag);
@@ -180,6 +244,7 @@ impl Wire for ToGateway {
         let value = match tag {
             b't' => ToGateway::Tunnel { flow },
             b'i' => ToGateway::Inspect { flow },
+            b's' => ToGateway::Inside { flow },
             b'r' => ToGateway::Refused { flow },
             _ => return None,
         };
@@ -287,7 +352,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_packet_decodes_to_one_value_or_is_refused(tag in prop::sample::select(&b"oactirdcf"[..]),
+        fn any_packet_decodes_to_one_value_or_is_refused(tag in prop::sample::select(&b"obectisrdcf"[..]),
             mut bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             bytes.insert(0, tag);
             prop_assert!(canonical::<FromGateway>(&bytes) && canonical::<ToGateway>(&bytes));

@@ -161,6 +161,13 @@ fn of_the_network(config: &Config, out: &mut Vec<Ask>) {
             format!("reach port {} of this machine", port.value),
         );
     }
+    for port in &config.network.control {
+        let words = format!(
+            "control a program of this machine through its port {}",
+            port.value
+        );
+        push(out, "network.control", port.pos, words);
+    }
     for port in &config.network.publish {
         push(
             out,

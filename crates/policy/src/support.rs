@@ -7,9 +7,13 @@ use crate::value::{Isolation, Version};
 pub struct Support {
     /// The release.
     pub version: Version,
-    /// Whether there is a gateway. Without one the network is off, and every effect that
-    /// needs it cannot happen: a rule that denies, holds or counts it is kept by that.
+    /// Whether effects are judged on the wire. While they are not, a rule that denies, holds or counts
+    /// one is kept by the network being off.
     pub network: bool,
+    /// Whether hosts that are named can be reached, though nobody judges what is done there.
+    pub gateway: bool,
+    /// Whether requests to these hosts are read. While they are not, a rule that narrows them allows nothing.
+    pub requests: bool,
     /// Whether changes can be kept back (overlay workspace): ask, never.
     pub staging: bool,
     /// Whether changes are judged file by file: hold, mask, turn.
@@ -25,6 +29,8 @@ impl Support {
     pub const CURRENT: Self = Self {
         version: Version(0, 1, 0),
         network: false,
+        gateway: true,
+        requests: false,
         staging: true,
         judging: false,
         audit: false,

@@ -324,8 +324,7 @@ for = "evil.example"
     ro /home/ana/.ssh (fumehood.toml:6:22)
     ");
     insta::assert_snapshot!(notices(&profile), @r"
-    fumehood.toml:8:22: network.allow: the network is off in this version
-    fumehood.toml:8:47: network.host: the network is off in this version
+    fumehood.toml:8:22: network: the network is off: isolation landlock has none by name
     fumehood.toml:9:9: secret: secrets stay outside: this version cannot use them
     ");
 }
@@ -630,8 +629,68 @@ fn offline_variables_go_when_there_is_a_network() {
         inside.contains_key(OsStr::new("CARGO_NET_OFFLINE"))
     };
     assert!(has_it(&run));
-    run.support.network = true;
+    run.flags.allow = vec!["packages.example".parse().unwrap()];
     assert!(!has_it(&run));
+    run = run.user("[[deny]]\neffect = \"package.publish\"");
+    assert!(has_it(&run));
+}
+
+/// What is asked for in each way, in one list; the person's own narrower words about a host come before a
+/// preset's.
+#[test]
+fn hosts_come_from_files_flags_presets_and_the_clients_own_registries() {
+    let machine = Machine::new(&[(
+        "/home/ana/.npmrc",
+        "registry = https://ana:pw@packages.example/npm/\n@a:registry=http://a.example:4873\n",
+    )]);
+    let mut run = run("npm").user(
+        "[network]\nhost = [5432]\npublish = [3000]\ncontrol = [9229]\nallow = [\"localhost:6379\", { host = \"packages.example\", port = 443, paths = [\"/npm/**\"] }]",
+    );
+    run.flags.allow = vec!["api.example:8443".parse().unwrap()];
+    assert!(notices(&run.ok(&machine)).contains("`packages.example:443` is not allowed at all"));
+    run.support.requests = true;
+    let network = run.ok(&machine).network;
+    let all = |items: Vec<String>| items.join("\n");
+    insta::assert_snapshot!(all(network.allow.iter().map(|a| format!("{} ({})", a.value, a.origin)).collect()), @r#"
+    packages.example:443, reading only, /npm/** (config.toml:6:28)
+    api.example:8443, reading only (--allow)
+    a.example:4873, reading only (preset node)
+    "#);
+    insta::assert_snapshot!(all(network.host_ports.iter().map(|p| format!("{} ({})", p.value, p.origin)).collect()), @r#"
+    5432 (config.toml:3:9)
+    6379 (config.toml:6:10)
+    9229 (config.toml:5:12)
+    "#);
+    insta::assert_snapshot!(all(network.publish.iter().map(|p| format!("{} ({})", p.value, p.origin)).collect()), @r#"127.0.0.1:3000:3000 (config.toml:4:12)"#);
+}
+
+/// DESIGN §5: ports that control programs of the host come in by that word only.
+#[test]
+fn control_ports_need_their_word() {
+    let mut run = run("true");
+    run.flags.allow = vec![
+        "localhost:2375".parse().unwrap(),
+        "127.0.0.1:9229".parse().unwrap(),
+        "localhost".parse().unwrap(),
+    ];
+    insta::assert_snapshot!(run.refused(), @r#"
+    --allow: network.allow: `localhost` names no port of this machine; add one, such as localhost:5432
+    --allow: network.host: port 2375 of this machine controls programs of it (Docker); if that is meant, write --control 2375
+    --allow: network.host: port 9229 of this machine controls programs of it (Node's debugger); if that is meant, write --control 9229
+    "#);
+    run.flags.allow.clear();
+    run.flags.control = vec!["2375".parse().unwrap()];
+    assert_eq!(run.ok(&Machine::default()).network.host_ports.len(), 1);
+}
+
+/// A rule about effects holds by there being no network, and what was asked for is told so.
+#[test]
+fn rules_on_effects_keep_the_network_off() {
+    let mut run = run("true").machine("[[rule]]\neffect = [\"cluster.*\"]\ndecide = \"hold\"");
+    run.flags.allow = vec!["api.example".parse().unwrap()];
+    let profile = run.ok(&Machine::default());
+    assert!(profile.network.is_empty());
+    insta::assert_snapshot!(notices(&profile), @r#"--allow: rule: the network stays off, so that `rule` of /etc/fumehood/policy.toml:2:1 holds: this version cannot read it on the wire"#);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use crate::errno::Errno;
 use crate::kernel::{CWD, Fd, Kernel};
-use crate::plan::{Attributes, Place, Plan, Source, Step, cover_of};
-use crate::spec::{Ids, Kind, Layers};
+use crate::plan::{Attributes, Messages, Place, Plan, Source, Step, cover_of};
+use crate::spec::{Ids, Kind, Layers, Socket, Way};
 use crate::sys;
 use crate::wire::Order;
 use std::ffi::{CStr, CString};
@@ -87,6 +87,7 @@ impl<'a, K: Kernel> Builder<'a, K> {
                 self.close_folder();
                 self.kernel.enter_root(self.root)
             }
+            Step::Boundary(messages) => self.boundary(messages),
             Step::SealRoot => self.kernel.set_attributes(self.root, SEALED, false),
             Step::Limit(resource, value) => self.kernel.limit(*resource, *value),
             Step::NewSession => self.kernel.new_session(),
@@ -287,6 +288,48 @@ impl<'a, K: Kernel> Builder<'a, K> {
         let tree = self.kernel.clone_name(self.root, with)?;
         self.kernel.set_attributes(tree, SEALED, true)?;
         Ok(tree)
+    }
+
+    fn boundary(&mut self, messages: &Messages) -> Result<(), Errno> {
+        for request in &messages.v4 {
+            self.kernel.netlink(libc::NETLINK_ROUTE, request)?;
+        }
+        for request in &messages.v6 {
+            // Without IPv6, or with it switched off, there is no way out over it.
+            let _no_v6 = self.kernel.netlink(libc::NETLINK_ROUTE, request);
+        }
+        let way = self.divert(messages);
+        if way == Way::Ports {
+            for port in &messages.ports {
+                self.hand_out(Socket::Port(*port))?;
+            }
+        }
+        for port in &messages.host {
+            self.hand_out(Socket::Host(*port))?;
+        }
+        self.hand_out(Socket::Port(53))?; // names over TCP, asked on loopback
+        self.hand_out(Socket::Names)?;
+        self.hand_out(Socket::Gate(way))
+    }
+
+    /// The best way this kernel has; less is told with the gate's socket.
+    fn divert(&mut self, messages: &Messages) -> Way {
+        let mut load =
+            |way, rules| messages.best <= way && self.kernel.netlink(libc::NETLINK_NETFILTER, rules).is_ok();
+        if load(Way::Transparent, &messages.transparent) {
+            Way::Transparent
+        } else if load(Way::Redirected, &messages.redirect) {
+            Way::Redirected
+        } else {
+            Way::Ports
+        }
+    }
+
+    fn hand_out(&mut self, socket: Socket) -> Result<(), Errno> {
+        let fd = self.kernel.boundary_socket(socket)?;
+        self.kernel.send_socket(socket, fd)?;
+        self.kernel.close(fd);
+        Ok(())
     }
 
     fn terminal(&mut self) -> Result<(), Errno> {

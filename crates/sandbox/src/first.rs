@@ -6,8 +6,9 @@
 
 use crate::errno::Errno;
 use crate::execute::{self, Built};
-use crate::kernel::Fd;
+use crate::kernel::{Fd, Kernel};
 use crate::plan::Plan;
+use crate::spec::Socket;
 use crate::sys::{self, Linux, Waited};
 use crate::wire::{Message, Order};
 
@@ -136,7 +137,18 @@ fn reap(command: i32) -> bool {
 fn obey(command: i32, order: Option<Order>) {
     match order {
         Some(Order::Signal(signal)) => sys::signal_group(command, signal),
+        Some(Order::Socket) => hand_out_socket(),
         Some(Order::Release) | None => {}
+    }
+}
+
+/// A socket with which the outside reaches what listens inside. None left to make is no answer, and
+/// whoever waits for one gives up in time.
+fn hand_out_socket() {
+    let mut kernel = Linux { control: CONTROL };
+    if let Ok(fd) = kernel.boundary_socket(Socket::Inside) {
+        let _gone = kernel.send_socket(Socket::Inside, fd);
+        kernel.close(fd);
     }
 }
 

@@ -7,6 +7,7 @@
 
 use crate::errno::Errno;
 use crate::plan::Attributes;
+use crate::spec::Socket;
 use std::ffi::CStr;
 
 /// An open descriptor, by number. Ownership is the plan's business: the process that executes it
@@ -68,6 +69,12 @@ pub(crate) trait Kernel {
     fn host_name(&mut self, name: &CStr) -> Result<()>;
     /// Brings the loopback interface up.
     fn loopback_up(&mut self) -> Result<()>;
+    /// Sends prepared requests to a netlink protocol and takes the kernel's answer.
+    fn netlink(&mut self, protocol: i32, requests: &[u8]) -> Result<()>;
+    /// Makes a socket of the boundary.
+    fn boundary_socket(&mut self, socket: Socket) -> Result<Fd>;
+    /// Hands a socket of the boundary to the supervisor.
+    fn send_socket(&mut self, socket: Socket, fd: Fd) -> Result<()>;
     /// Sets both values of a resource limit (`setrlimit`).
     fn limit(&mut self, resource: u32, value: u64) -> Result<()>;
     /// Opens a new terminal pair of the sandbox's own devpts: (master, slave).

@@ -34,11 +34,11 @@ mod wire;
 
 pub use errno::Errno;
 pub use ids::{landlock_version, private_ids};
-pub use plan::{Plan, PlanError};
+pub use plan::{GATE_PORT, OWN_V4, OWN_V6, Plan, PlanError};
 pub use seccomp::{Filter, Strictness};
-pub use spec::{Access, Command, Entry, Ids, Kind, Layers, Level, Room, Spec};
+pub use spec::{Access, Boundary, Command, Entry, Ids, Kind, Layers, Level, Room, Socket, Spec, Way};
 pub use start::{Event, Placement, Sandbox, Stage, StartError};
 pub use sys::{
-    Signals, become_subreaper, fork_role, fork_role_with, kill_descendants, raise_stop, set_process_name,
-    wait_for,
+    Asker, Signals, become_role, become_subreaper, forget_environment, fork_role, fork_role_with,
+    kill_descendants, raise_stop, receive_question, send_answer, set_process_name, wait_for,
 };

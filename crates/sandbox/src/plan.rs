@@ -1,10 +1,14 @@
 //! From a specification to the list of steps that builds the sandbox. Pure: no system call is made
 //! here, so the whole order of set-up is tested by reading it.
 
+mod boundary;
 mod layout;
+mod netlink;
 mod render;
 mod step;
 
+pub(crate) use boundary::Messages;
+pub use boundary::{GATE_PORT, OWN_V4, OWN_V6};
 pub(crate) use layout::cover_of;
 pub(crate) use step::{Attributes, Place, Source, Step, Tree};
 
@@ -80,12 +84,13 @@ fn namespace_plan(spec: &Spec) -> Result<Plan, PlanError> {
     let mut steps = identity(spec);
     steps.push(Step::Private);
     steps.extend(layout::steps(spec, &mut trees)?);
-    steps.extend([
-        Step::HostName(c"fumehood".to_owned()),
-        Step::LoopbackUp,
-        Step::EnterRoot,
-        Step::SealRoot,
-    ]);
+    steps.extend([Step::HostName(c"fumehood".to_owned()), Step::LoopbackUp]);
+    steps.extend(
+        spec.boundary
+            .as_ref()
+            .map(|b| Step::Boundary(Box::new(boundary::messages(b)))),
+    );
+    steps.extend([Step::EnterRoot, Step::SealRoot]);
     steps.extend(walls(spec, namespace_grants(spec)));
     let outside = spec.private.unwrap_or(spec.caller);
     Ok(Plan {
@@ -112,6 +117,11 @@ fn landlock_plan(spec: &Spec) -> Result<Plan, PlanError> {
     if spec.nested {
         return Err(PlanError::Weaker(
             "let the program bring a sandbox of its own (nested)",
+        ));
+    }
+    if spec.boundary.is_some() {
+        return Err(PlanError::Weaker(
+            "reach the network: it has no network namespace; leave out what is allowed, or use namespace",
         ));
     }
     if spec.view.iter().any(|(_, e)| matches!(e, Entry::Overlay { .. })) {

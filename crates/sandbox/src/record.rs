@@ -3,6 +3,7 @@
 use crate::errno::Errno;
 use crate::kernel::{Fd, Kernel, Options, Result};
 use crate::plan::Attributes;
+use crate::spec::Socket;
 use std::ffi::CStr;
 
 /// Records calls; optionally fails the n-th one.
@@ -117,6 +118,15 @@ impl Kernel for Recorder {
     }
     fn loopback_up(&mut self) -> Result<()> {
         self.call("lo up".to_owned())
+    }
+    fn netlink(&mut self, protocol: i32, requests: &[u8]) -> Result<()> {
+        self.call(format!("netlink {protocol} {} bytes", requests.len()))
+    }
+    fn boundary_socket(&mut self, socket: Socket) -> Result<Fd> {
+        self.opening(&format!("socket {socket:?}"))
+    }
+    fn send_socket(&mut self, socket: Socket, fd: Fd) -> Result<()> {
+        self.call(format!("send {} {socket:?}", fd.0))
     }
     fn limit(&mut self, resource: u32, value: u64) -> Result<()> {
         self.call(format!("prlimit {resource} {value}"))

@@ -139,6 +139,44 @@ impl fmt::Debug for Command {
     }
 }
 
+/// The network boundary: where what a program dials arrives. Without one the sandbox has loopback only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Boundary {
+    /// Ports to listen on one by one where the kernel can do no better: those that policy names.
+    pub ports: Vec<u16>,
+    /// Ports of the sandbox's own loopback that lead to the host's.
+    pub host: Vec<u16>,
+    /// What not to try, so that each of the ways can be tested on a kernel that has them all.
+    pub best: Way,
+}
+
+/// How connections reach the boundary, the best first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// Handed to one listener with their destination, by nf_tables' `tproxy`: every port.
+    #[default]
+    Transparent,
+    /// Rewritten to one listener, by nf_tables' `redirect` and connection tracking: every port.
+    Redirected,
+    /// A listener for each port that policy names; every other port is refused.
+    Ports,
+}
+
+/// A socket that the first process made and handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Socket {
+    /// The listener for all connections, and how they reach it.
+    Gate(Way),
+    /// Questions for names (UDP, port 53).
+    Names,
+    /// A listener for one port.
+    Port(u16),
+    /// A listener for one port of the sandbox's loopback that leads to the host's.
+    Host(u16),
+    /// A stream socket of the sandbox's network, not connected: see [`crate::Sandbox::ask_socket`].
+    Inside,
+}
+
 /// A sandbox, described.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
@@ -163,6 +201,8 @@ pub struct Spec {
     pub limits: Vec<(u32, u64)>,
     /// Whether the supervisor has to place the first process (in a control group) before it goes on.
     pub placed: bool,
+    /// The network boundary; `None`: no network but loopback.
+    pub boundary: Option<Boundary>,
     /// Which of the descriptors 0, 1, 2 are terminals and become the sandbox's own.
     pub terminal: [bool; 3],
     /// What runs.

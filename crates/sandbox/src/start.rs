@@ -3,7 +3,7 @@
 use crate::errno::Errno;
 use crate::kernel::Fd;
 use crate::plan::{Plan, Tree};
-use crate::spec::Ids;
+use crate::spec::{Ids, Socket};
 use crate::sys::{self, Cloned, IdMapping};
 use crate::wire::{Message, Order};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -59,6 +59,8 @@ pub enum Stage {
     Mounts,
     /// The process filesystem.
     Processes,
+    /// The network boundary.
+    Network,
     /// The terminal.
     Terminal,
     /// Landlock.
@@ -88,6 +90,8 @@ impl StartError {
 pub enum Event {
     /// Its terminal's master end.
     Terminal(OwnedFd),
+    /// A socket of the network boundary.
+    Socket(Socket, OwnedFd),
     /// The program could not be executed.
     NotExecuted(Errno),
     /// The command ended with this status.
@@ -184,6 +188,7 @@ impl Sandbox {
         };
         match (Message::decode(&packet), fd) {
             (Some(Message::Terminal), Some(master)) => Event::Terminal(master),
+            (Some(Message::Socket(socket)), Some(fd)) => Event::Socket(socket, fd),
             (Some(Message::NotExecuted { errno }), _) => Event::NotExecuted(errno),
             (Some(Message::Exited { code }), _) => Event::Exited(code),
             (Some(Message::Killed { signal }), _) => Event::Killed(signal),
@@ -212,6 +217,12 @@ impl Sandbox {
     /// that is gone is no error.
     pub fn terminal_taken(&self) {
         let _gone = self.order(Order::Release);
+    }
+
+    /// Asks for a stream socket of the sandbox's network: it comes as [`Event::Socket`]. With it the
+    /// outside reaches what listens inside. A sandbox that is gone is no error.
+    pub fn ask_socket(&self) {
+        let _gone = self.order(Order::Socket);
     }
 
     /// Sends a signal to the command's process group. A sandbox that is gone is no error.

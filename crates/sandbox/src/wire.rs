@@ -1,6 +1,7 @@
 //! What the first process and the supervisor say to each other: packets of twelve bytes.
 
 use crate::errno::Errno;
+use crate::spec::{Socket, Way};
 use crate::sys::PACKET;
 
 /// From the first process.
@@ -10,6 +11,8 @@ pub(crate) enum Message {
     Failed { step: i32, errno: Errno },
     /// The terminal's master end comes with this packet.
     Terminal,
+    /// A socket of the boundary comes with this packet.
+    Socket(Socket),
     /// The program could not be executed.
     NotExecuted { errno: Errno },
     /// The command ended with this status.
@@ -27,6 +30,8 @@ pub(crate) enum Order {
     Release,
     /// Send this signal to the command's process group.
     Signal(i32),
+    /// Make a stream socket and hand it out.
+    Socket,
 }
 
 fn packet(kind: u8, a: i32, b: i32) -> [u8; PACKET] {
@@ -42,11 +47,41 @@ fn words(packet: &[u8; PACKET]) -> (i32, i32) {
     (word(4), word(8))
 }
 
+fn of_socket(socket: Socket) -> (i32, i32) {
+    match socket {
+        Socket::Gate(Way::Transparent) => (1, 0),
+        Socket::Gate(Way::Redirected) => (1, 1),
+        Socket::Gate(Way::Ports) => (1, 2),
+        Socket::Names => (2, 0),
+        Socket::Port(port) => (3, port.into()),
+        Socket::Host(port) => (4, port.into()),
+        Socket::Inside => (5, 0),
+    }
+}
+
+fn socket(kind: i32, value: i32) -> Option<Socket> {
+    let port = || u16::try_from(value).ok();
+    Some(match (kind, value) {
+        (1, 0) => Socket::Gate(Way::Transparent),
+        (1, 1) => Socket::Gate(Way::Redirected),
+        (1, 2) => Socket::Gate(Way::Ports),
+        (2, 0) => Socket::Names,
+        (3, _) => Socket::Port(port()?),
+        (4, _) => Socket::Host(port()?),
+        (5, 0) => Socket::Inside,
+        _ => return None,
+    })
+}
+
 impl Message {
     pub(crate) fn encode(self) -> [u8; PACKET] {
         match self {
             Message::Failed { step, errno } => packet(b'f', step, errno.0),
             Message::Terminal => packet(b't', 0, 0),
+            Message::Socket(socket) => {
+                let (kind, value) = of_socket(socket);
+                packet(b'n', kind, value)
+            }
             Message::NotExecuted { errno } => packet(b'x', errno.0, 0),
             Message::Exited { code } => packet(b'e', code, 0),
             Message::Killed { signal } => packet(b'k', signal, 0),
@@ -63,6 +98,7 @@ impl Message {
                 errno: Errno(b),
             },
             b't' => Message::Terminal,
+            b'n' => Message::Socket(socket(a, b)?),
             b'x' => Message::NotExecuted { errno: Errno(a) },
             b'e' => Message::Exited { code: a & 0xff },
             b'k' => Message::Killed {
@@ -81,6 +117,7 @@ impl Order {
         match self {
             Order::Release => packet(b'r', 0, 0),
             Order::Signal(n) => packet(b's', n, 0),
+            Order::Socket => packet(b'n', 0, 0),
         }
     }
 
@@ -88,6 +125,7 @@ impl Order {
         match packet[0] {
             b'r' => Some(Order::Release),
             b's' => Some(Order::Signal(words(packet).0)),
+            b'n' => Some(Order::Socket),
             _ => None,
         }
     }

@@ -50,6 +50,8 @@ pub struct Request {
     pub room: Option<u64>,
     /// Which of the descriptors 0, 1, 2 become the sandbox's own terminal.
     pub terminal: [bool; 3],
+    /// Whether there is a network: names are asked of the boundary.
+    pub network: bool,
 }
 
 /// A path of the host that the program sees.
@@ -129,6 +131,7 @@ pub fn prepare(host: &Host, request: &Request) -> Result<Spec, PrepareError> {
         landlock: host.landlock,
         limits: Vec::new(), // the supervisor's, with the control groups it made
         placed: false,
+        boundary: None, // the supervisor's, from what may be reached
         terminal: request.terminal,
         command: Command {
             program: c_string(&program.path),
@@ -152,6 +155,9 @@ fn view<'a>(host: &'a Host, request: &Request, program: &Program) -> Result<View
         mode: 0o755,
     };
     let mut view = View::system(host, room);
+    if request.network {
+        view.names();
+    }
     view.home(&request.home, room);
     view.project(&request.project, request.layers.as_ref());
     if let Some((own, objects)) = &request.git {

@@ -3,12 +3,14 @@
 use crate::approvals::{Approvals, Asking, AskingError};
 use crate::janitor::Janitor;
 use crate::log::{Log, broken_off};
+use crate::network::{Network, Watch};
 use crate::terminal::{self, Terminal, TerminalError};
 use fumehood_audit::{Entry, Kind, Session};
 use fumehood_limits::{Ceilings, Group, InForce, Limit, Limits, Struck, Watchdog, Watched, rlimits};
+use fumehood_monitor::Report;
 use fumehood_sandbox::{
-    Errno, Event, Plan, PlanError, Sandbox, Signals, Spec, StartError, become_subreaper, kill_descendants,
-    raise_stop,
+    Errno, Event, Plan, PlanError, Sandbox, Signals, Spec, StartError, Way, become_subreaper,
+    kill_descendants, raise_stop,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::fd::{AsFd, OwnedFd};
@@ -24,6 +26,8 @@ pub struct Run {
     pub limits: Limits,
     /// What it may use where no limit is set.
     pub ceilings: Ceilings,
+    /// What it may reach. The specification's boundary is set here, from this.
+    pub network: Network,
     /// What the status row says, already escaped.
     pub title: String,
     /// Whether the standard streams are the command's alone from now on.
@@ -62,6 +66,8 @@ pub struct Outcome {
     pub in_force: InForce,
     /// Its log, for what happens at its end.
     pub log: Log,
+    /// What its network did, and how connections reached the boundary, if it had one.
+    pub network: Option<(Report, Option<Way>)>,
 }
 
 /// Why a run did not take place.
@@ -127,6 +133,12 @@ pub fn run(mut run: Run) -> Result<Outcome, RunError> {
     };
     run.spec.placed = grouped;
     run.ceilings = run.ceilings.beside(&run.limits);
+    run.spec.boundary = run.network.boundary();
+    let mut network = run
+        .spec
+        .boundary
+        .is_some()
+        .then(|| Watch::new(std::mem::take(&mut run.network)));
     run.spec.limits = rlimits::rlimits(&run.limits, &in_force)
         .into_iter()
         .chain(run.ceilings.rlimit())
@@ -137,7 +149,11 @@ pub fn run(mut run: Run) -> Result<Outcome, RunError> {
         session.start = session.start.clone().text("enforced", &in_force);
     }
     let mut log = Log::default();
-    let ended = supervise(&run, &signals, &group, &in_force, &mut log);
+    let ended = supervise(&run, &signals, &group, &in_force, &mut log, &mut network);
+    let network = network.map(|watch| {
+        let way = watch.way();
+        (watch.finish(), way)
+    });
     let struck = group.struck();
     if let (Some(struck), true) = (struck, ended.is_ok()) {
         log.record(Entry::new(Kind::LimitStruck).text("limit", struck.limit));
@@ -160,6 +176,7 @@ pub fn run(mut run: Run) -> Result<Outcome, RunError> {
         struck,
         in_force,
         log,
+        network,
     })
 }
 
@@ -175,6 +192,7 @@ fn supervise(
     group: &Group,
     in_force: &InForce,
     log: &mut Log,
+    network: &mut Option<Watch>,
 ) -> Result<End, RunError> {
     let plan = Plan::new(&run.spec)?;
     let separate = plan.has_namespaces();
@@ -205,6 +223,7 @@ fn supervise(
         signals,
         watchdog: None,
         terminal: None,
+        network,
         title: run.title.clone(),
     };
     let ended = supervisor.begin(run, in_force).and_then(|()| supervisor.watch());
@@ -230,6 +249,7 @@ struct Supervisor<'a> {
     signals: &'a Signals,
     watchdog: Option<Watchdog>,
     terminal: Option<Terminal>,
+    network: &'a mut Option<Watch>,
     title: String,
 }
 
@@ -273,6 +293,9 @@ impl Supervisor<'_> {
             if self.approvals.as_mut().is_some_and(|a| a.turn(self.log)) {
                 return Ok(End::Frozen);
             }
+            if ready.network {
+                self.network();
+            }
         }
     }
 
@@ -306,14 +329,23 @@ impl Supervisor<'_> {
                 .flat_map(Approvals::descriptors)
                 .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)),
         );
+        let of_network = watched.len();
+        watched.extend(self.network.iter().flat_map(Watch::watched));
         let _interrupted = poll(&mut watched, timeout.as_ref());
-        let is = |n: usize| watched.get(n).is_some_and(|p| !p.revents().is_empty());
+        let ready = |p: &PollFd<'_>| !p.revents().is_empty();
+        let is = |n: usize| watched.get(n).is_some_and(ready);
         Ready {
             events: is(0),
             signals: is(1),
             terminal: terminal && is(2),
             log: self.log.fd().is_some() && is(2 + usize::from(terminal)),
+            network: watched.iter().skip(of_network).any(ready),
         }
+    }
+
+    fn network(&mut self) {
+        let asked = self.network.as_mut().map_or(0, Watch::ready);
+        (0..asked).for_each(|_| self.sandbox.ask_socket());
     }
 
     fn forward(&mut self) {
@@ -348,6 +380,12 @@ impl Supervisor<'_> {
             Event::Failed(error) => return Err(error.into()),
             Event::Lost => return Err(RunError::Lost),
             Event::Terminal(master) => self.connect(master)?,
+            Event::Socket(socket, fd) => {
+                if let Some(network) = &mut self.network {
+                    network.take(socket, fd);
+                }
+                None
+            }
             Event::Stopped(_) => {
                 if self.terminal.is_some() {
                     self.stop();
@@ -369,4 +407,5 @@ struct Ready {
     signals: bool,
     terminal: bool,
     log: bool,
+    network: bool,
 }

@@ -3,11 +3,11 @@
 
 use crate::home::Home;
 use crate::host::Host;
-use fumehood_sandbox::{Access, Entry, Ids, Kind, Layers, Room};
+use fumehood_sandbox::{Access, Entry, Ids, Kind, Layers, OWN_V4, Room};
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Why a view cannot be made.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -114,6 +114,19 @@ pub(crate) fn plain(e: &std::io::Error) -> String {
     text.split(" (os error").next().unwrap_or(&text).to_lowercase()
 }
 
+/// The path without `.` and `..`, links left alone.
+fn plain_path(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(out.pop()),
+            Component::CurDir => {}
+            other => out.push(other),
+        }
+    }
+    out
+}
+
 fn real(path: &Path) -> Result<PathBuf, ViewError> {
     std::fs::canonicalize(path).map_err(|e| failed(path, &e))
 }
@@ -146,6 +159,29 @@ impl<'a> View<'a> {
             view.put("/etc/group", Entry::Replace(group));
         }
         view
+    }
+
+    /// Names are asked of the boundary, and of nobody else: the host's own lists would lead to addresses
+    /// that no name belongs to.
+    pub fn names(&mut self) {
+        let resolver = format!("# the sandbox's boundary\nnameserver {OWN_V4}\n").into_bytes();
+        let resolv = Path::new("/etc/resolv.conf");
+        match std::fs::read_link(resolv) {
+            // Where it leads to is not shown; the place below /run is ours to make.
+            Ok(target) => {
+                let place = plain_path(&Path::new("/etc").join(target));
+                if place.starts_with("/run") || place.starts_with("/var") {
+                    self.put(place, Entry::File(resolver));
+                }
+            }
+            Err(_) if resolv.is_file() => self.put(resolv, Entry::Replace(resolver)),
+            // Without the file, C libraries ask port 53 of loopback: the boundary too.
+            Err(_) => {}
+        }
+        if Path::new("/etc/hosts").is_file() {
+            let hosts = b"127.0.0.1 localhost fumehood\n::1 localhost ip6-localhost\n".to_vec();
+            self.put("/etc/hosts", Entry::Replace(hosts));
+        }
     }
 
     fn folders(&mut self) {

@@ -40,6 +40,9 @@ pub(super) fn parse(arguments: &RunArguments, directory: &Path) -> Result<Comman
         pids: number("pids", arguments.pids.as_deref())?,
         disk: number("disk", arguments.disk.as_deref())?,
         timeout: number("timeout", arguments.timeout.as_deref())?,
+        allow: all("allow", &arguments.allow)?,
+        control: all("control", &arguments.control)?,
+        publish: all("publish", &arguments.publish)?,
     })
 }
 
@@ -80,6 +83,14 @@ fn number<T: FromStr<Err: Display>>(flag: &str, text: Option<&str>) -> Result<Op
             .map_err(|e| format!("--{flag} {}: {e}", Escaped::from(t)))
     })
     .transpose()
+}
+
+fn all<T: FromStr<Err = value::Invalid>>(flag: &str, texts: &[String]) -> Result<Vec<T>, String> {
+    let one = |text: &String| {
+        text.parse()
+            .map_err(|e: value::Invalid| format!("--{flag}: {e}; {}", e.help))
+    };
+    texts.iter().map(one).collect()
 }
 
 /// `NAME=VALUE` sets, `NAME` passes the caller's.

@@ -70,6 +70,7 @@ pub(super) fn request(
         // What lies in memory is memory, also where no control group counts it as such.
         room: [limits.disk, limits.memory].into_iter().flatten().min(),
         terminal: terminals(),
+        network: !profile.network.is_empty(),
         project,
     };
     Ok(Wanted {

@@ -16,6 +16,8 @@ pub struct Network {
     pub publish: Vec<At<Port>>,
     /// Ports of the host's loopback that appear inside.
     pub host: Vec<At<Port>>,
+    /// The same, for ports through which programs of the host are controlled.
+    pub control: Vec<At<Port>>,
     /// Hosts that may be reached.
     pub allow: Vec<At<Allow>>,
 }
@@ -26,6 +28,7 @@ impl Network {
             Some(Self {
                 publish: f.get("publish", |n| n.list(Node::amount)).unwrap_or_default(),
                 host: f.get("host", |n| n.list(Node::amount)).unwrap_or_default(),
+                control: f.get("control", |n| n.list(Node::amount)).unwrap_or_default(),
                 allow: f.get("allow", |n| n.list(Allow::decode)).unwrap_or_default(),
             })
         })
@@ -50,17 +53,21 @@ pub struct Allow {
 }
 
 impl Allow {
+    /// A host and nothing that narrows it: `--allow HOST`, and what presets name.
+    pub fn host(host: HostPort) -> Self {
+        Self {
+            host,
+            methods: Vec::new(),
+            paths: Vec::new(),
+            query: Vec::new(),
+            headers: Vec::new(),
+            tunnel: false,
+        }
+    }
+
     fn decode(node: &Node<'_>) -> Option<Self> {
         if node.is_text() {
-            let host = node.parse()?;
-            return Some(Self {
-                host,
-                methods: Vec::new(),
-                paths: Vec::new(),
-                query: Vec::new(),
-                headers: Vec::new(),
-                tunnel: false,
-            });
+            return node.parse().map(Self::host);
         }
         node.table(|f| {
             let host = f.need("host", "name the host, such as \"api.example.com\"", Node::parse);

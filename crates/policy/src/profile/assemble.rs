@@ -1,4 +1,4 @@
-use super::{Inputs, Profile, Refused, environment, files, limits, requests, restrictions, walls};
+use super::{Inputs, Profile, Refused, environment, files, limits, network, requests, restrictions, walls};
 use crate::choose::{Chosen, choose};
 use crate::expand::Environment;
 use crate::glob::Glob;
@@ -14,19 +14,28 @@ pub fn assemble(inputs: &Inputs<'_>, env: &impl Environment) -> Result<Profile, 
     let presets = load(&chosen, &mut refusals);
     restrictions::check(inputs, &mut refusals, &mut notices);
     let files = files::shown(inputs, &presets, env, &mut refusals, &mut notices);
+    let isolation = walls::isolation(inputs, &mut refusals);
+    let network = network::network(
+        inputs,
+        &presets,
+        env,
+        isolation.value,
+        &mut refusals,
+        &mut notices,
+    );
     let profile = Profile {
         shown: files.shown,
         covered: files.covered,
         caches: files::caches(&presets, inputs.project_dir, env),
         hide: files::hidden(inputs),
-        env: environment::environment(inputs, &presets, &mut notices),
+        env: environment::environment(inputs, &presets, network.is_empty(), &mut notices),
         limits: limits::limits(inputs, &mut notices),
-        isolation: walls::isolation(inputs, &mut refusals),
+        isolation,
         nested: walls::nested(inputs),
         apply: walls::apply(inputs, &mut refusals),
         scratch: scratch(inputs, &presets),
         homes: files::homes(&presets, env),
-        network: requests::network(inputs, &presets, &mut notices),
+        network,
         waiting: requests::waiting(inputs),
         presets: chosen,
         notices: Vec::new(),

@@ -146,11 +146,12 @@ impl EnvPlan {
 pub(super) fn environment(
     inputs: &Inputs<'_>,
     presets: &[(&'static str, Preset)],
+    offline: bool,
     notices: &mut Vec<Notice>,
 ) -> EnvPlan {
     let mut plan = EnvPlan::default();
     for (name, preset) in presets {
-        of_preset(&mut plan, name, preset, !inputs.support.network);
+        of_preset(&mut plan, name, preset, offline);
     }
     for config in inputs.requesting() {
         of_config(&mut plan, config);

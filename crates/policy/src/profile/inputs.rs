@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::origin::Origin;
 use crate::preset::Entry;
 use crate::support::Support;
-use crate::value::{Apply, ByteSize, Cpus, HidePattern, Isolation, Span};
+use crate::value::{Apply, ByteSize, Cpus, HidePattern, HostPort, Isolation, Port, Publish, Span};
 
 /// All that a profile is made of. Every part was parsed before; assembling reads nothing but
 /// through [`crate::expand::Environment`].
@@ -73,6 +73,12 @@ pub struct CommandLine {
     pub disk: Option<ByteSize>,
     /// `--timeout`
     pub timeout: Option<Span>,
+    /// `--allow`
+    pub allow: Vec<HostPort>,
+    /// `--control`
+    pub control: Vec<Port>,
+    /// `-p`
+    pub publish: Vec<Publish>,
 }
 
 impl<'a> Inputs<'a> {

@@ -10,6 +10,7 @@ mod environment;
 mod files;
 mod inputs;
 mod limits;
+mod network;
 mod requests;
 mod restrictions;
 mod walls;
@@ -18,18 +19,18 @@ pub use assemble::assemble;
 pub use environment::{EnvItem, EnvMatch, EnvPlan, Inside};
 pub use inputs::{CommandLine, Inputs, Project};
 pub use limits::RunLimits;
+pub use network::NetworkWishes;
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::asks::Ask;
 use crate::choose::Chosen;
-use crate::config::Allow;
 use crate::expand::{Cache, Shown};
 use crate::glob::Glob;
 use crate::origin::{Origin, Sourced};
-use crate::preset::{KeptSettings, Key, RegistryClient};
-use crate::value::{Apply, HidePattern, HostPort, Isolation, Port};
+use crate::preset::{KeptSettings, Key};
+use crate::value::{Apply, HidePattern, Isolation};
 
 /// What one run may see and use.
 #[derive(Clone, Debug)]
@@ -80,21 +81,6 @@ pub struct AgentHome {
     pub settings: Vec<(PathBuf, KeptSettings)>,
     /// Keys that the broker will hold.
     pub keys: Vec<Key>,
-}
-
-/// What of the network is wanted.
-#[derive(Clone, Debug, Default)]
-pub struct NetworkWishes {
-    /// Hosts that configuration allows.
-    pub allow: Vec<Sourced<Allow>>,
-    /// Hosts that chosen presets cannot do without.
-    pub preset_hosts: Vec<Sourced<HostPort>>,
-    /// Clients whose own configuration names a registry; see [`crate::registry`].
-    pub registries: Vec<RegistryClient>,
-    /// Ports to publish.
-    pub publish: Vec<Sourced<Port>>,
-    /// Ports of the host's loopback.
-    pub host_ports: Vec<Sourced<Port>>,
 }
 
 /// Something that was asked for and is not given.

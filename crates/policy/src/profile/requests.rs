@@ -1,12 +1,11 @@
 //! Requests that this version cannot grant yet: less is given than was asked for, which is
 //! safe, so it is said and the run goes on.
 
-use super::{Inputs, NetworkWishes, Notice};
+use super::{Inputs, Notice};
 use crate::asks::{Ask, asks};
 use crate::config::Config;
 use crate::finding::Pos;
-use crate::origin::{Origin, Sourced};
-use crate::preset::{Preset, find};
+use crate::preset::find;
 use crate::value::Sign;
 
 /// What the project's file asks for while it is not trusted.
@@ -15,56 +14,6 @@ pub(super) fn waiting(inputs: &Inputs<'_>) -> Vec<Ask> {
         .project
         .filter(|p| !p.trusted)
         .map_or_else(Vec::new, |p| asks(p.config))
-}
-
-pub(super) fn network(
-    inputs: &Inputs<'_>,
-    presets: &[(&'static str, Preset)],
-    notices: &mut Vec<Notice>,
-) -> NetworkWishes {
-    let mut wishes = NetworkWishes::default();
-    for config in inputs.requesting() {
-        wishes
-            .allow
-            .extend(config.network.allow.iter().map(|at| config.sourced(at)));
-        wishes
-            .publish
-            .extend(config.network.publish.iter().map(|at| config.sourced(at)));
-        wishes
-            .host_ports
-            .extend(config.network.host.iter().map(|at| config.sourced(at)));
-    }
-    for (name, preset) in presets {
-        let sourced = |value| Sourced {
-            value,
-            origin: Origin::Preset(name),
-        };
-        wishes
-            .preset_hosts
-            .extend(preset.hosts.iter().cloned().map(sourced));
-        wishes.registries.extend(preset.registry_from);
-    }
-    if !inputs.support.network {
-        network_notices(&wishes, notices);
-    }
-    wishes
-}
-
-/// One for each key, not one for each host: the reason is the same.
-fn network_notices(wishes: &NetworkWishes, notices: &mut Vec<Notice>) {
-    let mut say = |key, origin: Option<&Origin>| {
-        if let Some(origin) = origin {
-            let message = "the network is off in this version".to_owned();
-            notices.push(Notice {
-                key,
-                origin: origin.clone(),
-                message,
-            });
-        }
-    };
-    say("network.allow", wishes.allow.first().map(|s| &s.origin));
-    say("network.publish", wishes.publish.first().map(|s| &s.origin));
-    say("network.host", wishes.host_ports.first().map(|s| &s.origin));
 }
 
 /// Credentials, services, tools, signing, presets to come.

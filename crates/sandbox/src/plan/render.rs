@@ -79,6 +79,17 @@ impl fmt::Display for Step {
             Step::Cover { path, with, .. } => write!(f, "cover {path:?} with {with:?}"),
             Step::HostName(name) => write!(f, "name the host {name:?}"),
             Step::LoopbackUp => f.write_str("bring loopback up"),
+            Step::Boundary(m) => {
+                f.write_str("lead every address to the boundary")?;
+                let ports = |f: &mut fmt::Formatter<'_>, what, ports: &[u16]| {
+                    if ports.is_empty() {
+                        return Ok(());
+                    }
+                    write!(f, ", {what} {ports:?}")
+                };
+                ports(f, "ports", &m.ports)?;
+                ports(f, "the host's", &m.host)
+            }
             Step::EnterRoot => f.write_str("enter the new root and let go of the old one"),
             Step::SealRoot => f.write_str("make the new root read-only"),
             Step::Limit(resource, value) => write!(f, "limit resource {resource} to {value}"),

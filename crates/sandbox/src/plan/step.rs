@@ -1,5 +1,6 @@
 //! The steps of a plan.
 
+use super::boundary::Messages;
 use crate::spec::{Ids, Kind, Layers, Room};
 use crate::start::Stage;
 use std::ffi::{CStr, CString};
@@ -150,6 +151,8 @@ pub(crate) enum Step {
     },
     HostName(CString),
     LoopbackUp,
+    /// Make every address local, and hand out the sockets where what is dialled arrives.
+    Boundary(Box<Messages>),
     EnterRoot,
     SealRoot,
     Limit(u32, u64),
@@ -177,6 +180,7 @@ impl Step {
             Step::Filter | Step::NoNewPrivileges | Step::DropCapabilities | Step::NotDumpable => {
                 Stage::Filter
             }
+            Step::Boundary(_) => Stage::Network,
             Step::LoopbackUp | Step::HostName(_) | Step::Limit(..) => Stage::Other,
             _ => Stage::Mounts,
         }

@@ -55,6 +55,7 @@ fn spec() -> Spec {
         landlock: 6,
         limits: vec![(4, 0)],
         placed: false,
+        boundary: None,
         terminal: [false; 3],
         command: Command {
             program: c"/usr/bin/true".to_owned(),
@@ -114,6 +115,100 @@ fn the_order_for_a_user() {
          0xc00e "/dev"
     35 load the system call filter
     "#);
+}
+
+/// The boundary is made while the process still may, before its capabilities go.
+#[test]
+fn the_calls_for_a_boundary() {
+    let mut spec = spec();
+    spec.view.clear();
+    spec.boundary = Some(crate::Boundary {
+        ports: vec![80, 443],
+        host: vec![5432],
+        ..Default::default()
+    });
+    let mut kernel = Recorder::default();
+    build(&plan(&spec), &[], Fd(3), &mut kernel).unwrap();
+    let from = kernel.calls.iter().position(|c| c == "lo up").unwrap();
+    insta::assert_snapshot!(kernel.calls[from..].join("\n"), @r#"
+    lo up
+    netlink 0 40 bytes
+    netlink 0 44 bytes
+    netlink 0 64 bytes
+    netlink 0 56 bytes
+    netlink 12 980 bytes
+    socket Host(5432) = 102
+    send 102 Host(5432)
+    socket Port(53) = 103
+    send 103 Port(53)
+    socket Names = 104
+    send 104 Names
+    socket Gate(Transparent) = 105
+    send 105 Gate(Transparent)
+    fchdir 100, pivot_root, umount2
+    mount_setattr 100 read-only
+    prlimit 4 0
+    setsid
+    capset none
+    no_new_privs
+    not dumpable
+    landlock_create_ruleset 0xffff 0x3 = 106
+    landlock_add_rule 106 "/" 0xd
+    landlock_restrict_self 106
+    seccomp
+    "#);
+}
+
+/// Each lesser way is taken when the one before is refused, and told with the gate; without any there is a
+/// listener for each port that policy names.
+#[test]
+fn what_a_kernel_lacks_is_made_up_for() {
+    use crate::spec::{Socket, Way};
+    let mut spec = spec();
+    for (best, sockets) in [
+        (
+            Way::Transparent,
+            vec![
+                Socket::Host(5432),
+                Socket::Port(53),
+                Socket::Names,
+                Socket::Gate(Way::Transparent),
+            ],
+        ),
+        (
+            Way::Redirected,
+            vec![
+                Socket::Host(5432),
+                Socket::Port(53),
+                Socket::Names,
+                Socket::Gate(Way::Redirected),
+            ],
+        ),
+        (
+            Way::Ports,
+            vec![
+                Socket::Port(443),
+                Socket::Host(5432),
+                Socket::Port(53),
+                Socket::Names,
+                Socket::Gate(Way::Ports),
+            ],
+        ),
+    ] {
+        spec.boundary = Some(crate::Boundary {
+            ports: vec![443],
+            host: vec![5432],
+            best,
+        });
+        let mut kernel = Recorder::default();
+        build(&plan(&spec), &[], Fd(3), &mut kernel).unwrap();
+        let made: Vec<&String> = kernel.calls.iter().filter(|c| c.starts_with("socket ")).collect();
+        let expected: Vec<String> = sockets.iter().map(|s| format!("socket {s:?} = ")).collect();
+        assert!(
+            made.len() == expected.len() && made.iter().zip(&expected).all(|(a, b)| a.starts_with(b)),
+            "{made:?}"
+        );
+    }
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! [`Kernel`] on Linux.
 
-use super::mount;
+use super::{mount, network};
 use crate::errno::Errno;
 use crate::kernel::{CWD, Fd, Kernel, Options, Result};
 use crate::plan::Attributes;
-use crate::wire::Order;
+use crate::spec::Socket;
+use crate::wire::{Message, Order};
 use std::ffi::{CStr, c_long};
 
 /// The kernel this process runs on. `control` is the socket to the supervisor.
@@ -208,6 +209,18 @@ impl Kernel for Linux {
         let done = check_int(unsafe { libc::ioctl(fd, libc::SIOCSIFFLAGS, &raw const request) });
         self.close(Fd(fd));
         done.map(drop)
+    }
+
+    fn netlink(&mut self, protocol: i32, requests: &[u8]) -> Result<()> {
+        network::netlink(protocol, requests)
+    }
+
+    fn boundary_socket(&mut self, socket: Socket) -> Result<Fd> {
+        network::boundary_socket(socket)
+    }
+
+    fn send_socket(&mut self, socket: Socket, fd: Fd) -> Result<()> {
+        super::message::send_with_fd(self.control, &Message::Socket(socket).encode(), fd)
     }
 
     fn limit(&mut self, resource: u32, value: u64) -> Result<()> {

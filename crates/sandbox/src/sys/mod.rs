@@ -2,11 +2,14 @@
 //! is sound. No decision is taken here.
 
 mod command;
+mod datagram;
 mod fork;
 mod identity;
 mod linux;
 mod message;
 mod mount;
+mod network;
+mod role;
 mod signals;
 
 pub(crate) use command::{
@@ -14,11 +17,13 @@ pub(crate) use command::{
     set_file_mask, signal_group, take_foreground, wait_for_two,
 };
 pub use command::{become_subreaper, kill_descendants};
+pub use datagram::{Asker, receive_question, send_answer};
 pub(crate) use fork::{Cloned, Waited, clone_sandbox, exit_now, start_command, wait_any, wipe_environment};
 pub use fork::{fork_role, fork_role_with, set_process_name, wait_for};
 pub(crate) use identity::{IdMapping, namespace_with_mapping, pidfd_signal, wait_pidfd};
 pub(crate) use linux::{Linux, landlock_version};
 pub(crate) use message::{PACKET, packet_pair, receive, send};
 pub(crate) use mount::{prepare_overlay, prepare_tree};
+pub use role::{become_role, forget_environment};
 pub(crate) use signals::reset_for_child;
 pub use signals::{Signals, raise_stop};

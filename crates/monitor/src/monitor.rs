@@ -1,0 +1,241 @@
+//! Decides about flows: a message in, actions out. No I/O.
+
+use crate::message::{DialError, FlowId, FromBroker, FromGateway, MAX_ADDRESSES, ToBroker, ToGateway};
+use crate::report::{Counts, Report};
+use fumehood_destination::{Access, Class, Denied, Destination, Rules, class};
+use fumehood_policy::value::{HostName, Port};
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// How many flows may be open at a time: beyond it they are refused. The gateway keeps to less by itself.
+const MAX_FLOWS: usize = 1024;
+
+/// What is allowed.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// Allow rules.
+    pub rules: Rules,
+    /// Ports of this machine's loopback that appear on the sandbox's.
+    pub host: Vec<Port>,
+}
+
+impl Policy {
+    /// Whether nothing can be reached.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty() && self.host.is_empty()
+    }
+}
+
+/// What is to be done about a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Tell the gateway. With [`ToGateway::Tunnel`] goes the descriptor that came from the broker, with
+    /// [`ToGateway::Inside`] one of the sandbox's.
+    Gateway(ToGateway),
+    /// Release.
+    Broker(ToBroker),
+    /// Ask the sandbox for a socket, for this flow.
+    Inside(FlowId),
+}
+
+/// The reference monitor of one session's network.
+#[derive(Debug)]
+pub struct Monitor {
+    policy: Policy,
+    flows: HashMap<FlowId, Flow>,
+    counts: Counts,
+}
+
+#[derive(Debug)]
+struct Flow {
+    destination: Option<Destination>,
+    open: bool,
+}
+
+/// Whether requests are read. While they are not, what a rule allows passes unread, the name in the TLS
+/// greeting checked, and the report says so.
+const READS_REQUESTS: bool = false;
+
+impl Monitor {
+    /// Begins with what is allowed.
+    #[must_use]
+    pub fn new(policy: Policy) -> Monitor {
+        Monitor {
+            policy,
+            flows: HashMap::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Changes what is allowed, for flows that are opened from now on.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+    }
+
+    /// How many flows are open.
+    #[must_use]
+    pub fn flows(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        self.counts.report()
+    }
+
+    /// What the gateway claims. A number used twice, or never given, is answered with nothing: an honest
+    /// gateway does not send it.
+    pub fn from_gateway(&mut self, message: FromGateway) -> Option<Action> {
+        match message {
+            FromGateway::Open { flow, destination } => self.open(flow, destination),
+            FromGateway::Enter { flow } => {
+                self.begin(flow, None)?;
+                Some(Action::Inside(flow))
+            }
+            FromGateway::Broken { destination, why } => {
+                self.counts.block(&destination, why.to_string(), None);
+                None
+            }
+            FromGateway::Closed { flow, sent, received } => {
+                let ended = self.flows.remove(&flow)?;
+                if let (Some(destination), true) = (ended.destination, ended.open) {
+                    self.counts.tunnel(&destination, sent, received);
+                }
+                None
+            }
+        }
+    }
+
+    fn begin(&mut self, flow: FlowId, destination: Option<Destination>) -> Option<()> {
+        if self.flows.contains_key(&flow) || self.flows.len() >= MAX_FLOWS {
+            return None;
+        }
+        let open = false;
+        self.flows.insert(flow, Flow { destination, open });
+        Some(())
+    }
+
+    fn open(&mut self, flow: FlowId, destination: Destination) -> Option<Action> {
+        if self.begin(flow, Some(destination.clone())).is_none() {
+            return Some(Action::Gateway(ToGateway::Refused { flow }));
+        }
+        if is_loopback(&destination.host) {
+            return Some(self.open_host_port(flow, destination));
+        }
+        let decision = self.policy.rules.connect(&destination);
+        match (decision.verdict, decision.rule) {
+            (Ok(()), Some(rule)) => Some(match rule.access() {
+                Access::Http(_) if READS_REQUESTS => Action::Gateway(ToGateway::Inspect { flow }),
+                _ => self.dial(flow, destination),
+            }),
+            (Err(why), _) => Some(self.deny(flow, &destination, &why)),
+            (Ok(()), None) => Some(self.deny(flow, &destination, &Denied::Host)),
+        }
+    }
+
+    fn open_host_port(&mut self, flow: FlowId, destination: Destination) -> Action {
+        if !self.policy.host.contains(&destination.port) {
+            return self.deny(flow, &destination, &Denied::Port);
+        }
+        Action::Broker(ToBroker::Dial {
+            flow,
+            destination,
+            permitted: vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)],
+        })
+    }
+
+    fn dial(&self, flow: FlowId, destination: Destination) -> Action {
+        let mut permitted = self.policy.rules.addresses(destination.port);
+        permitted.truncate(MAX_ADDRESSES);
+        Action::Broker(ToBroker::Dial {
+            flow,
+            destination,
+            permitted,
+        })
+    }
+
+    fn deny(&mut self, flow: FlowId, destination: &Destination, why: &Denied) -> Action {
+        self.counts
+            .block(destination, why.to_string(), Some(words(destination)));
+        self.refuse(flow)
+    }
+
+    fn refuse(&mut self, flow: FlowId) -> Action {
+        self.flows.remove(&flow);
+        Action::Gateway(ToGateway::Refused { flow })
+    }
+
+    /// What the broker answers. For a flow that is no longer open: nothing, and what came with it is
+    /// closed.
+    pub fn from_broker(&mut self, message: &FromBroker) -> Option<Action> {
+        match message {
+            FromBroker::Connected { flow, .. } => {
+                let known = self.flows.get_mut(flow).filter(|f| !f.open)?;
+                known.open = true;
+                Some(Action::Gateway(ToGateway::Tunnel { flow: *flow }))
+            }
+            FromBroker::Failed { flow, why } => {
+                let known = self.flows.get(flow).filter(|f| !f.open)?;
+                if let Some(destination) = known.destination.clone() {
+                    self.failed(&destination, *why);
+                }
+                Some(self.refuse(*flow))
+            }
+        }
+    }
+
+    fn failed(&mut self, destination: &Destination, why: DialError) {
+        match why {
+            DialError::Address(address) => {
+                let words = to_address(address, destination.port);
+                self.counts.block(destination, why.to_string(), words);
+            }
+            _ => self.counts.fail(destination, why.to_string()),
+        }
+    }
+
+    /// The sandbox gave a socket for a flow, or could not.
+    pub fn inside(&mut self, flow: FlowId, given: bool) -> Option<Action> {
+        let known = self.flows.get_mut(&flow).filter(|f| !f.open)?;
+        known.open = true;
+        Some(if given {
+            Action::Gateway(ToGateway::Inside { flow })
+        } else {
+            self.refuse(flow)
+        })
+    }
+}
+
+fn is_loopback(host: &HostName) -> bool {
+    match host {
+        HostName::Name(name) => name == "localhost",
+        HostName::Address(address) => address.is_loopback(),
+    }
+}
+
+/// What to write after `--allow`.
+fn words(destination: &Destination) -> String {
+    let Destination { host, port } = destination;
+    if is_loopback(host) {
+        format!("localhost:{port}")
+    } else if port.get() == 443 {
+        host.to_string()
+    } else {
+        destination.to_string()
+    }
+}
+
+/// The words that name an address; none for those that no rule can name.
+fn to_address(address: IpAddr, port: Port) -> Option<String> {
+    let host = HostName::Address(address);
+    let nobody = matches!(
+        class(address),
+        Class::Loopback | Class::Unspecified | Class::Multicast
+    );
+    (!nobody).then(|| words(&Destination { host, port }))
+}
+
+#[cfg(test)]
+mod tests;

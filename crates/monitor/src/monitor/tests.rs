@@ -1,0 +1,181 @@
+use super::*;
+use crate::message::{Broken, FromGateway as From, ToGateway as To};
+use fumehood_destination::Rule;
+use fumehood_policy::config::Allow;
+use proptest::prelude::*;
+use std::io;
+use std::net::SocketAddr;
+
+fn to(text: &str) -> Destination {
+    Destination::authority(text.as_bytes(), None).unwrap()
+}
+
+fn monitor(hosts: &[&str], ports: &[u16]) -> Monitor {
+    let rule = |host: &&str| Rule::new(&Allow::host(host.parse().unwrap())).unwrap();
+    Monitor::new(Policy {
+        rules: Rules::new(hosts.iter().map(rule).collect()).unwrap(),
+        host: ports.iter().filter_map(|p| Port::new(*p)).collect(),
+    })
+}
+
+fn open(flow: FlowId, destination: &str) -> From {
+    From::Open {
+        flow,
+        destination: to(destination),
+    }
+}
+
+fn refused(flow: FlowId) -> Option<Action> {
+    Some(Action::Gateway(To::Refused { flow }))
+}
+
+fn connected(flow: FlowId) -> FromBroker {
+    FromBroker::Connected {
+        flow,
+        address: SocketAddr::from(([192, 0, 2, 7], 443)),
+    }
+}
+
+/// What is denied never reaches the broker, and the report has the words to allow it.
+#[test]
+fn denials_teach() {
+    let mut monitor = monitor(&["example.com"], &[]);
+    let wanted = [
+        ("evil.example:443", "evil.example", "no rule allows this host"),
+        (
+            "example.com:22",
+            "example.com:22",
+            "the rule for this host is for another port",
+        ),
+        ("192.0.2.7:443", "192.0.2.7", "no rule allows this host"),
+        ("[2001:db8::7]:80", "[2001:db8::7]:80", "no rule allows this host"),
+        (
+            "127.0.0.1:5432",
+            "localhost:5432",
+            "the rule for this host is for another port",
+        ),
+    ];
+    for (flow, (destination, words, why)) in (0..).zip(wanted) {
+        assert_eq!(monitor.from_gateway(open(flow, destination)), refused(flow));
+        let report = monitor.report();
+        let line = report.blocked.iter().find(|b| b.destination == to(destination));
+        let line = line.unwrap();
+        assert_eq!((line.allow.as_deref(), line.why.as_str()), (Some(words), why));
+    }
+}
+
+#[test]
+fn an_allowed_flow_is_released_once_and_counted() {
+    let mut monitor = monitor(&["*.example.com", "10.0.0.5:443", "10.0.0.6:80"], &[]);
+    let release = monitor.from_gateway(open(1, "a.example.com:443"));
+    let dial = ToBroker::Dial {
+        flow: 1,
+        destination: to("a.example.com:443"),
+        permitted: vec!["10.0.0.5".parse().unwrap()],
+    };
+    assert_eq!(release, Some(Action::Broker(dial)));
+    assert_eq!(monitor.from_gateway(open(1, "a.example.com:443")), refused(1));
+    let tunnel = Some(Action::Gateway(To::Tunnel { flow: 1 }));
+    assert_eq!(monitor.from_broker(&connected(1)), tunnel);
+    assert_eq!(monitor.from_broker(&connected(1)), None);
+    let closed = From::Closed {
+        flow: 1,
+        sent: 3,
+        received: 5,
+    };
+    assert_eq!(monitor.from_gateway(closed.clone()), None);
+    assert_eq!(monitor.from_gateway(closed), None);
+    let tunnels = monitor.report().tunnels;
+    assert_eq!(
+        (tunnels[0].times, tunnels[0].sent, tunnels[0].received),
+        (1, 3, 5)
+    );
+}
+
+/// An answer for a flow that was never opened, or that the gateway gave up, opens nothing.
+#[test]
+fn an_answer_without_a_question_opens_nothing() {
+    let mut monitor = monitor(&["example.com"], &[]);
+    assert_eq!(monitor.from_broker(&connected(9)), None);
+    monitor.from_gateway(open(1, "example.com:443"));
+    monitor.from_gateway(From::Closed {
+        flow: 1,
+        sent: 0,
+        received: 0,
+    });
+    assert_eq!(monitor.from_broker(&connected(1)), None);
+    assert!(monitor.report().tunnels.is_empty());
+}
+
+#[test]
+fn what_the_broker_refuses_is_told_with_the_address_to_name() {
+    let mut monitor = monitor(&["db.example:5432"], &[]);
+    monitor.from_gateway(open(1, "db.example:5432"));
+    let failed = |flow, why| FromBroker::Failed { flow, why };
+    let private = failed(1, DialError::Address("10.1.2.3".parse().unwrap()));
+    assert_eq!(monitor.from_broker(&private), refused(1));
+    let line = &monitor.report().blocked[0];
+    assert_eq!(line.allow.as_deref(), Some("10.1.2.3:5432"));
+    assert!(line.why.contains("a private address"), "{}", line.why);
+    monitor.from_gateway(open(2, "db.example:5432"));
+    let gone = failed(
+        2,
+        DialError::Connect(io::Error::from_raw_os_error(111).raw_os_error().unwrap()),
+    );
+    assert_eq!(monitor.from_broker(&gone), refused(2));
+}
+
+/// The host's loopback is reached by its port only, and on loopback only.
+#[test]
+fn host_ports() {
+    let mut monitor = monitor(&[], &[5432]);
+    for (flow, name) in [(1, "127.0.0.1:5432"), (2, "[::1]:5432"), (3, "localhost:5432")] {
+        let action = monitor.from_gateway(open(flow, name));
+        let loopback: Vec<IpAddr> = vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()];
+        assert!(
+            matches!(&action, Some(Action::Broker(ToBroker::Dial { permitted, .. })) if *permitted == loopback),
+            "{action:?}"
+        );
+    }
+    assert_eq!(monitor.from_gateway(open(4, "127.0.0.1:5433")), refused(4));
+    assert_eq!(monitor.from_gateway(open(5, "example.com:5432")), refused(5));
+}
+
+/// A flood of names and flows takes bounded memory.
+#[test]
+fn counts_and_flows_are_bounded() {
+    let mut monitor = monitor(&["*.example.com"], &[]);
+    for n in 0..5000 {
+        let _refused = monitor.from_gateway(open(n, &format!("h{n}.evil.example:443")));
+        let _released = monitor.from_gateway(open(10_000 + n, &format!("h{n}.example.com:443")));
+        let _counted = monitor.from_gateway(From::Broken {
+            destination: to(&format!("b{n}.example.com:443")),
+            why: Broken::Hidden,
+        });
+    }
+    assert_eq!(monitor.flows.len(), MAX_FLOWS);
+    let report = monitor.report();
+    assert_eq!(report.blocked.len(), 256);
+    assert!(report.more > 5000);
+}
+
+proptest! {
+    /// Whatever a gateway that was taken over sends: nothing is released but what a rule names.
+    #[test]
+    fn only_what_a_rule_names_is_released(messages in proptest::collection::vec(
+        (0u8..4, 0u64..4, "(example\\.com|evil\\.example|10\\.0\\.0\\.5):(443|80)"), 0..40)) {
+        let mut monitor = monitor(&["example.com"], &[]);
+        for (kind, flow, destination) in messages {
+            let destination = to(&destination);
+            let message = match kind {
+                0 | 1 => From::Open { flow, destination },
+                2 => From::Closed { flow, sent: 1, received: 1 },
+                _ => From::Broken { destination, why: Broken::NoName },
+            };
+            if let Some(Action::Broker(ToBroker::Dial { destination, permitted, .. })) = monitor.from_gateway(message) {
+                prop_assert_eq!(destination, to("example.com:443"));
+                prop_assert!(permitted.is_empty());
+            }
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! The network of a run, from the supervisor's side: it keeps the sandbox's sockets unread until something
+//! arrives at one, starts gateway and broker then, and asks the monitor about every message of theirs.
+
+use fumehood_monitor::{
+    Action, Channel, FlowId, FromBroker, FromGateway, Monitor, Packet, Policy, Report, ToGateway, Wire, pair,
+};
+use fumehood_sandbox::{Boundary, Errno, Socket, Way, become_role, forget_environment, fork_role, wait_for};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Signal, pidfd_send_signal};
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// What a run may reach, and what reaches it.
+#[derive(Debug, Default)]
+pub struct Network {
+    /// What may be reached.
+    pub policy: Policy,
+    /// Ports inside that the host's loopback leads to.
+    pub published: Vec<Published>,
+    /// What not to try: see [`Boundary::best`].
+    pub best: Way,
+}
+
+/// A port inside, and where it is open outside.
+#[derive(Debug)]
+pub struct Published {
+    listener: OwnedFd,
+    inside: u16,
+}
+
+impl Published {
+    /// Opens a port of the host.
+    ///
+    /// # Errors
+    /// It is taken, or the address is not this machine's.
+    pub fn open(address: IpAddr, outside: u16, inside: u16) -> std::io::Result<Published> {
+        let listener = TcpListener::bind(SocketAddr::new(address, outside))?;
+        listener.set_nonblocking(true)?;
+        let listener = listener.into();
+        Ok(Published { listener, inside })
+    }
+}
+
+impl Network {
+    /// Whether there is nothing to reach and nothing that reaches in: the sandbox has loopback only.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.policy.is_empty() && self.published.is_empty()
+    }
+
+    /// What the sandbox has to be built with.
+    #[must_use]
+    pub fn boundary(&self) -> Option<Boundary> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut ports: Vec<u16> = self.policy.rules.ports().map(|p| p.get()).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        let host: Vec<u16> = self.policy.host.iter().map(|p| p.get()).collect();
+        ports.retain(|p| !host.contains(p) && *p != 53);
+        let best = self.best;
+        Some(Boundary { ports, host, best })
+    }
+}
+
+/// Messages that may wait for a process that does not read: beyond it it is ended.
+const WAITING: usize = 1024;
+/// How long connections may take to end after the sandbox has.
+const ENDING: Duration = Duration::from_millis(300);
+
+/// The sandbox's sockets, before anybody reads them.
+#[derive(Debug, Default)]
+struct Gathered {
+    gate: Option<(OwnedFd, Way)>,
+    names: Option<OwnedFd>,
+    ports: Vec<OwnedFd>,
+    published: Vec<(OwnedFd, u16)>,
+}
+
+/// A helper process and the channel to it.
+#[derive(Debug)]
+struct Helper {
+    process: OwnedFd,
+    channel: Channel,
+    waiting: VecDeque<(Vec<u8>, Option<OwnedFd>)>,
+}
+
+/// What the supervisor does for the network.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    monitor: Monitor,
+    gathered: Gathered,
+    helpers: Option<(Helper, Helper)>,
+    /// Flows that wait for a socket of the sandbox, in the order in which those were asked for.
+    entering: VecDeque<FlowId>,
+    way: Option<Way>,
+    lost: Option<&'static str>,
+    over: bool,
+}
+
+impl Watch {
+    pub(crate) fn new(network: Network) -> Watch {
+        let published = network.published.into_iter().map(|p| (p.listener, p.inside));
+        Watch {
+            monitor: Monitor::new(network.policy),
+            gathered: Gathered {
+                published: published.collect(),
+                ..Gathered::default()
+            },
+            helpers: None,
+            entering: VecDeque::new(),
+            way: None,
+            lost: None,
+            over: false,
+        }
+    }
+
+    /// The sandbox hands out a socket.
+    pub(crate) fn take(&mut self, socket: Socket, fd: OwnedFd) {
+        match socket {
+            Socket::Gate(way) => {
+                self.way = Some(way);
+                self.gathered.gate = Some((fd, way));
+            }
+            Socket::Names => self.gathered.names = Some(fd),
+            Socket::Port(_) | Socket::Host(_) => self.gathered.ports.push(fd),
+            Socket::Inside => {
+                if let Some(flow) = self.entering.pop_front()
+                    && let Some(action) = self.monitor.inside(flow, true)
+                {
+                    let _asked = self.act(action, Some(fd));
+                }
+            }
+        }
+    }
+
+    /// What to wait for: before the start, the sockets; then the two processes and what they say.
+    pub(crate) fn watched(&self) -> Vec<PollFd<'_>> {
+        let read = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
+        if let Some((gateway, broker)) = &self.helpers {
+            let both = [gateway, broker];
+            let channel = |h: &&'_ Helper| -> PollFlags {
+                if h.waiting.is_empty() {
+                    PollFlags::IN
+                } else {
+                    PollFlags::IN | PollFlags::OUT
+                }
+            };
+            return both
+                .iter()
+                .flat_map(|h| {
+                    [
+                        PollFd::from_borrowed_fd(h.channel.as_fd(), channel(h)),
+                        read(h.process.as_fd()),
+                    ]
+                })
+                .collect();
+        }
+        if self.over {
+            return Vec::new();
+        }
+        let Gathered {
+            gate,
+            names,
+            ports,
+            published,
+        } = &self.gathered;
+        let (Some((gate, _)), Some(names)) = (gate, names) else {
+            return Vec::new();
+        };
+        [gate, names]
+            .into_iter()
+            .chain(ports)
+            .chain(published.iter().map(|(fd, _)| fd))
+            .map(|fd| read(fd.as_fd()))
+            .collect()
+    }
+
+    /// Something of [`Watch::watched`] is ready. Gives how many sockets are to be asked of the sandbox.
+    pub(crate) fn ready(&mut self) -> usize {
+        if self.helpers.is_none() {
+            match self.start() {
+                Ok(helpers) => self.helpers = Some(helpers),
+                Err(_) => self.lose("gateway"),
+            }
+            return 0;
+        }
+        self.hear()
+    }
+
+    fn start(&mut self) -> Result<(Helper, Helper), Errno> {
+        let gathered = std::mem::take(&mut self.gathered);
+        let (Some((gate, way)), Some(names)) = (gathered.gate, gathered.names) else {
+            return Err(Errno(libc::EBADF));
+        };
+        let sockets = fumehood_gateway::Sockets {
+            gate,
+            way,
+            names,
+            ports: gathered.ports,
+            published: gathered.published,
+        };
+        let gateway = Helper::start(move |channel| {
+            let mut keep: Vec<_> = sockets.all().collect();
+            keep.push(channel.as_fd());
+            if become_role(c"fumehood-gate", &keep).is_err() {
+                return 1;
+            }
+            forget_environment();
+            fumehood_gateway::run(sockets, channel)
+        })?;
+        let broker = Helper::start(|channel| {
+            if become_role(c"fumehood-broker", &[channel.as_fd()]).is_err() {
+                return 1;
+            }
+            fumehood_broker::run(channel)
+        })?;
+        Ok((gateway, broker))
+    }
+
+    /// Takes what both say, in bounds, and sends what waits.
+    fn hear(&mut self) -> usize {
+        let mut asked = 0;
+        for _ in 0..64 {
+            let Some((gateway, broker)) = &mut self.helpers else {
+                return asked;
+            };
+            gateway.flush();
+            broker.flush();
+            let said = (gateway.said(), broker.said());
+            match said {
+                (Said::Gone, _) => self.lose("gateway"),
+                (_, Said::Gone) => self.lose("broker"),
+                (Said::Nothing, Said::Nothing) => return asked,
+                (of_gateway, of_broker) => {
+                    if let Said::This(packet) = of_gateway {
+                        asked += self.of_gateway(&packet);
+                    }
+                    if let Said::This(packet) = of_broker {
+                        self.of_broker(packet);
+                    }
+                }
+            }
+        }
+        asked
+    }
+
+    fn of_gateway(&mut self, packet: &Packet) -> usize {
+        let action = FromGateway::decode(&packet.bytes).and_then(|m| self.monitor.from_gateway(m));
+        action.map_or(0, |action| self.act(action, None))
+    }
+
+    fn of_broker(&mut self, packet: Packet) {
+        let action = FromBroker::decode(&packet.bytes).and_then(|m| self.monitor.from_broker(&m));
+        if let Some(action) = action {
+            self.act(action, packet.fd);
+        }
+    }
+
+    fn act(&mut self, action: Action, fd: Option<OwnedFd>) -> usize {
+        let Some((gateway, broker)) = &mut self.helpers else {
+            return 0;
+        };
+        match action {
+            Action::Gateway(message @ (ToGateway::Tunnel { .. } | ToGateway::Inside { .. })) => {
+                gateway.send(message.encode(), fd);
+            }
+            Action::Gateway(message) => gateway.send(message.encode(), None),
+            Action::Broker(message) => broker.send(message.encode(), None),
+            Action::Inside(flow) => {
+                self.entering.push_back(flow);
+                return 1;
+            }
+        }
+        0
+    }
+
+    /// One of the two is gone: the network is, and the walls stay.
+    fn lose(&mut self, which: &'static str) {
+        self.lost.get_or_insert(which);
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.over = true;
+        self.gathered = Gathered::default();
+        if let Some((gateway, broker)) = self.helpers.take() {
+            gateway.end();
+            broker.end();
+        }
+    }
+
+    /// The sandbox is gone: connections end, both processes too.
+    pub(crate) fn finish(mut self) -> Report {
+        let until = Instant::now() + ENDING;
+        while self.helpers.is_some() && self.monitor.flows() > 0 && Instant::now() < until {
+            let pause = Timespec {
+                tv_sec: 0,
+                tv_nsec: 20_000_000,
+            };
+            let _interrupted = poll(&mut self.watched(), Some(&pause));
+            self.hear();
+        }
+        if self.helpers.is_some() {
+            self.hear();
+        }
+        self.end();
+        let mut report = self.monitor.report();
+        report.lost = self.lost;
+        report
+    }
+
+    /// How connections reach the boundary, once that is known.
+    pub(crate) fn way(&self) -> Option<Way> {
+        self.way
+    }
+}
+
+enum Said {
+    This(Packet),
+    Nothing,
+    Gone,
+}
+
+impl Helper {
+    fn start(role: impl FnOnce(Channel) -> i32) -> Result<Helper, Errno> {
+        let (ours, theirs) = pair().map_err(|e| Errno(e.raw_os_error()))?;
+        let process = fork_role(move || role(theirs))?;
+        Ok(Helper {
+            process,
+            channel: ours,
+            waiting: VecDeque::new(),
+        })
+    }
+
+    fn said(&self) -> Said {
+        match self.channel.receive() {
+            Ok(Some(packet)) => Said::This(packet),
+            Err(rustix::io::Errno::AGAIN) => Said::Nothing,
+            Ok(None) | Err(_) => Said::Gone,
+        }
+    }
+
+    fn send(&mut self, bytes: Vec<u8>, fd: Option<OwnedFd>) {
+        self.waiting.push_back((bytes, fd));
+        self.flush();
+        if self.waiting.len() > WAITING {
+            self.kill();
+        }
+    }
+
+    fn flush(&mut self) {
+        while let Some((bytes, fd)) = self.waiting.front() {
+            match self.channel.send(bytes, fd.as_ref().map(AsFd::as_fd)) {
+                Err(rustix::io::Errno::AGAIN) => return,
+                // Gone: that is seen where it is listened to.
+                _ => drop(self.waiting.pop_front()),
+            }
+        }
+    }
+
+    fn kill(&self) {
+        let _gone = pidfd_send_signal(&self.process, Signal::KILL);
+    }
+
+    fn end(self) {
+        self.kill();
+        wait_for(self.process.as_fd());
+    }
+}

@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""Test hosts in a network namespace of their own: hosts.py LOG COMMAND...
+
+Run it with unshare(1) in new network and mount namespaces. Every address of the world is local there.
+On 8.8.4.4 and 2001:4860:4860::8844, which are good.example, stand real servers; on every other address,
+and on port 53 of all, stands a canary that writes down who came, where to, and what was sent. The
+command then runs, and its status is this program's.
+"""
+
+import json, os, socket, ssl, subprocess, sys, tempfile, threading
+
+LOG = open(sys.argv[1], "a", buffering=1)
+GOOD = {socket.AF_INET: "8.8.4.4", socket.AF_INET6: "2001:4860:4860::8844"}
+PORTS = [22, 80, 443, 3000, 5432, 8443, 9418]
+HOSTS = """\
+127.0.0.1 localhost
+::1 localhost
+8.8.4.4 good.example api.good.example other.example
+2001:4860:4860::8844 six.example
+9.9.9.9 evil.example
+10.1.2.3 private.example
+10.1.2.3 mixed.example
+8.8.4.4 mixed.example
+127.0.0.1 loop.example
+::1 loop6.example
+0.0.0.0 zero.example
+169.254.169.254 metadata.example
+100.64.0.1 carrier.example
+64:ff9b::a01:203 nat64.example
+::ffff:10.1.2.3 mapped.example
+198.18.1.0 synthetic.example
+"""
+
+
+def note(**what):
+    LOG.write(json.dumps(what) + "\n")
+
+
+def run(*words):
+    subprocess.run(words, check=True)
+
+
+def prepare(place):
+    run("ip", "link", "set", "lo", "up")
+    run("ip", "route", "add", "local", "0.0.0.0/0", "dev", "lo")
+    run("ip", "-6", "route", "add", "local", "::/0", "dev", "lo")
+    run("ip", "addr", "add", GOOD[socket.AF_INET6] + "/128", "dev", "lo", "nodad")
+    files = {
+        "hosts": HOSTS,
+        "resolv.conf": "nameserver 192.0.2.53\noptions timeout:1 attempts:1\n",
+        "nsswitch.conf": "hosts: files dns\npasswd: files\ngroup: files\n",
+    }
+    for name, text in files.items():
+        path = os.path.join(place, name)
+        with open(path, "w") as file:
+            file.write(text)
+        run("mount", "--bind", path, os.path.realpath("/etc/" + name))
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+        "-days", "2", "-subj", "/CN=good.example", "-addext", "subjectAltName=DNS:good.example",
+        "-keyout", place + "/key", "-out", place + "/certificate")
+
+
+def listener(family, address, port, kind=socket.SOCK_STREAM):
+    one = socket.socket(family, kind)
+    if family == socket.AF_INET6:
+        one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # the more exact address is preferred
+    one.bind((address, port))
+    if kind == socket.SOCK_STREAM:
+        one.listen(512)
+    return one
+
+
+def forever(one, serve):
+    def loop():
+        while True:
+            connection, _ = one.accept()
+            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=loop, daemon=True).start()
+
+
+def canary(connection):
+    to = connection.getsockname()
+    connection.settimeout(1)
+    try:
+        sent = connection.recv(65536)
+    except OSError:
+        sent = b""
+    note(canary=f"{to[0]}:{to[1]}", bytes=sent.decode("latin-1"))
+    connection.close()
+
+
+def questions(one):
+    while True:
+        data, _ = one.recvfrom(4096)
+        note(dns=data[12:].split(b"\0")[0].decode("latin-1"))
+
+
+def web(connection):
+    with connection:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            more = connection.recv(65536)
+            if not more:
+                return
+            head += more
+        note(good="http", bytes=head.decode("latin-1"))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n")
+
+
+def secure(context):
+    def serve(connection):
+        # What came before the handshake is complete is seen by nobody else: it is written down too.
+        begun = connection.recv(5, socket.MSG_PEEK)
+        note(good="tls", bytes=len(begun))
+        try:
+            with context.wrap_socket(connection, server_side=True) as inner:
+                web(inner)
+        except OSError:
+            connection.close()
+
+    return serve
+
+
+def first(connection):
+    """The server speaks first, then says everything again, then its count when the client has ended."""
+    with connection:
+        connection.sendall(b"ready\n")
+        total = 0
+        while True:
+            data = connection.recv(65536)
+            if not data:
+                break
+            total += len(data)
+            connection.sendall(data)
+        connection.sendall(f"{total} in all\n".encode())
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="fumehood-hosts-") as place:
+        prepare(place)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(place + "/certificate", place + "/key")
+        serves = {80: web, 443: secure(context), 5432: first, 22: first, 8443: secure(context)}
+        for family, everywhere in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+            for port in PORTS:
+                forever(listener(family, everywhere, port), canary)
+            for port, serve in serves.items():
+                forever(listener(family, GOOD[family], port), serve)
+            one = listener(family, everywhere, 53, socket.SOCK_DGRAM)
+            threading.Thread(target=questions, args=(one,), daemon=True).start()
+        # The host's own loopback, for --allow localhost:PORT.
+        forever(listener(socket.AF_INET, "127.0.0.1", 5433), first)
+        status = subprocess.run(sys.argv[2:]).returncode
+        for name in ("hosts", "resolv.conf", "nsswitch.conf"):
+            run("umount", os.path.realpath("/etc/" + name))
+    return status if status >= 0 else 128 - status
+
+
+sys.exit(main())

@@ -1,0 +1,140 @@
+//! Test hosts in a network namespace of their own, around a run: real servers on one address, a canary on
+//! every other one (tests/network/hosts.py).
+
+use crate::output::Output;
+use crate::programs::is_root;
+use crate::world::World;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Test hosts around a run.
+#[derive(Debug)]
+pub struct Hosts {
+    /// The folders around the run.
+    pub world: World,
+    log: PathBuf,
+}
+
+/// What a run said, and what the hosts saw.
+#[derive(Debug)]
+pub struct Ran {
+    /// What was printed.
+    pub out: Output,
+    /// What the hosts wrote down, a JSON object a line.
+    pub log: String,
+}
+
+impl Default for Hosts {
+    fn default() -> Hosts {
+        Hosts::new()
+    }
+}
+
+impl Hosts {
+    /// Hosts that are not there yet: they come and go with each run.
+    #[must_use]
+    pub fn new() -> Hosts {
+        let world = World::new();
+        let log = world.own("state").join("hosts.log");
+        fs::write(&log, "").unwrap();
+        Hosts { world, log }
+    }
+
+    /// Runs a command, test hosts around it, with these flags of `fumehood run`.
+    #[must_use]
+    pub fn run(&self, flags: &[&str], command: &[&str]) -> Ran {
+        let script = self.world.own("state").join("hosts.py");
+        fs::write(&script, include_str!("../network/hosts.py")).unwrap();
+        let (script, log) = (script.to_str().unwrap(), self.log.to_str().unwrap());
+        let mut wrapper = vec!["unshare", "--net", "--mount"];
+        if !is_root() {
+            wrapper.extend(["--user", "--map-root-user"]);
+        }
+        wrapper.extend(["python3", script, log]);
+        let sandbox = self.world.sandbox().under(wrapper).flags(flags);
+        let out = sandbox.deadline(Duration::from_secs(60)).run(command);
+        let log = fs::read_to_string(&self.log).unwrap();
+        Ran { out, log }
+    }
+
+    /// The same for a shell.
+    #[must_use]
+    pub fn sh(&self, flags: &[&str], script: &str) -> Ran {
+        self.run(flags, &["sh", "-c", script])
+    }
+
+    /// The same for Python, with `dial`, `tls` and `ask`.
+    #[must_use]
+    pub fn python(&self, flags: &[&str], script: &str) -> Ran {
+        self.run(flags, &["python3", "-c", &format!("{PRELUDE}\n{script}")])
+    }
+}
+
+impl Ran {
+    /// Nobody came to a canary, and no resolver was asked.
+    #[track_caller]
+    pub fn nothing_left(&self) -> &Ran {
+        assert!(
+            !self.log.contains("canary") && !self.log.contains("dns"),
+            "{}\n{}",
+            self.log,
+            self.out.errors()
+        );
+        self
+    }
+
+    /// How often is not asked: a client may or may not try a name's second address.
+    #[track_caller]
+    pub fn says(&self, words: &str) -> &Ran {
+        let said = (2..9).fold(self.out.errors(), |said, n| {
+            said.replace(&format!(" ({n} times)"), "")
+        });
+        assert!(said.contains(words), "{words:?} is not in: {said}\n{}", self.log);
+        self
+    }
+
+    /// Exactly this on standard output.
+    #[track_caller]
+    pub fn prints(&self, expected: &str) -> &Ran {
+        assert_eq!(
+            self.out.text().trim(),
+            expected,
+            "{}\n{}",
+            self.out.errors(),
+            self.log
+        );
+        self
+    }
+}
+
+/// `dial(host, port)` says what happened: what the far side sent, or the error's name.
+const PRELUDE: &str = r#"
+import errno, os, socket, ssl, struct, subprocess, sys, time
+def name(e): return errno.errorcode.get(e.errno, str(e)) if isinstance(e, OSError) and e.errno else type(e).__name__
+def dial(host, port, send=b"", family=0):
+    try:
+        with socket.create_connection((host, port), 5) as s:
+            s.settimeout(8)
+            if send: s.sendall(send)
+            return s.recv(100).decode("latin-1").strip() or "end"
+    except OSError as e: return name(e)
+def tls(host, port, sni, to=None):
+    c = ssl.create_default_context(); c.check_hostname = False; c.verify_mode = ssl.CERT_NONE
+    try:
+        with socket.create_connection((to or host, port), 5) as s:
+            with c.wrap_socket(s, server_hostname=sni) as t:
+                t.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                return "answered" if t.recv(100) else "end"
+    except OSError as e: return name(e)
+def ask(server, question, tcp=False, kind=1):
+    q = struct.pack(">HHHHHH", 7, 256, 1, 0, 0, 0) + b"".join(bytes([len(l)]) + l for l in question.encode().split(b".")) + b"\0" + struct.pack(">HH", kind, 1)
+    family = socket.AF_INET6 if ":" in server else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM) as s:
+        s.settimeout(5); s.connect((server, 53))
+        if tcp:
+            s.sendall(struct.pack(">H", len(q)) + q); a = s.recv(1000)[2:]
+        else:
+            s.send(q); a = s.recv(1000)
+        return (a[3] & 15, socket.inet_ntop(socket.AF_INET, a[-4:]) if a[7] and kind == 1 else a[7])
+"#;
