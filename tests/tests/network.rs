@@ -395,7 +395,15 @@ fn the_walls_stay_when_the_gateway_goes() {
             .flags(["--allow", "good.example"])
             .start(&["python3", "-c", script]);
         running.await_file(&world.project().join("asked"));
-        let pid = descendant(running.pid(), which).unwrap_or_else(|| panic!("no {which}"));
+        // A list of children may miss one while another ends (proc(5)).
+        let look = || descendant(running.pid(), which);
+        let pid = (0..50).find_map(|_| {
+            look().or_else(|| {
+                std::thread::sleep(Duration::from_millis(20));
+                None
+            })
+        });
+        let pid = pid.unwrap_or_else(|| panic!("no {which}"));
         rustix::process::kill_process(
             rustix::process::Pid::from_raw(pid).unwrap(),
             rustix::process::Signal::KILL,

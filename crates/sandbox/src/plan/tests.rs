@@ -137,24 +137,24 @@ fn the_calls_for_a_boundary() {
     netlink 0 64 bytes
     netlink 0 56 bytes
     netlink 12 980 bytes
-    socket Host(5432) = 102
-    send 102 Host(5432)
-    socket Port(53) = 103
-    send 103 Port(53)
-    socket Names = 104
-    send 104 Names
-    socket Gate(Transparent) = 105
-    send 105 Gate(Transparent)
-    fchdir 100, pivot_root, umount2
-    mount_setattr 100 read-only
+    socket Host(5432) = 103
+    send 103 Host(5432)
+    socket Port(53) = 104
+    send 104 Port(53)
+    socket Names = 105
+    send 105 Names
+    socket Gate(Transparent) = 106
+    send 106 Gate(Transparent)
+    fchdir 101, pivot_root, umount2
+    mount_setattr 101 read-only
     prlimit 4 0
     setsid
     capset none
     no_new_privs
     not dumpable
-    landlock_create_ruleset 0xffff 0x3 = 106
-    landlock_add_rule 106 "/" 0xd
-    landlock_restrict_self 106
+    landlock_create_ruleset 0xffff 0x3 = 107
+    landlock_add_rule 107 "/" 0xd
+    landlock_restrict_self 107
     seccomp
     "#);
 }
