@@ -309,3 +309,89 @@ fn odd_but_fine() {
         .collect();
     assert_eq!(world.sandbox().flags(flags).sh("echo $V299").ended(0), "299");
 }
+
+/// A network socket as a standard stream would be a door to the host's network: refused before anything starts, and
+/// the other side hears nothing. A pipe and a UNIX pair are fine.
+#[test]
+fn network_sockets_as_standard_streams() {
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::os::fd::OwnedFd;
+    use std::process::Stdio;
+    let world = World::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let tcp = || {
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (OwnedFd::from(near), listener.accept().unwrap().0)
+    };
+    let start = |streams: [Stdio; 3]| {
+        let [stdin, stdout, stderr] = streams;
+        let words = world.sandbox().words(&STARTED);
+        let mut command = host_program(&words[0]);
+        command.args(&words[1..]).current_dir(world.project()).env_clear();
+        command.envs(world.sandbox().environment());
+        command.stdin(stdin).stdout(stdout).stderr(stderr);
+        command.spawn().unwrap().wait_with_output().unwrap()
+    };
+    let (near, mut far) = tcp();
+    let out = start([near.into(), Stdio::piped(), Stdio::piped()]);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(125), "{said}");
+    assert!(said.contains("descriptor 0 is a network socket"), "{said}");
+    let mut heard = Vec::new();
+    far.read_to_end(&mut heard).unwrap();
+    assert_eq!(heard, b"");
+    let (near, mut far) = tcp();
+    let out = start([Stdio::null(), near.into(), Stdio::piped()]);
+    assert_eq!(out.status.code(), Some(125));
+    far.read_to_end(&mut heard).unwrap();
+    assert_eq!(heard, b"");
+    let udp = OwnedFd::from(UdpSocket::bind("127.0.0.1:0").unwrap());
+    assert_eq!(
+        start([udp.into(), Stdio::piped(), Stdio::piped()]).status.code(),
+        Some(125)
+    );
+    let folder = OwnedFd::from(fs::File::open(world.outside()).unwrap());
+    let out = start([folder.into(), Stdio::piped(), Stdio::piped()]);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(
+        out.status.code() == Some(125) && said.contains("is a folder of the host"),
+        "{said}"
+    );
+    assert!(!world.project().join("started").exists());
+    let (near, _far) = std::os::unix::net::UnixStream::pair().unwrap();
+    let out = start([OwnedFd::from(near).into(), Stdio::piped(), Stdio::piped()]);
+    assert_eq!(out.status.code(), Some(0));
+    assert!(world.project().join("started").exists());
+}
+
+/// Someone else's folder above must not become the project: what they put there would be believed and shown
+/// (CVE-2022-24765).
+#[test]
+fn project_roots_that_others_made() {
+    let mut world = World::new();
+    let shared = world.root().join("shared");
+    let mine = shared.join("mine");
+    fs::create_dir_all(shared.join(".git")).unwrap();
+    fs::create_dir(&mine).unwrap();
+    fs::write(shared.join("fumehood.toml"), "nonsense\n").unwrap();
+    fs::write(shared.join("theirs"), "x").unwrap();
+    let project = |world: &World| {
+        let out = world
+            .sandbox()
+            .directory(&mine)
+            .run(&["sh", "-c", "ls ..; echo $PWD"]);
+        (out.code, out.text())
+    };
+    // One's own folder with a wrong file in it stops the run: that it is read is the control.
+    assert_eq!(project(&world).0, 125);
+    if is_root() {
+        return; // to root everything may be another's, and the file is not trusted anyway
+    }
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o777)).unwrap();
+    world.remember();
+    assert_eq!(project(&world), (0, format!("mine\n{}", mine.display())));
+    // Root's is believed, so is one's own.
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(project(&world).0, 125);
+}

@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use fumehood_tests::World;
+use fumehood_tests::{World, host_program};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -193,6 +193,42 @@ fn codex17_hostile_gitfile() {
     )
     .unwrap();
     world.assert_refused(&["list", "../sibling"], &["ENOENT"]);
+}
+
+/// Pipes where git's files are looked for: nobody writes to them, and nothing waits for that.
+#[test]
+fn pipes_in_place_of_worktree_files() {
+    let world = World::new();
+    let project = world.project();
+    let pipe = |path: &std::path::Path| {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        assert!(host_program("mkfifo").arg(path).status().unwrap().success());
+    };
+    let runs = |flags: &[&str]| {
+        let run = world.sandbox().flags(flags);
+        let out = run.deadline(std::time::Duration::from_secs(10)).sh("echo ran");
+        assert_eq!(out.ended(0), "ran");
+    };
+    pipe(&project.join(".git"));
+    runs(&[]);
+    fs::remove_file(project.join(".git")).unwrap();
+    // A pointer to a folder whose own files are pipes.
+    let named = project.join("fake/worktrees/x");
+    for file in ["gitdir", "commondir"] {
+        pipe(&named.join(file));
+    }
+    fs::write(project.join(".git"), format!("gitdir: {}\n", named.display())).unwrap();
+    runs(&[]);
+    fs::remove_file(project.join(".git")).unwrap();
+    // A repository whose lists are pipes; `exclude` is read when something is hidden.
+    for file in ["info/exclude", "config", "HEAD", "commondir"] {
+        pipe(&project.join(".git").join(file));
+    }
+    fs::write(project.join(".env"), "x").unwrap();
+    runs(&["--hide", ".env"]);
+    pipe(&project.join(".gitmodules"));
+    pipe(&project.join("package.json"));
+    runs(&[]);
 }
 
 /// Codex 18, srt 24: a repository within the project works. Its own hooks and configuration are not

@@ -140,6 +140,25 @@ fn landlock_holds_processes() {
     assert_eq!(settle(|| processes_named(&mark)), [0; 0]);
 }
 
+/// A pair of datagram sockets is made without socket(2), and one end of it reaches any socket of the host.
+#[test]
+fn landlock_makes_no_datagram_pair() {
+    let world = World::new();
+    let name = world.far.abstract_datagram();
+    assert_eq!(world.control(&["datagram_pair", &name]), "ok sent");
+    let _the_control = world.far.visitors();
+    if is_root() {
+        assert_eq!(world.probe(&["datagram_pair", &name]), "ECONNREFUSED");
+        return; // the level is refused
+    }
+    assert_eq!(landlock(&world).probe(&["datagram_pair", &name]), "EPERM");
+    // Pairs of streams, which every shell's programs use, work.
+    assert_eq!(
+        landlock(&world).probe(&["pair_works"]).split(' ').next(),
+        Some("ok")
+    );
+}
+
 /// What this level cannot do is refused, not ignored.
 #[test]
 fn landlock_refuses_what_it_cannot_do() {

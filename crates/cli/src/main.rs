@@ -78,6 +78,8 @@ fn usage(error: &clap::Error) -> ExitCode {
         .collect();
     let line = lines.join(" ");
     let line = line.trim_start_matches("error: ");
+    // It repeats what was typed, which may be any bytes.
+    let line = fumehood_policy::Escaped::from(line);
     say::error(&format!("{line}; see fumehood --help"));
     ExitCode::from(FAILED)
 }

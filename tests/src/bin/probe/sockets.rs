@@ -14,6 +14,7 @@ pub(crate) const PROBES: &[(&str, Probe)] = &[
     ("abstract", abstract_stream),
     ("abstract_bind", abstract_bind),
     ("abstract_datagram", abstract_datagram),
+    ("datagram_pair", datagram_pair),
     ("fastopen", fastopen),
     ("loopback_works", loopback_works),
     ("mptcp", mptcp),
@@ -121,6 +122,13 @@ fn abstract_stream(arguments: &[OsString]) -> Reached {
 /// `abstract_datagram NAME`
 fn abstract_datagram(arguments: &[OsString]) -> Reached {
     UnixDatagram::unbound()?.send_to_addr(b"planted\n", &abstract_name(arguments)?)?;
+    Ok("sent".to_owned())
+}
+
+/// `datagram_pair NAME`: one end of a pair, which needs no socket(2), sends to an abstract name.
+fn datagram_pair(arguments: &[OsString]) -> Reached {
+    let (one, _other) = UnixDatagram::pair()?;
+    one.send_to_addr(b"planted\n", &abstract_name(arguments)?)?;
     Ok("sent".to_owned())
 }
 
