@@ -1,6 +1,7 @@
 //! The `fumehood` command: reads the command line, calls the crates below, says what happened.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), no_main)]
 
 mod apparmor;
 mod arguments;
@@ -18,20 +19,26 @@ mod secret;
 mod trust;
 mod workspace;
 
-use arguments::{Arguments, PolicyVerb, Verb};
-use clap::Parser;
+use arguments::{PolicyVerb, Verb};
 use clap::error::ErrorKind;
-use std::process::ExitCode;
+use fumehood_policy::Escaped;
 
 /// What fumehood itself ends with when it fails; the command's own status otherwise.
 const FAILED: u8 = 125;
 
-fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) => return usage(&error),
-    };
-    let code = match arguments.verb {
+#[cfg(not(test))]
+fumehood_sandbox::entry!(crate::begin);
+
+#[cfg_attr(test, expect(dead_code, reason = "a test has an entry of its own"))]
+fn begin() -> u8 {
+    match arguments::read() {
+        Ok(verb) => perform(verb),
+        Err(error) => usage(&error),
+    }
+}
+
+fn perform(verb: Verb) -> u8 {
+    match verb {
         Verb::Run(run) if is_option(&run) => {
             let word = run
                 .command
@@ -59,15 +66,14 @@ fn main() -> ExitCode {
         Verb::Trust(arguments) => trust::trust(&arguments),
         Verb::Audit(verb) => audit::audit(&verb),
         Verb::Secret(verb) => secret::secret(&verb),
-    };
-    ExitCode::from(code)
+    }
 }
 
 /// Help goes to standard output and is a success; anything else is one line.
-fn usage(error: &clap::Error) -> ExitCode {
+fn usage(error: &clap::Error) -> u8 {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         let _closed = error.print();
-        return ExitCode::SUCCESS;
+        return 0;
     }
     let text = error.to_string();
     // What is missing stands on lines of its own below.
@@ -77,11 +83,10 @@ fn usage(error: &clap::Error) -> ExitCode {
         .take_while(|l| !l.is_empty())
         .collect();
     let line = lines.join(" ");
-    let line = line.trim_start_matches("error: ");
     // It repeats what was typed, which may be any bytes.
-    let line = fumehood_policy::Escaped::from(line);
+    let line = Escaped::from(line.trim_start_matches("error: "));
     say::error(&format!("{line}; see fumehood --help"));
-    ExitCode::from(FAILED)
+    FAILED
 }
 
 /// Whether what was taken as the command is an option that nobody knows: it begins with a dash, and

@@ -24,7 +24,7 @@ fn project(files: &[&str]) -> tempfile::TempDir {
 fn protected(folder: &Path) -> Protected {
     let view = ProjectDirectory::new(folder.canonicalize().unwrap());
     let names = view.names(Path::new(""));
-    find(&rows(), &names, &view)
+    find(rows(), &names, &view)
 }
 
 fn read_only(folder: &Path) -> Vec<String> {
@@ -161,14 +161,14 @@ fn the_work_does_not_grow_with_the_project() {
             std::cell::Cell::new(0),
         );
         let names = view.0.names(Path::new(""));
-        find(&rows(), &names, &view);
+        find(rows(), &names, &view);
         view.1.get()
     };
     let small = vec![".git/config".to_owned(), "src/a.rs".to_owned()];
     let mut large = small.clone();
     large.extend((0..2000).map(|i| format!("src/d{}/f{i}", i % 50)));
     assert_eq!(asked(&small), asked(&large));
-    assert!(asked(&small) < rows().len());
+    assert!(asked(&small) < rows().count());
 }
 
 /// A project that answers anything: what is found stays below its root.
@@ -193,7 +193,7 @@ proptest! {
     #[test]
     fn what_is_found_is_below_the_root(names in proptest::collection::vec("\\.git|\\.GIT|hooks|modules|\\.\\.|config|\\.claude|[a-z.]{1,8}", 0..12)) {
         let names: Vec<OsString> = names.into_iter().map(OsString::from).collect();
-        let found = find(&rows(), &names, &Anything(names.clone()));
+        let found = find(rows(), &names, &Anything(names.clone()));
         for item in &found.read_only {
             prop_assert!(item.path.is_relative() && !item.path.components().any(|c| c == std::path::Component::ParentDir));
         }

@@ -119,13 +119,13 @@ fn canonical_or_same(home: &Path) -> PathBuf {
 
 /// `name:password:uid:gid:comment:home:shell` (passwd(5)) when it is this account.
 fn account(line: &[u8], uid: u32) -> Option<(OsString, PathBuf)> {
-    let fields: Vec<&[u8]> = line.split(|b| *b == b':').collect();
-    let [name, _, number, _, _, home, _] = fields.as_slice() else {
-        return None;
-    };
+    let mut fields = line.split(|b| *b == b':');
+    let (name, number) = (fields.next()?, fields.nth(1)?);
     let number: u32 = std::str::from_utf8(number).ok()?.parse().ok()?;
+    let home = fields.nth(2).filter(|_| number == uid)?;
     let os = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
-    (number == uid).then(|| (os(name), PathBuf::from(os(home))))
+    // The shell, and nothing after it.
+    (fields.count() == 1).then(|| (os(name), PathBuf::from(os(home))))
 }
 
 impl User {

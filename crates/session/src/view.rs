@@ -423,11 +423,14 @@ impl<'a> View<'a> {
     /// in /var/tmp, which otherwise leads to /tmp).
     #[must_use]
     pub fn into_entries(self) -> Vec<(CString, Entry)> {
-        let covers = |link: &Path| {
-            self.entries
-                .iter()
-                .any(|(at, _)| at != link && at.starts_with(link))
+        let below = |at: &Path, link: &Path| {
+            let rest = at
+                .as_os_str()
+                .as_bytes()
+                .strip_prefix(link.as_os_str().as_bytes());
+            rest.is_some_and(|rest| rest.first() == Some(&b'/'))
         };
+        let covers = |link: &Path| self.entries.iter().any(|(at, _)| below(at, link));
         let stays = |at: &Path, entry: &Entry| !matches!(entry, Entry::Link(_)) || !covers(at);
         let kept: Vec<bool> = self.entries.iter().map(|(at, entry)| stays(at, entry)).collect();
         let entries = self.entries.into_iter().zip(kept).filter(|(_, keep)| *keep);

@@ -116,7 +116,7 @@ fn must_be_written(cache: &Path) -> bool {
 
 /// What is read-only in the project, and, in words, what should be and cannot.
 fn protected_paths(project: &Path, names: &[OsString]) -> (Vec<PathBuf>, Vec<String>) {
-    let found = protected::find(&protected::rows(), names, &ProjectDirectory::new(project));
+    let found = protected::find(protected::rows(), names, &ProjectDirectory::new(project));
     let unheld = found
         .unheld
         .iter()

@@ -72,16 +72,19 @@ const MAX_MATCHES: usize = 256;
 
 /// Finds the rows' paths in the project. `root_names` is the listing of its root, which the
 /// caller has anyway.
-pub fn find(rows: &[Row], root_names: &[OsString], view: &impl ProjectView) -> Protected {
+pub fn find(rows: impl Iterator<Item = Row>, root_names: &[OsString], view: &impl ProjectView) -> Protected {
     let mut search = Search {
         view,
+        root: listing(root_names),
         listings: BTreeMap::new(),
         found: Vec::new(),
         unheld: Vec::new(),
     };
-    search.remember(PathBuf::new(), root_names);
     for row in rows {
-        search.descend(row, PathBuf::new(), 0);
+        if !search.may_begin(row.path) {
+            continue;
+        }
+        search.descend(&row, PathBuf::new(), row.components());
     }
     search.hooks_path();
     search.finish()
@@ -89,36 +92,44 @@ pub fn find(rows: &[Row], root_names: &[OsString], view: &impl ProjectView) -> P
 
 struct Search<'a, V> {
     view: &'a V,
-    // For each directory, its names by their folded spelling.
-    listings: BTreeMap<PathBuf, BTreeMap<String, Vec<OsString>>>,
+    root: Listing,
+    listings: BTreeMap<PathBuf, Listing>,
     found: Vec<Item>,
     unheld: Vec<Unheld>,
 }
 
+/// The names of a directory by their folded spelling.
+type Listing = BTreeMap<String, Vec<OsString>>;
+
+fn listing(names: &[OsString]) -> Listing {
+    let mut folded = Listing::new();
+    for name in names {
+        folded.entry(fold(name)).or_default().push(name.clone());
+    }
+    folded
+}
+
 impl<V: ProjectView> Search<'_, V> {
-    fn remember(&mut self, directory: PathBuf, names: &[OsString]) {
-        let mut folded: BTreeMap<String, Vec<OsString>> = BTreeMap::new();
-        for name in names {
-            folded.entry(fold(name)).or_default().push(name.clone());
-        }
-        self.listings.insert(directory, folded);
+    /// Whether the root holds a row's first name, as far as that is one name.
+    fn may_begin(&self, path: &str) -> bool {
+        let first = path.split_once('/').map_or(path, |(first, _)| first);
+        first.contains('*') || self.root.contains_key(first)
     }
 
     /// The entries of `directory` that a component of a row stands for. Below the root, a name
     /// that is there as it is written needs no listing (`.git/objects` is a long one): a host
     /// that tells spellings apart obeys only that one, a host that does not has only one.
     fn matching(&mut self, directory: &Path, pattern: &str) -> Vec<PathBuf> {
-        let exact = directory.join(pattern);
-        let below_root = !directory.as_os_str().is_empty();
-        if below_root && !pattern.contains('*') && self.view.entry(&exact).is_some() {
-            return vec![exact];
-        }
-        if !self.listings.contains_key(directory) {
-            let names = self.view.names(directory);
-            self.remember(directory.to_owned(), &names);
-        }
-        let Some(listing) = self.listings.get(directory) else {
-            return Vec::new();
+        let listing = if directory.as_os_str().is_empty() {
+            &self.root
+        } else {
+            let exact = directory.join(pattern);
+            if !pattern.contains('*') && self.view.entry(&exact).is_some() {
+                return vec![exact];
+            }
+            let view = self.view;
+            let there = self.listings.entry(directory.to_owned());
+            there.or_insert_with(|| listing(&view.names(directory)))
         };
         let names: Vec<&OsString> = match pattern.contains('*') {
             false => listing.get(pattern).into_iter().flatten().collect(),
@@ -138,16 +149,16 @@ impl<V: ProjectView> Search<'_, V> {
         hits.into_iter().take(MAX_MATCHES).collect()
     }
 
-    fn descend(&mut self, row: &Row, directory: PathBuf, depth: usize) {
-        let Some(pattern) = row.components.get(depth) else {
+    fn descend(&mut self, row: &Row, directory: PathBuf, mut rest: std::str::Split<'static, char>) {
+        let Some(pattern) = rest.next() else {
             return;
         };
-        let last = depth + 1 == row.components.len();
+        let last = rest.clone().next().is_none();
         for path in self.matching(&directory, pattern) {
             match self.view.entry(&path) {
                 Some(Entry::Link) => self.link(row, path, last),
                 Some(entry) if last => self.hit(row, path, entry),
-                Some(Entry::Directory) => self.descend(row, path, depth + 1),
+                Some(Entry::Directory) => self.descend(row, path, rest.clone()),
                 _ => {}
             }
         }
@@ -156,11 +167,11 @@ impl<V: ProjectView> Search<'_, V> {
     fn hit(&mut self, row: &Row, path: PathBuf, entry: Entry) {
         let wanted = match entry {
             Entry::File => true,
-            Entry::Directory => !row.only_file,
+            Entry::Directory => !row.only_file(),
             Entry::Link | Entry::Other => false,
         };
         if wanted {
-            self.add(path, entry == Entry::Directory, row.class, &row.why);
+            self.add(path, entry == Entry::Directory, row.class, row.why());
         }
     }
 

@@ -1,7 +1,6 @@
 //! The table is read line by line: it is part of the program and read at every start, and the
 //! full parser would take a twentieth of it. A test holds the two equal.
 
-use super::fold::fold;
 use crate::value::Word;
 
 /// What would run or trust the file.
@@ -33,50 +32,55 @@ impl Word for Class {
 }
 
 /// One protected path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Its names from the project's root, folded; each may hold one `*`.
-    pub components: Vec<String>,
+    /// From the project's root, folded; each name may hold one `*`.
+    pub path: &'static str,
     /// What would run or trust it.
     pub class: Class,
+    /// The rest of its line: few rows fit a project, and only theirs is read.
+    rest: &'static str,
+}
+
+impl Row {
     /// A fragment for people.
-    pub why: String,
-    /// Protected only if it is a regular file.
-    pub only_file: bool,
+    pub fn why(&self) -> &'static str {
+        self.rest.split('"').nth(1).unwrap_or_default()
+    }
+
+    /// Whether it is protected only if it is a regular file.
+    pub fn only_file(&self) -> bool {
+        self.rest.ends_with(", only = \"file\" }")
+    }
+
+    /// Its names, from the project's root.
+    pub fn components(&self) -> std::str::Split<'static, char> {
+        self.path.split('/')
+    }
 }
 
 const TEXT: &str = include_str!("../../../../presets/protected.toml");
 
 /// The shipped table.
-pub fn rows() -> Vec<Row> {
+pub fn rows() -> impl Iterator<Item = Row> {
     let mut class = Class::Git;
-    let mut rows = Vec::new();
-    for line in TEXT.lines() {
+    TEXT.split('\n').filter_map(move |line| {
         if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
             class = Class::from_word(name).unwrap_or(class);
-        } else {
-            rows.extend(row(line, class));
         }
-    }
-    rows
+        row(line, class)
+    })
 }
 
 /// `"path" = "why"` or `"path" = { why = "…", only = "file" }`.
-fn row(line: &str, class: Class) -> Option<Row> {
-    let (path, rest) = line.strip_prefix('"')?.split_once("\" = ")?;
-    let only_file = rest.ends_with(", only = \"file\" }");
-    let why = rest.split('"').nth(1)?;
-    let components = path.split('/').map(|name| fold(name.as_ref())).collect();
-    Some(Row {
-        components,
-        class,
-        why: why.to_owned(),
-        only_file,
-    })
+fn row(line: &'static str, class: Class) -> Option<Row> {
+    let (path, rest) = line.strip_prefix('"')?.split_once('"')?;
+    Some(Row { path, class, rest })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::fold::fold;
     use super::*;
     use toml::de::{DeTable, DeValue};
 
@@ -115,33 +119,28 @@ mod tests {
         let flat = |r: Row| {
             (
                 r.class.word().to_owned(),
-                r.components.join("/"),
-                r.why,
-                r.only_file,
+                r.path.to_owned(),
+                r.why().to_owned(),
+                r.only_file(),
             )
         };
-        let mut lines: Vec<_> = rows().into_iter().map(flat).collect();
+        let mut lines: Vec<_> = rows().map(flat).collect();
         lines.sort();
-        // Names are folded in the lines only.
-        let folded = |(class, path, why, only): (String, String, String, bool)| {
-            (class, path.to_lowercase(), why, only)
-        };
-        let mut toml: Vec<_> = by_toml().into_iter().map(folded).collect();
-        toml.sort();
-        assert_eq!(lines, toml);
+        assert_eq!(lines, by_toml());
         assert!(by_toml().iter().all(|row| Class::from_word(&row.0).is_ok()));
     }
 
     #[test]
     fn paths_are_plain_and_named_once() {
-        let mut paths: Vec<Vec<String>> = rows().into_iter().map(|r| r.components).collect();
-        for name in paths.iter().flatten() {
+        for name in rows().flat_map(|r| r.components()) {
             assert!(
-                !matches!(name.as_str(), "" | "." | "..") && name.matches('*').count() <= 1,
+                !matches!(name, "" | "." | "..") && name.matches('*').count() <= 1,
                 "{name}"
             );
+            assert_eq!(name, fold(name.as_ref()), "written folded");
         }
-        paths.sort();
+        let mut paths: Vec<&str> = rows().map(|r| r.path).collect();
+        paths.sort_unstable();
         assert!(paths.windows(2).all(|w| w[0] != w[1]));
     }
 
@@ -163,7 +162,7 @@ mod tests {
             "build.rs",
         ];
         for row in rows() {
-            assert!(!free.contains(&row.components.join("/").as_str()), "{row:?}");
+            assert!(!free.contains(&row.path), "{row:?}");
         }
     }
 }

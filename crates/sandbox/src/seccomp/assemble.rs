@@ -145,7 +145,10 @@ impl<'a> Writer<'a> {
         let mut intervals = vec![(0, known)];
         for call in calls.chunk_by(|a, b| a.0 == b.0) {
             let nr = call[0].0 as u32;
-            let verdict = self.block(call.iter().map(|(_, rule)| *rule), otherwise.known);
+            let verdict = match call {
+                [(_, rule), ..] if rule.when.is_empty() => self.answer(rule.answer),
+                _ => self.block(call.iter().map(|(_, rule)| *rule), otherwise.known),
+            };
             begin(&mut intervals, nr, verdict);
             begin(&mut intervals, nr + 1, known);
         }

@@ -3,6 +3,7 @@
 
 mod command;
 mod datagram;
+mod entry;
 mod fork;
 mod identity;
 mod linux;
@@ -18,6 +19,7 @@ pub(crate) use command::{
 };
 pub use command::{become_subreaper, kill_descendants};
 pub use datagram::{Asker, receive_question, send_answer};
+pub use entry::enter;
 pub(crate) use fork::{Cloned, Waited, clone_sandbox, exit_now, start_command, wait_any, wipe_environment};
 pub use fork::{fork_role, fork_role_with, set_process_name, wait_for};
 pub(crate) use identity::{IdMapping, namespace_with_mapping, pidfd_signal, wait_pidfd};
