@@ -84,8 +84,12 @@ fn kill_9_of_each_helper() {
             .status()
             .unwrap();
         assert!(killed.success());
+        // The janitor and the log's writer may go unnoticed while the supervisor lives; then the run
+        // goes on. With the first process everything goes.
         std::thread::sleep(Duration::from_millis(100));
-        // The janitor may go unnoticed while the supervisor lives; then the run goes on.
+        if name.trim() == "fumehood" {
+            assert_eq!(settle(|| processes_named(&mark)), [0; 0], "{name}");
+        }
         if processes_named(&mark).is_empty() {
             let out = running.wait();
             assert!(out.code == 125 || out.code == 137, "{name}: {out:?}");
