@@ -4,6 +4,7 @@ mod exchange;
 mod inspect;
 mod judge;
 mod lanes;
+mod model;
 mod one;
 mod rewind;
 mod tls;

@@ -199,10 +199,9 @@ impl Listen for Hearing {
         for kinds in self.shape.kinds.iter().filter(|k| is_at(k.at, &here, false)) {
             self.judged(kinds, joined(path), text, text);
         }
-        let is_text = here
-            .last()
-            .is_some_and(|key| self.shape.texts.contains(&key.as_str()));
-        if !is_text && is_fetched(text) {
+        let is_one_of = |keys: &[&str]| here.last().is_some_and(|key| keys.contains(&key.as_str()));
+        let is_url = is_one_of(self.shape.urls) && !text.starts_with("data:");
+        if is_url || (!is_one_of(self.shape.texts) && is_fetched(text)) {
             self.find(Finding::Acts {
                 what: FETCH,
                 at: joined(path),

@@ -133,6 +133,8 @@ pub(crate) struct Shape {
     pub(crate) opaque: &'static [&'static str],
     /// Keys of which the value is text, wherever they are.
     pub(crate) texts: &'static [&'static str],
+    /// Keys of which the value is fetched from, whatever it looks like.
+    pub(crate) urls: &'static [&'static str],
     /// Keys that have the provider act, wherever they are; with `/` in them, there only.
     pub(crate) acts: &'static [(&'static str, Act)],
     /// Kinds: the path at which `type` says one, those that are harmless, those by which the provider acts.
@@ -181,6 +183,7 @@ const MESSAGES: Shape = Shape {
         "name",
         "toolname",
     ],
+    urls: &["url"],
     acts: &[
         ("mcpservers", CONNECT),
         ("container", CODE),
@@ -207,8 +210,8 @@ const MESSAGES: Shape = Shape {
         },
         Kinds {
             at: "**/source/type",
-            harmless: &["base64", "text", "content"],
-            acts: &[("url", FETCH), ("file", FILE)],
+            harmless: &["base64", "text", "content", "url"], // the URL itself is judged
+            acts: &[("file", FILE)],
         },
         Kinds {
             at: "messages/content/type",
@@ -290,8 +293,8 @@ const RESPONSES: Shape = Shape {
         "safetyidentifier",
         "user",
     ],
+    urls: &["url", "imageurl", "fileurl"],
     acts: &[
-        ("fileurl", FETCH),
         ("fileid", FILE),
         ("fileids", FILE),
         ("vectorstoreids", FILE),
@@ -406,12 +409,8 @@ const GENERATE: Shape = Shape {
         "output",
         "displayname",
     ],
-    acts: &[
-        ("fileuri", FETCH),
-        ("filedata", FETCH),
-        ("cachedcontent", STATE),
-        ("mcpservers", CONNECT),
-    ],
+    urls: &["fileuri"],
+    acts: &[("cachedcontent", STATE), ("mcpservers", CONNECT)],
     kinds: &[],
     keyed: &[
         Kinds {
@@ -432,6 +431,7 @@ const GENERATE: Shape = Shape {
             at: "contents/parts",
             harmless: &[
                 "text",
+                "filedata",
                 "inlinedata",
                 "functioncall",
                 "functionresponse",
@@ -443,7 +443,7 @@ const GENERATE: Shape = Shape {
                 "mediaresolution",
                 "partmetadata",
             ],
-            acts: &[("filedata", FETCH)],
+            acts: &[],
         },
     ],
 };

@@ -8,6 +8,7 @@ mod line;
 mod message;
 mod monitor;
 mod report;
+mod request;
 mod wire;
 
 pub use channel::{Channel, MAX_PACKET, Packet, pair};
@@ -17,4 +18,5 @@ pub use message::{
 };
 pub use monitor::{Action, Monitor, Policy};
 pub use report::{Blocked, Report, Tunnel};
+pub use request::{Judgement, Terms, judge, judge_remote};
 pub use wire::{Reader, Writer};

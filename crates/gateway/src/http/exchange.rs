@@ -13,7 +13,7 @@ use std::task::Poll;
 /// Where a request's body comes from.
 pub(crate) trait Source: Send {
     /// The next bytes; none at the end.
-    fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, Gone>> + Send;
+    fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, Stop>> + Send;
 
     /// The trailer fields, after the end.
     fn trailers(&mut self) -> impl Future<Output = Fields> + Send;
@@ -50,6 +50,34 @@ pub(crate) trait Sink: Send {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Gone;
 
+/// Why a body ends before its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// The client is gone, or what it sends is no body.
+    Gone,
+    /// What it holds is not to be sent.
+    Denied(Denial),
+}
+
+impl From<Gone> for Stop {
+    fn from(_: Gone) -> Self {
+        Stop::Gone
+    }
+}
+
+/// Why nothing more goes down a lane.
+enum Unsent {
+    /// The lane is gone, or the client after its request: nobody waits for the response.
+    Nobody,
+    Denied(Denial),
+}
+
+impl From<io::Error> for Unsent {
+    fn from(_: io::Error) -> Self {
+        Unsent::Nobody
+    }
+}
+
 /// How an exchange ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
@@ -78,14 +106,28 @@ pub(crate) async fn run(
     lane.writer.put(FrameKind::Begin, &exchange.to_be_bytes());
     let sent = AtomicBool::new(false);
     let up = async {
-        upload(&mut lane.writer, shown, source, &sent).await?;
+        if let Err(unsent) = upload(&mut lane.writer, shown, source, &sent).await {
+            return unsent;
+        }
         source.gone().await;
-        Ok::<(), io::Error>(())
+        Unsent::Nobody
     };
+    let mut begun = false;
     let ended = tokio::select! {
-        // The lane is gone, or the client after its request: either way nobody waits for the response.
-        _ = up => return BROKEN,
-        ended = download(&mut lane.reader, sink) => ended,
+        unsent = up => Err(unsent),
+        ended = download(&mut lane.reader, sink, &mut begun) => Ok(ended),
+    };
+    let ended = match ended {
+        Ok(ended) => ended,
+        // The lane is not used again, and so the broker breaks off what it has begun to send.
+        Err(Unsent::Denied(denial)) if !begun => {
+            let _gone = answer(sink, &denial).await;
+            return BROKEN;
+        }
+        Err(_) => {
+            sink.abort().await;
+            return BROKEN;
+        }
     };
     let sent_whole = sent.into_inner();
     match ended {
@@ -112,7 +154,7 @@ async fn upload(
     shown: Option<Bytes>,
     source: &mut impl Source,
     sent: &AtomicBool,
-) -> io::Result<()> {
+) -> Result<(), Unsent> {
     if let Some(shown) = shown {
         writer.data(&shown).await?;
     }
@@ -131,7 +173,8 @@ async fn upload(
         match next {
             Ok(Some(data)) => writer.data(&data).await?,
             Ok(None) => break,
-            Err(Gone) => return writer.send(FrameKind::Abort, b"").await,
+            Err(Stop::Gone) => return Ok(writer.send(FrameKind::Abort, b"").await?),
+            Err(Stop::Denied(denial)) => return Err(Unsent::Denied(denial)),
         }
     }
     let trailers = source.trailers().await;
@@ -164,7 +207,11 @@ impl From<Gone> for Broken {
     }
 }
 
-async fn download(reader: &mut LaneReader, sink: &mut impl Sink) -> Result<Download, Broken> {
+async fn download(
+    reader: &mut LaneReader,
+    sink: &mut impl Sink,
+    begun: &mut bool,
+) -> Result<Download, Broken> {
     let mut trailers = None;
     loop {
         if !reader.is_ready() {
@@ -178,7 +225,10 @@ async fn download(reader: &mut LaneReader, sink: &mut impl Sink) -> Result<Downl
         let head = || ResponseHead::decode(&payload).map_err(|_| Broken::Lane);
         match kind {
             FrameKind::Interim => sink.interim(head()?).await?,
-            FrameKind::Head => sink.head(head()?).await?,
+            FrameKind::Head => {
+                *begun = true;
+                sink.head(head()?).await?;
+            }
             FrameKind::Data => sink.data(payload).await?,
             FrameKind::Trailers => trailers = Some(head()?.fields),
             FrameKind::End => {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use fumehood_http::{Denial, RequestHead};
 use fumehood_lane::Lane;
+use fumehood_model::{Finding, Provider, Usage};
 use fumehood_monitor::FlowId;
 use std::io;
 
@@ -13,8 +14,8 @@ pub const MAX_JUDGED_BODY: usize = 64 * 1024;
 /// What was said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It may be sent: the broker knows it by this number.
-    Released(FlowId),
+    /// It may be sent: the broker knows it by this number. A body for a model is read while it passes.
+    Released(FlowId, Option<Provider>),
     /// The body decides: show it.
     Body(FlowId),
     /// It may not be sent.
@@ -28,6 +29,12 @@ pub trait Judge: Send + Sync + 'static {
 
     /// Shows the body of a request that was asked about; none is one longer than [`MAX_JUDGED_BODY`].
     fn show(&self, asked: FlowId, body: Option<&Bytes>) -> impl Future<Output = Verdict> + Send;
+
+    /// Asks about something that a body for a model would have its provider do.
+    fn remote(&self, exchange: FlowId, finding: &Finding) -> impl Future<Output = Result<(), Denial>> + Send;
+
+    /// Tells what a model's answer says that it cost.
+    fn used(&self, exchange: FlowId, usage: Usage) -> impl Future<Output = ()> + Send;
 
     /// A new lane to the broker.
     fn lane(&self) -> impl Future<Output = io::Result<Lane>> + Send;

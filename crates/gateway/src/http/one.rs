@@ -1,8 +1,9 @@
 //! HTTP/1 with a client.
 
-use super::exchange::{self, Gone, Outcome, Sink, Source};
+use super::exchange::{self, Gone, Outcome, Sink, Source, Stop};
 use super::inspect::Inspector;
 use super::judge::{Judge, MAX_JUDGED_BODY, Verdict};
+use super::model;
 use bytes::{Bytes, BytesMut};
 use fumehood_destination::Destination;
 use fumehood_http::h1::{
@@ -10,6 +11,8 @@ use fumehood_http::h1::{
 };
 use fumehood_http::{Denial, Fields, Length, RequestHead, ResponseHead, Scheme};
 use fumehood_lane::PIECE;
+use fumehood_model::Provider;
+use fumehood_monitor::FlowId;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::time::timeout;
@@ -46,7 +49,7 @@ pub(crate) async fn serve<S, J>(
         },
     };
     loop {
-        let parsed = match connection.head(scheme, destination).await {
+        let mut parsed = match connection.head(scheme, destination).await {
             Ok(Some(parsed)) => parsed,
             Ok(None) => break,
             Err(denial) => {
@@ -54,6 +57,7 @@ pub(crate) async fn serve<S, J>(
                 break;
             }
         };
+        model::readable_answer(&mut parsed.head);
         if !connection.request(inspector, parsed).await {
             break;
         }
@@ -112,7 +116,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
         };
         let (verdict, shown) = self.judged(inspector, head).await;
         let outcome = match verdict {
-            Verdict::Released(exchange) => self.exchange(inspector, exchange, shown).await,
+            Verdict::Released(id, model) => self.exchange(inspector, (id, model), shown).await,
             Verdict::Denied(denial) => return self.deny(&denial, head).await,
             Verdict::Body(_) => return false,
         };
@@ -142,7 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
     async fn exchange<J: Judge>(
         &mut self,
         inspector: &Inspector<J>,
-        id: u64,
+        released: (FlowId, Option<Provider>),
         shown: Option<Bytes>,
     ) -> Outcome {
         let Ok(mut lane) = inspector.lanes.take(&*inspector.judge).await else {
@@ -154,7 +158,15 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
                 lane: false,
             };
         };
-        let outcome = exchange::run(&mut lane, id, shown, &mut self.input, &mut self.output).await;
+        let outcome = model::run(
+            inspector,
+            &mut lane,
+            released,
+            shown,
+            &mut self.input,
+            &mut self.output,
+        )
+        .await;
         if outcome.lane {
             inspector.lanes.put(lane);
         }
@@ -192,7 +204,7 @@ pub(crate) async fn gather(source: &mut impl Source) -> (Bytes, bool) {
         match source.next().await {
             Ok(Some(data)) => body.extend_from_slice(&data),
             Ok(None) => return (body.freeze(), true),
-            Err(Gone) => break,
+            Err(_) => break,
         }
     }
     (body.freeze(), false)
@@ -225,9 +237,9 @@ impl<S: AsyncRead + Send> Input<S> {
 }
 
 impl<S: AsyncRead + Send> Source for Input<S> {
-    async fn next(&mut self) -> Result<Option<Bytes>, Gone> {
+    async fn next(&mut self) -> Result<Option<Bytes>, Stop> {
         loop {
-            let (event, used) = self.decoder.decode(&self.buffer).map_err(|_| Gone)?;
+            let (event, used) = self.decoder.decode(&self.buffer).map_err(|_| Stop::Gone)?;
             let mut used = self.buffer.split_to(used);
             match event {
                 Event::Data(range) => {
@@ -241,7 +253,7 @@ impl<S: AsyncRead + Send> Source for Input<S> {
                 Event::More if !used.is_empty() => {}
                 Event::More => match self.fill().await {
                     Ok(0) if self.decoder.ends_with_connection() => return Ok(None),
-                    Ok(0) | Err(_) => return Err(Gone),
+                    Ok(0) | Err(_) => return Err(Stop::Gone),
                     Ok(_) => {}
                 },
             }

@@ -1,8 +1,9 @@
 //! HTTP/2 with a client.
 
-use super::exchange::{self, Gone, Sink, Source};
+use super::exchange::{self, Gone, Sink, Source, Stop};
 use super::inspect::Inspector;
 use super::judge::{Judge, Verdict};
+use super::model;
 use super::one::gather;
 use bytes::Bytes;
 use fumehood_destination::Destination;
@@ -66,10 +67,11 @@ pub(crate) async fn serve<S, J>(
 
 async fn one_stream<J: Judge>(
     inspector: &Inspector<J>,
-    head: RequestHead,
+    mut head: RequestHead,
     mut source: Body,
     mut sink: Reply,
 ) {
+    model::readable_answer(&mut head);
     let (verdict, shown) = match inspector.judge.judge(&head).await {
         Verdict::Body(asked) => {
             let (body, whole) = gather(&mut source).await;
@@ -80,8 +82,8 @@ async fn one_stream<J: Judge>(
         }
         verdict => (verdict, None),
     };
-    let exchange = match verdict {
-        Verdict::Released(exchange) => exchange,
+    let released = match verdict {
+        Verdict::Released(exchange, model) => (exchange, model),
         Verdict::Denied(denial) => {
             let _gone = exchange::answer(&mut sink, &denial).await;
             return;
@@ -93,7 +95,7 @@ async fn one_stream<J: Judge>(
         let _gone = exchange::answer(&mut sink, &denial).await;
         return;
     };
-    let outcome = exchange::run(&mut lane, exchange, shown, &mut source, &mut sink).await;
+    let outcome = model::run(inspector, &mut lane, released, shown, &mut source, &mut sink).await;
     if outcome.lane {
         inspector.lanes.put(lane);
     }
@@ -102,8 +104,8 @@ async fn one_stream<J: Judge>(
 struct Body(RecvStream);
 
 impl Source for Body {
-    async fn next(&mut self) -> Result<Option<Bytes>, Gone> {
-        let data = two::next(&mut self.0).await.map_err(|_| Gone)?;
+    async fn next(&mut self) -> Result<Option<Bytes>, Stop> {
+        let data = two::next(&mut self.0).await.map_err(|_| Stop::Gone)?;
         // The window opens when the caller comes for more, which it does when these have gone on: one piece
         // ahead at most.
         if let Some(data) = &data {

@@ -7,6 +7,7 @@ use fumehood_destination::Destination;
 use fumehood_gateway::{Ended, Inspector, Judge, Verdict};
 use fumehood_http::{Denial, RequestHead};
 use fumehood_lane::Lane;
+use fumehood_model::{Finding, Provider, Usage};
 use fumehood_monitor::DialError;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -45,6 +46,8 @@ pub(crate) type Rule = dyn Fn(&RequestHead) -> Option<Answer> + Send + Sync;
 #[derive(Clone)]
 pub(crate) enum Answer {
     Deny,
+    /// Release it as a question to a model.
+    Model(Provider),
     /// Ask for the body, and release this one.
     Body(Option<&'static [u8]>),
 }
@@ -54,6 +57,7 @@ pub(crate) struct TestJudge {
     rule: Box<Rule>,
     asked: Mutex<Vec<RequestHead>>,
     upstream: Arc<Upstream<Keeper, Fixed>>,
+    pub(crate) used: Mutex<Vec<Usage>>,
 }
 
 impl TestJudge {
@@ -75,7 +79,8 @@ impl Judge for TestJudge {
     async fn judge(&self, head: &RequestHead) -> Verdict {
         self.asked.lock().unwrap().push(head.clone());
         match (self.rule)(head) {
-            None => Verdict::Released(self.release(head, None)),
+            None => Verdict::Released(self.release(head, None), None),
+            Some(Answer::Model(provider)) => Verdict::Released(self.release(head, None), Some(provider)),
             Some(Answer::Body(_)) => Verdict::Body(0),
             Some(Answer::Deny) => Verdict::Denied(Denial {
                 status: 403,
@@ -91,10 +96,21 @@ impl Judge for TestJudge {
         match ((self.rule)(&head), body) {
             (Some(Answer::Body(wanted)), Some(shown)) => {
                 let released = wanted.unwrap_or(shown);
-                Verdict::Released(self.release(&head, Some(BodyDigest::of(released))))
+                Verdict::Released(self.release(&head, Some(BodyDigest::of(released))), None)
             }
             _ => Verdict::Denied(Denial::new(403, "the body is too long to be judged")),
         }
+    }
+
+    async fn remote(&self, _exchange: u64, finding: &Finding) -> Result<(), Denial> {
+        match finding {
+            Finding::Acts { host: Some(host), .. } if host.host.to_string() == "docs.example" => Ok(()),
+            other => Err(Denial::new(403, format!("model.remote: {other:?}"))),
+        }
+    }
+
+    async fn used(&self, _exchange: u64, usage: Usage) {
+        self.used.lock().unwrap().push(usage);
     }
 
     async fn lane(&self) -> std::io::Result<Lane> {
@@ -198,6 +214,7 @@ impl Bench {
             rule: Box::new(rule),
             asked: Mutex::default(),
             upstream,
+            used: Mutex::default(),
         });
         let authority = Authority::new(SystemTime::now()).unwrap();
         let session = authority.certificate().clone();

@@ -8,6 +8,7 @@
 
 mod bench;
 mod credentials;
+mod model;
 mod one;
 mod refused;
 mod two;

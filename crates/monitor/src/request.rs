@@ -1,0 +1,242 @@
+//! What is said about a request: by the rules, by what its endpoint is for, by the catalogue. Pure.
+
+use fumehood_catalogue::{Body, Catalogue, Classified, Row};
+use fumehood_destination::{Access, Decision, Denied, Request, RequestPath, Rules};
+use fumehood_http::{Denial, Length, RequestHead};
+use fumehood_model::{Endpoint, Provider, endpoint, provider};
+use fumehood_policy::value::HostName;
+
+/// What is to happen with a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// It may be sent.
+    Release(Terms),
+    /// The body decides, and is not here yet.
+    Body,
+    /// It may not be sent.
+    Deny(Denial),
+}
+
+/// How it may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The most bytes of the body.
+    pub most: Option<u64>,
+    /// The body is one for a model, and is read while it passes.
+    pub model: Option<Provider>,
+}
+
+/// Methods that a server may take in place of the one in the request line (A35).
+const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
+/// Judges a request; `body` is [`Body::Unread`] until it was asked for.
+#[must_use]
+pub fn judge(rules: &Rules, catalogue: &Catalogue, head: &RequestHead, body: Body) -> Judgement {
+    match permitted(rules, head) {
+        Err(denial) => Judgement::Deny(denial),
+        Ok(most) => match model(head) {
+            Err(denial) => Judgement::Deny(denial),
+            Ok(model) => classified(catalogue, head, body, Terms { most, model }),
+        },
+    }
+}
+
+/// By the rules: the line's own method, and each that a field would put in its place. Gives the most bytes of
+/// a body.
+fn permitted(rules: &Rules, head: &RequestHead) -> Result<Option<u64>, Denial> {
+    let path = RequestPath::parse(head.target.as_bytes()).map_err(|why| Denial::new(400, why.to_string()))?;
+    let headers: Vec<(&str, &[u8])> = head
+        .fields
+        .iter()
+        .map(|f| (f.name.as_str(), f.value.as_slice()))
+        .collect();
+    let length = match head.body {
+        Length::Empty => Some(0),
+        Length::Known(bytes) => Some(bytes),
+        Length::Unknown => None,
+    };
+    let others = OVERRIDES.iter().flat_map(|name| head.fields.values(name));
+    let others = others.map(|value| String::from_utf8_lossy(value).into_owned());
+    let mut most = None;
+    for method in std::iter::once(head.method.clone()).chain(others) {
+        let request = Request {
+            method: &method,
+            path: &path,
+            headers: &headers,
+            body: length,
+        };
+        let decision = rules.request(&head.destination, &request);
+        if let Err(why) = &decision.verdict {
+            return Err(denied(head, &method, &decision, why));
+        }
+        if let Some(Access::Http(http)) = decision.rule.map(fumehood_destination::Rule::access) {
+            most = most.into_iter().chain(http.limits().body).min();
+        }
+    }
+    Ok(most)
+}
+
+fn denied(head: &RequestHead, method: &str, decision: &Decision<'_>, why: &Denied) -> Denial {
+    let host = &head.destination;
+    let remedy = match why {
+        Denied::Host | Denied::Port => format!("outside the sandbox: fumehood run --allow {host}"),
+        Denied::Method => format!(
+            "outside the sandbox, in fumehood.toml: [network] allow = [{{ host = \"{host}\", methods = [\"{}\"] }}]",
+            plain(method)
+        ),
+        Denied::Path | Denied::Query(_) | Denied::Header(_) => {
+            "outside the sandbox, in fumehood.toml: widen this rule of [network] allow, or add another"
+                .to_owned()
+        }
+        Denied::Target(_) | Denied::Body(_) => {
+            "outside the sandbox, in fumehood.toml: name the methods in this rule of [network] allow"
+                .to_owned()
+        }
+        Denied::Address(_) => String::new(),
+    };
+    Denial {
+        status: 403,
+        reason: format!("{} {host}: {why}", plain(method)),
+        rule: decision
+            .rule
+            .map_or_else(String::new, |rule| format!("network.allow {rule}")),
+        remedy,
+    }
+}
+
+/// A method as it may be shown: it is a token, but its length is the client's.
+fn plain(method: &str) -> String {
+    method.chars().filter(char::is_ascii_graphic).take(20).collect()
+}
+
+/// What the path of a provider's host is for.
+fn model(head: &RequestHead) -> Result<Option<Provider>, Denial> {
+    let HostName::Name(name) = &head.destination.host else {
+        return Ok(None);
+    };
+    let Some(provider) = provider(name) else {
+        return Ok(None);
+    };
+    let path = head.target.split('?').next().unwrap_or_default();
+    match endpoint(provider, &head.method, path) {
+        Endpoint::Invoke => match head.fields.members("content-encoding").as_slice() {
+            [] => Ok(Some(provider)),
+            [one] if one == "identity" => Ok(Some(provider)),
+            _ => Err(Denial::new(
+                415,
+                "a body for a model is read while it passes, and this one is coded",
+            )),
+        },
+        Endpoint::Read => Ok(None),
+        Endpoint::Unknown if matches!(head.method.as_str(), "GET" | "HEAD" | "OPTIONS") => Ok(None),
+        Endpoint::Remote => Err(remote(head, "keeps or runs something at the provider")),
+        Endpoint::Unknown => Err(remote(
+            head,
+            "is at no endpoint that is known to only ask a model",
+        )),
+    }
+}
+
+fn remote(head: &RequestHead, what: &str) -> Denial {
+    Denial {
+        status: 403,
+        reason: format!(
+            "model.remote: {} {} {what}",
+            plain(&head.method),
+            head.destination
+        ),
+        rule: "model.remote is denied".to_owned(),
+        remedy: "send it from outside the sandbox".to_owned(),
+    }
+}
+
+/// By the catalogue of effects that are hard to undo.
+fn classified(catalogue: &Catalogue, head: &RequestHead, body: Body, terms: Terms) -> Judgement {
+    let unread = body == Body::Unread;
+    let request = request(head, body);
+    let found = catalogue.classify(&request);
+    if found.flies() {
+        return Judgement::Release(terms);
+    }
+    // What matches already needs no body to be held.
+    if found.needs_body && unread && found.effects.is_empty() && !found.ambiguous_path {
+        return Judgement::Body;
+    }
+    Judgement::Deny(held(head, &found))
+}
+
+fn request(head: &RequestHead, body: Body) -> fumehood_catalogue::Request {
+    let (path, query) = head.target.split_once('?').unwrap_or((&head.target, ""));
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    fumehood_catalogue::Request {
+        method: head.method.clone(),
+        host: head.destination.host.to_string(),
+        path: path.to_owned(),
+        query: query.to_owned(),
+        headers: head
+            .fields
+            .iter()
+            .map(|f| (f.name.to_ascii_lowercase(), text(&f.value)))
+            .collect(),
+        body: if head.body == Length::Empty {
+            Body::Absent
+        } else {
+            body
+        },
+    }
+}
+
+/// An effect that is hard to undo waits for a human; until there is one to ask it is denied.
+fn held(head: &RequestHead, found: &Classified<'_>) -> Denial {
+    let words = |row: &&Row| format!("{}: {}", row.effect, row.what);
+    let certain = found.effects.first().map(|row| (words(row), row.id.clone()));
+    let unseen = found.uninspectable.first().map(|row| {
+        let what = format!(
+            "{}: it could be what {}, and its body cannot be read",
+            row.effect, row.what
+        );
+        (what, row.id.clone())
+    });
+    let path = || ("its path has more than one meaning".to_owned(), String::new());
+    let (what, row) = certain.or(unseen).unwrap_or_else(path);
+    Denial {
+        status: 403,
+        reason: format!("{} {}: {what}", plain(&head.method), head.destination),
+        rule: if row.is_empty() {
+            row
+        } else {
+            format!("catalogue {row}")
+        },
+        remedy: "this is hard to undo, so a person has to do it: ask for it, outside the sandbox".to_owned(),
+    }
+}
+
+/// What a provider would fetch or do on behalf of a body (`model.remote`): by the same rules as if the
+/// sandbox did it.
+///
+/// # Errors
+/// No rule allows it.
+pub fn judge_remote(
+    rules: &Rules,
+    head: &RequestHead,
+    what: &str,
+    host: Option<&fumehood_destination::Destination>,
+) -> Result<(), Denial> {
+    let denial = |to: String| Denial {
+        status: 403,
+        reason: format!(
+            "model.remote: the body has {} do this: {what}{to}",
+            head.destination
+        ),
+        rule: "model.remote is judged as if the sandbox did it".to_owned(),
+        remedy: "leave it out, or allow the host it goes to".to_owned(),
+    };
+    let host = host.ok_or_else(|| denial(String::new()))?;
+    rules
+        .connect(host)
+        .verdict
+        .map_err(|why| denial(format!(", from {host}: {why}")))
+}
+
+#[cfg(test)]
+mod tests;

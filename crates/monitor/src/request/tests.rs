@@ -1,0 +1,186 @@
+use super::*;
+use fumehood_destination::{Destination, Rule};
+use fumehood_http::Scheme;
+use fumehood_http::h1::read_request;
+use fumehood_policy::config::Allow;
+use fumehood_policy::value::Word;
+
+fn rules(all: &[(&str, &[&str])]) -> Rules {
+    let rule = |(host, methods): &(&str, &[&str])| {
+        let all = fumehood_policy::config::Method::ALL;
+        let named = |word: &&str| all.iter().find(|(w, _)| w == word).map(|(_, m)| *m).unwrap();
+        let allow = Allow {
+            host: host.parse().unwrap(),
+            methods: methods.iter().map(named).collect(),
+            paths: Vec::new(),
+            query: Vec::new(),
+            headers: Vec::new(),
+            tunnel: false,
+        };
+        Rule::new(&allow).unwrap()
+    };
+    Rules::new(all.iter().map(rule).collect()).unwrap()
+}
+
+fn head(host: &str, line: &str, fields: &str) -> RequestHead {
+    let to = Destination::authority(format!("{host}:443").as_bytes(), None).unwrap();
+    let text = format!("{line} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n");
+    read_request(text.as_bytes(), Scheme::Https, &to)
+        .unwrap()
+        .unwrap()
+        .head
+}
+
+fn says(judgement: &Judgement) -> String {
+    match judgement {
+        Judgement::Release(_) => "release".into(),
+        Judgement::Body => "body".into(),
+        Judgement::Deny(denial) => format!("{} {}", denial.status, denial.reason),
+    }
+}
+
+fn asked(rules: &Rules, head: &RequestHead, body: Body) -> String {
+    says(&judge(rules, &Catalogue::shipped().unwrap(), head, body))
+}
+
+#[test]
+fn the_rules_come_first_and_say_how_to_ask() {
+    let rules = rules(&[("a.example", &[])]);
+    let get = head("a.example", "GET /x", "");
+    assert_eq!(asked(&rules, &get, Body::Unread), "release");
+    let Judgement::Deny(denial) = judge(
+        &rules,
+        &Catalogue::default(),
+        &head("a.example", "POST /x", ""),
+        Body::Unread,
+    ) else {
+        panic!("released")
+    };
+    assert_eq!(
+        denial.reason,
+        "POST a.example:443: the rule does not allow this method"
+    );
+    assert_eq!(denial.rule, "network.allow a.example");
+    assert!(denial.remedy.contains("methods = [\"POST\"]"));
+    let other = asked(&rules, &head("b.example", "GET /", ""), Body::Unread);
+    assert_eq!(other, "403 GET b.example:443: no rule allows this host");
+}
+
+/// A35: a method that a field would put in its place counts as well.
+#[test]
+fn a35_a_method_in_a_field_is_judged_too() {
+    let rules = rules(&[("a.example", &[])]);
+    for name in OVERRIDES {
+        let get = head("a.example", "GET /x", &format!("{name}: DELETE\r\n"));
+        assert_eq!(
+            asked(&rules, &get, Body::Unread),
+            "403 DELETE a.example:443: the rule does not allow this method"
+        );
+    }
+}
+
+/// A34: a path with more than one meaning is judged by nobody.
+#[test]
+fn a34_paths_that_lead_upwards_are_refused() {
+    let rules = rules(&[("a.example", &[])]);
+    let up = head("a.example", "GET /a/%2e%2e/b", "");
+    assert!(asked(&rules, &up, Body::Unread).starts_with("400 "));
+}
+
+#[test]
+fn what_is_hard_to_undo_does_not_fly() {
+    let rules = rules(&[("api.github.com", &["GET", "POST", "PUT", "DELETE"])]);
+    let merge = head(
+        "api.github.com",
+        "PUT /repos/o/r/pulls/1/merge",
+        "Content-Length: 2\r\n",
+    );
+    let said = asked(&rules, &merge, Body::Unread);
+    assert!(
+        said.starts_with("403 PUT api.github.com:443: forge.pull.merge: "),
+        "{said}"
+    );
+    let read = head("api.github.com", "GET /repos/o/r/pulls/1", "");
+    assert_eq!(asked(&rules, &read, Body::Unread), "release");
+    // In GraphQL the body decides: it is asked for, then judged.
+    let graph = head(
+        "api.github.com",
+        "POST /graphql",
+        "Content-Type: application/json\r\nContent-Length: 9\r\n",
+    );
+    assert_eq!(asked(&rules, &graph, Body::Unread), "body");
+    let query = br#"{"query":"query { viewer { login } }"}"#;
+    assert_eq!(asked(&rules, &graph, Body::Bytes(query.to_vec())), "release");
+    let mutation =
+        br#"{"query":"mutation { mergePullRequest(input: {pullRequestId: 1}) { clientMutationId } }"}"#;
+    let said = asked(&rules, &graph, Body::Bytes(mutation.to_vec()));
+    assert!(said.starts_with("403 POST api.github.com:443: "), "{said}");
+    assert!(asked(&rules, &graph, Body::TooLong).starts_with("403 "));
+}
+
+/// F6: a provider's host is asked for models, and for nothing else.
+#[test]
+fn f6_a_providers_other_endpoints_are_denied() {
+    let rules = rules(&[("api.anthropic.com", &["GET", "POST"])]);
+    let on = |line: &str| {
+        judge(
+            &rules,
+            &Catalogue::default(),
+            &head("api.anthropic.com", line, "Content-Length: 2\r\n"),
+            Body::Unread,
+        )
+    };
+    let Judgement::Release(terms) = on("POST /v1/messages?beta=true") else {
+        panic!("denied")
+    };
+    assert_eq!(terms.model, Some(Provider::Anthropic));
+    for line in [
+        "POST /v1/files",
+        "POST /v1/messages/batches",
+        "POST /api/event_logging/v2/batch",
+        "POST /v1/newest",
+    ] {
+        assert!(says(&on(line)).starts_with("403 model.remote: "), "{line}");
+    }
+    assert!(matches!(
+        on("GET /v1/models"),
+        Judgement::Release(Terms { model: None, .. })
+    ));
+}
+
+#[test]
+fn what_a_provider_would_fetch_is_judged_by_the_same_rules() {
+    let rules = rules(&[("api.anthropic.com", &["POST"]), ("docs.example", &[])]);
+    let post = head("api.anthropic.com", "POST /v1/messages", "");
+    let to = |text: &str| Destination::authority(text.as_bytes(), None).unwrap();
+    assert_eq!(
+        judge_remote(&rules, &post, "fetches a URL", Some(&to("docs.example:443"))),
+        Ok(())
+    );
+    for (host, why) in [
+        (Some(to("evil.example:443")), "no rule allows this host"),
+        (Some(to("docs.example:80")), "another port"),
+        (None, "searches"),
+    ] {
+        let denial = judge_remote(&rules, &post, "searches", host.as_ref()).unwrap_err();
+        assert!(denial.reason.contains(why), "{}", denial.reason);
+    }
+}
+
+#[test]
+fn the_most_of_a_body_is_the_rules() {
+    let rules = rules(&[("a.example", &[]), ("b.example", &["POST"])]);
+    let most = |host: &str, line: &str| match judge(
+        &rules,
+        &Catalogue::default(),
+        &head(host, line, "Transfer-Encoding: chunked\r\n"),
+        Body::Unread,
+    ) {
+        Judgement::Release(terms) => terms.most,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        (most("a.example", "GET /"), most("b.example", "POST /")),
+        (Some(8192), None)
+    );
+}
