@@ -23,10 +23,11 @@ trap cleanup EXIT
 chmod 755 "$place"
 mkdir "$place/disk"
 truncate -s 256M "$place/image"
-mkfs.btrfs -q "$place/image" 2>"$place/words" && mount -o loop "$place/image" "$place/disk" || { echo "btrfs cannot be mounted here" >&2; exit 1; }
+mkfs.btrfs -q "$place/image" >"$place/words" 2>&1 && mount -o loop "$place/image" "$place/disk" || { echo "btrfs cannot be mounted here" >&2; exit 1; }
 useradd --no-create-home --home-dir "$place/disk/user" "$user"
 install -m 755 "$fumehood" "$place/fumehood"
 
+# Newer kernels take no snapshot of a folder that is not a subvolume's top; then the subvolumes are what is refused.
 # By the kernel's numbers (linux/btrfs.h), so that no program's own look decides: SNAP_CREATE, SNAP_CREATE_V2,
 # SUBVOL_CREATE, SUBVOL_CREATE_V2.
 cat >"$place/try.py" <<'PYTHON'
