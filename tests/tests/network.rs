@@ -404,6 +404,10 @@ fn the_walls_stay_when_the_gateway_goes() {
             })
         });
         let pid = pid.unwrap_or_else(|| panic!("no {which}"));
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        for wall in ["NoNewPrivs:\t1", "Seccomp:\t2"] {
+            assert!(status.contains(wall), "{which}: {status}");
+        }
         rustix::process::kill_process(
             rustix::process::Pid::from_raw(pid).unwrap(),
             rustix::process::Signal::KILL,

@@ -35,10 +35,10 @@ mod wire;
 pub use errno::Errno;
 pub use ids::{landlock_version, private_ids};
 pub use plan::{GATE_PORT, OWN_V4, OWN_V6, Plan, PlanError};
-pub use seccomp::{Filter, Strictness};
+pub use seccomp::{Filter, Role, Strictness};
 pub use spec::{Access, Boundary, Command, Entry, Ids, Kind, Layers, Level, Room, Socket, Spec, Way};
 pub use start::{Event, Placement, Sandbox, Stage, StartError};
 pub use sys::{
-    Asker, Signals, become_role, become_subreaper, enter, forget_environment, fork_role, fork_role_with,
-    kill_descendants, raise_stop, receive_question, send_answer, set_process_name, wait_for,
+    Asker, Signals, become_role, become_subreaper, confine, enter, forget_environment, fork_role,
+    fork_role_with, kill_descendants, raise_stop, receive_question, send_answer, set_process_name, wait_for,
 };

@@ -4,7 +4,9 @@
 use fumehood_monitor::{
     Action, Channel, FlowId, FromBroker, FromGateway, Monitor, Packet, Policy, Report, ToGateway, Wire, pair,
 };
-use fumehood_sandbox::{Boundary, Errno, Socket, Way, become_role, forget_environment, fork_role, wait_for};
+use fumehood_sandbox::{
+    Boundary, Errno, Role, Socket, Way, become_role, confine, forget_environment, fork_role, wait_for,
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, pidfd_send_signal};
 use std::collections::VecDeque;
@@ -210,10 +212,16 @@ impl Watch {
                 return 1;
             }
             forget_environment();
+            if confine(Role::Gateway).is_err() {
+                return 1;
+            }
             fumehood_gateway::run(sockets, channel)
         })?;
         let broker = Helper::start(|channel| {
             if become_role(c"fumehood-broker", &[channel.as_fd()]).is_err() {
+                return 1;
+            }
+            if confine(Role::Broker).is_err() {
                 return 1;
             }
             fumehood_broker::run(channel)

@@ -7,9 +7,11 @@
 mod assemble;
 #[cfg(test)]
 mod interpret;
+mod role;
 mod table;
 
 pub(crate) use assemble::Instruction;
+pub use role::Role;
 use table::Scope;
 
 /// Which refusals a filter holds.
