@@ -18,5 +18,5 @@ pub use message::{
 };
 pub use monitor::{Action, Monitor, Policy};
 pub use report::{Blocked, Report, Tunnel};
-pub use request::{Judgement, Terms, judge, judge_remote};
+pub use request::{Held, Judgement, Terms, judge, judge_remote};
 pub use wire::{Reader, Writer};

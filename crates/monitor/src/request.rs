@@ -1,6 +1,10 @@
 //! What is said about a request: by the rules, by what its endpoint is for, by the catalogue. Pure.
 
-use fumehood_catalogue::{Body, Catalogue, Classified, Row};
+mod held;
+
+pub use held::Held;
+
+use fumehood_catalogue::{Body, Catalogue};
 use fumehood_destination::{Access, Decision, Denied, Request, RequestPath, Rules};
 use fumehood_http::{Denial, Length, RequestHead};
 use fumehood_model::{Endpoint, Provider, endpoint, provider};
@@ -13,6 +17,8 @@ pub enum Judgement {
     Release(Terms),
     /// The body decides, and is not here yet.
     Body,
+    /// It is hard to undo: a person is asked.
+    Hold(Box<Held>),
     /// It may not be sent.
     Deny(Denial),
 }
@@ -152,17 +158,20 @@ fn remote(head: &RequestHead, what: &str) -> Denial {
 
 /// By the catalogue of effects that are hard to undo.
 fn classified(catalogue: &Catalogue, head: &RequestHead, body: Body, terms: Terms) -> Judgement {
-    let unread = body == Body::Unread;
+    let unread = body == Body::Unread && head.body != Length::Empty;
     let request = request(head, body);
     let found = catalogue.classify(&request);
     if found.flies() {
         return Judgement::Release(terms);
     }
-    // What matches already needs no body to be held.
-    if found.needs_body && unread && found.effects.is_empty() && !found.ambiguous_path {
+    // A person allows bytes, so those of the body have to be here whatever decides.
+    if unread && !found.ambiguous_path {
         return Judgement::Body;
     }
-    Judgement::Deny(held(head, &found))
+    match Held::new(head, &request.body, &found).filter(|_| !found.ambiguous_path) {
+        Some(held) => Judgement::Hold(Box::new(held)),
+        None => Judgement::Deny(held::denial(head, &found)),
+    }
 }
 
 fn request(head: &RequestHead, body: Body) -> fumehood_catalogue::Request {
@@ -183,31 +192,6 @@ fn request(head: &RequestHead, body: Body) -> fumehood_catalogue::Request {
         } else {
             body
         },
-    }
-}
-
-/// An effect that is hard to undo waits for a human; until there is one to ask it is denied.
-fn held(head: &RequestHead, found: &Classified<'_>) -> Denial {
-    let words = |row: &&Row| format!("{}: {}", row.effect, row.what);
-    let certain = found.effects.first().map(|row| (words(row), row.id.clone()));
-    let unseen = found.uninspectable.first().map(|row| {
-        let what = format!(
-            "{}: it could be what {}, and its body cannot be read",
-            row.effect, row.what
-        );
-        (what, row.id.clone())
-    });
-    let path = || ("its path has more than one meaning".to_owned(), String::new());
-    let (what, row) = certain.or(unseen).unwrap_or_else(path);
-    Denial {
-        status: 403,
-        reason: format!("{} {}: {what}", plain(&head.method), head.destination),
-        rule: if row.is_empty() {
-            row
-        } else {
-            format!("catalogue {row}")
-        },
-        remedy: "this is hard to undo, so a person has to do it: ask for it, outside the sandbox".to_owned(),
     }
 }
 

@@ -23,6 +23,7 @@ pub use card::{Card, Code, HoldId, Member};
 pub use grant::{Grant, Scope, ScopeError};
 pub use permit::{Permit, Recorded, Release, ReleaseError};
 pub use queue::{Holds, Mode, Settings};
+pub(crate) use show::ends;
 pub use show::{escaped_ends, headline, lines};
 pub use ticket::{Ticket, TicketError};
 pub use time::Time;

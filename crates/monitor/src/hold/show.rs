@@ -23,25 +23,27 @@ const LABELS: &[(&str, &str, &str)] = &[
 
 /// Characters of a name, and of a sentence, that are shown.
 const NAME: usize = 160;
+/// Characters of a body that are shown.
+const BODY: usize = 2100;
 /// Members of a burst that are listed whole.
 const LISTED: usize = 256;
 
 /// Text from elsewhere, escaped, both ends kept: at most `limit` characters of it, and how many are left out.
 #[must_use]
 pub fn escaped_ends(text: &str, limit: usize) -> String {
+    Escaped::from(ends(text, limit).as_str()).to_string()
+}
+
+/// As [`escaped_ends`], not escaped: for a fact, which is escaped when it is shown.
+pub(crate) fn ends(text: &str, limit: usize) -> String {
     let count = text.chars().count();
     if count <= limit {
-        return Escaped::from(text).to_string();
+        return text.to_owned();
     }
-    let tail = limit / 2;
-    let at = |n: usize| text.char_indices().nth(n).map_or(text.len(), |(i, _)| i);
-    let (head, end) = (text.get(..at(limit - tail)), text.get(at(count - tail)..));
-    format!(
-        "{} …{} more… {}",
-        Escaped::from(head.unwrap_or_default()),
-        count - limit,
-        Escaped::from(end.unwrap_or_default())
-    )
+    let half = limit / 2;
+    let head: String = text.chars().take(limit - half).collect();
+    let tail: String = text.chars().skip(count - half).collect();
+    format!("{head} …{} more… {tail}", count - limit)
 }
 
 /// One line: what the card is about.
@@ -113,6 +115,7 @@ fn member_lines(member: &Member, many: bool, out: &mut Vec<String>) {
 
 fn fact_line(name: &str, fact: &Fact) -> String {
     let value = match fact {
+        Fact::Text(text) if name == "body" => escaped_ends(text, BODY),
         Fact::Text(text) => escaped_ends(text, NAME),
         Fact::Number(n) => n.to_string(),
         Fact::Flag(yes) => if *yes { "yes" } else { "no" }.to_owned(),

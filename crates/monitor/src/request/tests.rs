@@ -35,6 +35,13 @@ fn says(judgement: &Judgement) -> String {
     match judgement {
         Judgement::Release(_) => "release".into(),
         Judgement::Body => "body".into(),
+        Judgement::Hold(held) => {
+            let effect = held.effect(&"s".parse().unwrap());
+            format!(
+                "hold {} {} {}",
+                effect.kind, effect.resource.system, effect.resource.name
+            )
+        }
         Judgement::Deny(denial) => format!("{} {}", denial.status, denial.reason),
     }
 }
@@ -95,10 +102,12 @@ fn what_is_hard_to_undo_does_not_fly() {
         "PUT /repos/o/r/pulls/1/merge",
         "Content-Length: 2\r\n",
     );
-    let said = asked(&rules, &merge, Body::Unread);
-    assert!(
-        said.starts_with("403 PUT api.github.com:443: forge.pull.merge: "),
-        "{said}"
+    // A person allows bytes: the body is asked for though the path decides.
+    assert_eq!(asked(&rules, &merge, Body::Unread), "body");
+    let said = asked(&rules, &merge, Body::Bytes(b"{}".to_vec()));
+    assert_eq!(
+        said,
+        "hold forge.pull.merge https://api.github.com:443 /repos/o/r/pulls/1/merge"
     );
     let read = head("api.github.com", "GET /repos/o/r/pulls/1", "");
     assert_eq!(asked(&rules, &read, Body::Unread), "release");
@@ -114,8 +123,12 @@ fn what_is_hard_to_undo_does_not_fly() {
     let mutation =
         br#"{"query":"mutation { mergePullRequest(input: {pullRequestId: 1}) { clientMutationId } }"}"#;
     let said = asked(&rules, &graph, Body::Bytes(mutation.to_vec()));
-    assert!(said.starts_with("403 POST api.github.com:443: "), "{said}");
-    assert!(asked(&rules, &graph, Body::TooLong).starts_with("403 "));
+    assert!(said.starts_with("hold forge."), "{said}");
+    let said = asked(&rules, &graph, Body::TooLong);
+    assert!(
+        said.starts_with("403 ") && said.contains("nobody can be shown it whole"),
+        "{said}"
+    );
 }
 
 /// F6: a provider's host is asked for models, and for nothing else.
@@ -183,4 +196,42 @@ fn the_most_of_a_body_is_the_rules() {
         (most("a.example", "GET /"), most("b.example", "POST /")),
         (Some(8192), None)
     );
+}
+
+#[test]
+fn every_row_names_a_kind_of_effect() {
+    for row in Catalogue::shipped().unwrap().rows() {
+        assert!(
+            row.effect.parse::<fumehood_effect::EffectKind>().is_ok(),
+            "{}: {}",
+            row.id,
+            row.effect
+        );
+    }
+}
+
+/// What is allowed is this head and this body: one byte more or less is another effect.
+#[test]
+fn a_held_request_is_its_head_and_its_body() {
+    let rules = rules(&[("api.github.com", &["PUT"])]);
+    let digest = |fields: &str, body: &[u8]| {
+        let merge = head("api.github.com", "PUT /repos/o/r/pulls/1/merge?x=1", fields);
+        let judged = judge(
+            &rules,
+            &Catalogue::shipped().unwrap(),
+            &merge,
+            Body::Bytes(body.to_vec()),
+        );
+        let Judgement::Hold(held) = judged else {
+            panic!("{judged:?}")
+        };
+        let effect = held.effect(&"s".parse().unwrap());
+        assert!(effect.facts.contains_key("body") && effect.facts.contains_key("query"));
+        effect.digest()
+    };
+    let length = "Content-Length: 2\r\n";
+    let one = digest(length, b"{}");
+    assert_eq!(one, digest(length, b"{}"));
+    assert_ne!(one, digest(length, b"[]"));
+    assert_ne!(one, digest("Content-Length: 2\r\nX-Other: 1\r\n", b"{}"));
 }
