@@ -246,6 +246,27 @@ fn a29_the_boundary_cannot_be_taken_down() {
     }
 }
 
+/// Where the kernel lacks tproxy, and where it lacks nf_tables altogether: the same by name, and what cannot
+/// be reached is refused.
+#[test]
+fn lesser_kernels() {
+    let script = "print(tls('good.example', 443, 'good.example'), dial('good.example', 5432), dial('evil.example', 443),
+         dial('9.9.9.9', 443), dial('2606:4700::1111', 443), dial('evil.example', 8443), dial('127.0.0.1', 8443), ask('8.8.8.8', 'good.example', True)[0])";
+    for (way, unnamed, words) in [
+        ("redirect", "ECONNRESET", "every port, by nf_tables' redirect"),
+        ("ports", "ECONNREFUSED", "only ports that rules name"),
+    ] {
+        let hosts = Hosts::new();
+        let flags = [&GOOD[..], &["--allow", "good.example:5432", "--boundary", way]].concat();
+        let ran = hosts.python(&flags, script);
+        let expected = format!("answered ready ECONNRESET ECONNRESET ECONNRESET {unnamed} ECONNREFUSED 0");
+        ran.prints(&expected)
+            .says(words)
+            .says("blocked evil.example:443: no rule allows this host")
+            .nothing_left();
+    }
+}
+
 /// A30, A54: the gate's own ports are nobody's, and what is bound inside takes nothing away from it.
 #[test]
 fn a30_a54_the_gate_is_not_to_be_taken() {

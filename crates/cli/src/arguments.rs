@@ -92,6 +92,15 @@ pub(crate) enum Isolation {
     Landlock,
 }
 
+/// How connections reach the boundary at best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Boundary {
+    /// By nf_tables' redirect
+    Redirect,
+    /// By a listener for each port that rules name
+    Ports,
+}
+
 /// When changes reach the project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum When {
@@ -145,6 +154,9 @@ pub(crate) struct RunArguments {
     /// Let in a port of this machine through which a program of it is controlled, such as a debugger's
     #[arg(long, value_name = "PORT")]
     pub(crate) control: Vec<String>,
+    /// Go without what the kernel has, to see what a lesser one would do
+    #[arg(long, value_enum, value_name = "WAY", hide = true)]
+    pub(crate) boundary: Option<Boundary>,
     /// Open a port of the sandbox on this machine
     #[arg(short, long, value_name = "[ADDR:]PORT[:PORT]")]
     pub(crate) publish: Vec<String>,

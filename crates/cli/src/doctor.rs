@@ -2,11 +2,14 @@
 
 use crate::apparmor;
 use crate::arguments::DoctorArguments;
-use crate::run::with_remedy;
+use crate::run::{self, with_remedy};
 use crate::say;
+use fumehood_policy::config::Allow;
 use fumehood_policy::json::Json;
-use fumehood_sandbox::Level;
-use fumehood_session::{End, Facts, Home, Host, Project, Request, Run, prepare};
+use fumehood_policy::origin::{Origin, Sourced};
+use fumehood_policy::profile::NetworkWishes;
+use fumehood_sandbox::{Level, Way};
+use fumehood_session::{End, Facts, Home, Host, Network, Project, Request, Run, prepare};
 use std::io::Write;
 
 /// One row: what, whether it works, and what that means.
@@ -44,6 +47,7 @@ fn rows(host: &Host) -> Vec<Row> {
         level("isolation landlock", host, Level::Landlock, false),
         level("nested sandboxes", host, Level::Namespace, true),
         landlock(host.landlock),
+        boundary(host),
     ];
     rows.extend(fumehood_limits::probe().into_iter().map(|finding| Row {
         name: limit_name(finding.limit),
@@ -57,8 +61,8 @@ fn rows(host: &Host) -> Vec<Row> {
 
 /// Builds a sandbox of this level and runs `true` in it.
 fn level(name: &'static str, host: &Host, level: Level, nested: bool) -> Row {
-    match trial(host, level, nested) {
-        Ok(()) => Row {
+    match trial(host, level, nested, Network::default()) {
+        Ok(_) => Row {
             name,
             works: true,
             detail: meaning(level, nested).to_owned(),
@@ -81,15 +85,48 @@ fn meaning(level: Level, nested: bool) -> &'static str {
     }
 }
 
-fn trial(host: &Host, level: Level, nested: bool) -> Result<(), String> {
+/// Builds a sandbox with a boundary, for a name that nobody has.
+fn boundary(host: &Host) -> Row {
+    let network = nobody().and_then(|wishes| run::network(&wishes));
+    let tried = network.and_then(|network| trial(host, Level::Namespace, false, network));
+    let (works, detail) = match tried {
+        Ok(way) => (way.is_some(), run::weaker(way).to_owned()),
+        Err(why) => (false, why),
+    };
+    Row {
+        name: "network by name",
+        works,
+        detail,
+    }
+}
+
+fn nobody() -> Result<NetworkWishes, String> {
+    let host = "nobody.invalid".parse().map_err(|e| format!("{e}"))?;
+    let allow = Sourced {
+        value: Allow::host(host),
+        origin: Origin::Default,
+    };
+    Ok(NetworkWishes {
+        allow: vec![allow],
+        ..NetworkWishes::default()
+    })
+}
+
+fn trial(host: &Host, level: Level, nested: bool, network: Network) -> Result<Option<Way>, String> {
     let place = std::env::temp_dir().join(format!("fumehood-doctor-{}", std::process::id()));
     std::fs::create_dir(&place).map_err(|e| format!("{}: {e}", place.display()))?;
-    let tried = trial_in(host, level, nested, &place);
+    let tried = trial_in(host, level, nested, network, &place);
     let _empty = std::fs::remove_dir(&place);
     tried
 }
 
-fn trial_in(host: &Host, level: Level, nested: bool, place: &std::path::Path) -> Result<(), String> {
+fn trial_in(
+    host: &Host,
+    level: Level,
+    nested: bool,
+    network: Network,
+    place: &std::path::Path,
+) -> Result<Option<Way>, String> {
     let project = Project::open(place, &host.user.home).map_err(|e| e.to_string())?;
     let request = Request {
         directory: project.path().to_owned(),
@@ -109,22 +146,23 @@ fn trial_in(host: &Host, level: Level, nested: bool, place: &std::path::Path) ->
         user: None,
         room: None,
         terminal: [false; 3],
-        network: false,
+        network: !network.is_empty(),
     };
     let spec = prepare(host, &request).map_err(|e| e.to_string())?;
     let run = Run {
         spec,
         limits: fumehood_limits::Limits::default(),
         ceilings: fumehood_limits::Ceilings::default(),
-        network: Default::default(),
+        network,
         gives_streams: false,
         title: String::new(),
         written: Vec::new(),
         session: None,
         asking: None,
     };
-    match fumehood_session::run(run).map_err(with_remedy)?.end {
-        End::Exited(0) => Ok(()),
+    let outcome = fumehood_session::run(run).map_err(with_remedy)?;
+    match outcome.end {
+        End::Exited(0) => Ok(outcome.network.and_then(|(_, way)| way)),
         other => Err(format!("the trial command ended with {other:?}")),
     }
 }

@@ -9,6 +9,8 @@ mod record;
 mod request;
 mod staged;
 
+pub(crate) use network::{network, weaker};
+
 use crate::FAILED;
 use crate::arguments::{HoldsMode, Isolation, RunArguments};
 use crate::configuration::{Places, profile};
@@ -103,7 +105,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
         spec,
         limits: limits.clone(),
         ceilings,
-        network: network::network(&profile.network)?,
+        network: network::begin(&profile.network, arguments.boundary)?,
         title: title(&request),
         gives_streams: true,
         written: written(&request),

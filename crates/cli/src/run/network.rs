@@ -1,6 +1,7 @@
 //! The network of a run: from what policy allows to rules, and afterwards what was blocked, with the words
 //! that would allow it.
 
+use crate::arguments::Boundary;
 use crate::say;
 use fumehood_destination::{Rule, Rules};
 use fumehood_monitor::{Policy, Report};
@@ -12,8 +13,21 @@ use fumehood_session::{Network, Published};
 /// How many destinations are listed at the end.
 const LISTED: usize = 12;
 
+/// The same, in no better way than this.
+pub(super) fn begin(wishes: &NetworkWishes, best: Option<Boundary>) -> Result<Network, String> {
+    let best = match best {
+        None => Way::Transparent,
+        Some(Boundary::Redirect) => Way::Redirected,
+        Some(Boundary::Ports) => Way::Ports,
+    };
+    Ok(Network {
+        best,
+        ..network(wishes)?
+    })
+}
+
 /// The network that a profile wants.
-pub(super) fn network(wishes: &NetworkWishes) -> Result<Network, String> {
+pub(crate) fn network(wishes: &NetworkWishes) -> Result<Network, String> {
     let rule = |allow: &fumehood_policy::origin::Sourced<_>| {
         Rule::new(&allow.value).map_err(|e| format!("{}: network.allow: {e}", allow.origin))
     };

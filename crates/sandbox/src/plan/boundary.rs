@@ -47,8 +47,8 @@ pub(super) fn messages(boundary: &Boundary) -> Messages {
             address(libc::AF_INET6, 128, &OWN_V6.octets()),
             everywhere(libc::AF_INET6, &[0; 16], 0),
         ],
-        transparent: table(b"filter\0", -150, &tproxy()),
-        redirect: table(b"nat\0", -100, &redirect()),
+        transparent: table(b"filter\0", PREROUTING, -150, &tproxy()),
+        redirect: table(b"nat\0", OUTPUT, -100, &redirect()),
         ports: boundary.ports.clone(),
         host: boundary.host.clone(),
         best: boundary.best,
@@ -95,12 +95,14 @@ const NEWCHAIN: u8 = 3;
 const NEWRULE: u8 = 6;
 const TABLE: &[u8] = b"fumehood\0";
 const CHAIN: &[u8] = b"gate\0";
-/// `NF_INET_PRE_ROUTING`
-const HOOK: u32 = 0;
+/// `NF_INET_PRE_ROUTING`, which packets over loopback pass when they come out of it again.
+const PREROUTING: u32 = 0;
+/// `NF_INET_LOCAL_OUT`: addresses are rewritten with a connection's first packet, where that begins.
+const OUTPUT: u32 = 3;
 
 /// A table with one chain: what goes to loopback's own addresses passes, the rest meets `last`.
-fn table(kind: &[u8], priority: i32, last: &[u8]) -> Vec<u8> {
-    let hook = attributes(&[(1, &HOOK.to_be_bytes()), (2, &priority.to_be_bytes())]);
+fn table(kind: &[u8], hook: u32, priority: i32, last: &[u8]) -> Vec<u8> {
+    let hook = attributes(&[(1, &hook.to_be_bytes()), (2, &priority.to_be_bytes())]);
     [
         Message::batch(0x10, 0).finish(),
         Message::table(NEWTABLE, 1, false).put(1, TABLE).finish(),
