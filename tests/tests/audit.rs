@@ -52,8 +52,75 @@ fn a_run_is_recorded_verified_and_told() {
     }
     for form in ["--jsonl", "--otel", "--ocsf"] {
         let exported = audit(&world, &["export", form]).ended(0);
-        assert_eq!(exported.lines().count(), 4, "{form}: {exported}");
+        assert_eq!(exported.lines().count(), 6, "{form}: {exported}");
     }
+}
+
+/// Also a program that is found by its descriptor, one that is executed in place, one in a session of
+/// its own, and one below a filter that the program brought itself.
+#[test]
+fn every_program_is_recorded_with_its_arguments_and_its_parent() {
+    let world = World::new();
+    let script = "import os, ctypes\n\
+        fd = os.memfd_create('m', 0)\n\
+        os.write(fd, open('/bin/true', 'rb').read())\n\
+        libc = ctypes.CDLL(None)\n\
+        class Prog(ctypes.Structure): _fields_ = [('n', ctypes.c_ushort), ('p', ctypes.c_void_p)]\n\
+        allow = (ctypes.c_uint64 * 1)(0x7fff000000000006)\n\
+        prog = Prog(1, ctypes.cast(allow, ctypes.c_void_p))\n\
+        assert libc.prctl(22, 2, ctypes.byref(prog), 0, 0) == 0\n\
+        if os.fork() == 0: os.execve(fd, ['by-descriptor', 'b c'], {})\n\
+        os.wait()\n\
+        os.execv('/bin/sh', ['sh', '-c', 'setsid -w sh -c \"exec true in-place\"'])\n";
+    let file = world.project().join("script.py");
+    std::fs::write(&file, script).unwrap();
+    world.sandbox().run(&["python3", "script.py"]).ended(0);
+    let told = audit(&world, &["show"]).ended(0);
+    for words in [
+        "] python3 script.py",
+        "] by-descriptor 'b c'",
+        "] setsid -w sh -c",
+        "] true in-place",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let records = audit(&world, &["query", "--kind", "program.exec", "--json"]).ended(0);
+    let of = |words: &str| records.lines().find(|line| line.contains(words)).unwrap();
+    let number = |line: &str, name: &str| -> u64 {
+        let after = line.split(&format!("\"{name}\":")).nth(1).unwrap();
+        after.split([',', '}']).next().unwrap().parse().unwrap()
+    };
+    let child = of("by-descriptor");
+    assert_eq!(
+        number(child, "parent"),
+        number(of("script.py"), "pid"),
+        "{records}"
+    );
+    // Of one that is over at once it may not be read any more.
+    assert!(of("script.py").contains("\"directory\":"), "{records}");
+}
+
+/// A thousand processes: none is missing, and what waits does not grow without bound.
+#[test]
+fn a_thousand_programs_are_a_thousand_records() {
+    let world = World::new();
+    let script = "i=0; while [ $i -lt 1000 ]; do /bin/true $i; i=$((i+1)); done";
+    world.sandbox().run(&["sh", "-c", script]).ended(0);
+    let found = audit(&world, &["query", "--kind", "program.exec"]).ended(0);
+    let shown = |n: u32| {
+        found
+            .lines()
+            .filter(|line| line.ends_with(&format!("/bin/true {n}")))
+            .count()
+    };
+    assert!((0..1000).all(|n| shown(n) == 1), "{found}");
+    let verified = audit(&world, &["verify"]).ended(0);
+    assert!(verified.contains("whole, 1003 records"), "{verified}");
+    let page = audit(&world, &["report", "--html"]).ended(0);
+    assert!(
+        page.starts_with("<!doctype html>") && page.ends_with("</html>"),
+        "{page}"
+    );
 }
 
 #[test]
@@ -63,7 +130,7 @@ fn a_proof_needs_the_public_key_and_no_log() {
     let key = audit(&world, &["key"]).ended(0);
     audit(&world, &["key", "--rotate"]).ended(0);
     world.sandbox().run(&["false"]);
-    let event = format!("{}:1", newest(&world));
+    let event = format!("{}:2", newest(&world));
     let proof = audit(&world, &["prove", &event]).ended(0);
     let file = world.root().join("proof");
     std::fs::write(&file, format!("{proof}\n")).unwrap();
@@ -71,7 +138,7 @@ fn a_proof_needs_the_public_key_and_no_log() {
     let path = file.to_str().unwrap();
     let proved = audit(&world, &["verify-proof", path, "--key", &key]).ended(0);
     assert!(
-        proved.starts_with("proved: record 1 of fumehood.local/") && proved.contains("status 1"),
+        proved.starts_with("proved: record 2 of fumehood.local/") && proved.contains("status 1"),
         "{proved}"
     );
     for at in [10, proof.len() / 2, proof.len() - 3] {
@@ -93,7 +160,7 @@ fn what_is_changed_missing_or_new_is_found() {
     audit(&world, &["verify"]).ended(0);
     let sessions = logs(&world).join("sessions");
     let id = newest(&world);
-    let bundle = sessions.join(&id).join("tile/entries/000.p/2");
+    let bundle = sessions.join(&id).join("tile/entries/000.p/3");
     let good = std::fs::read(&bundle).unwrap();
     let mut bad = good.clone();
     *bad.last_mut().unwrap() ^= 1;

@@ -96,7 +96,10 @@ fn kill_9_of_each_helper() {
             assert_eq!(out.said().len(), 1, "{name}: {out:?}");
         } else {
             running.signal("TERM");
-            assert_eq!(running.wait().code, 143, "{name}");
+            let out = running.wait();
+            // Or the supervisor had just noticed.
+            let noticed = out.code == 125 && out.said().len() == 1;
+            assert!(out.code == 143 || noticed, "{name}: {out:?}");
         }
         assert_eq!(settle(|| processes_named(&mark)), [0; 0], "{name}");
         assert_eq!(settle(|| groups_of(pid)), Vec::<PathBuf>::new(), "{name}");

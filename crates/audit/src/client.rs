@@ -1,6 +1,7 @@
 //! The side of those who record: a socket to the writer's process.
 
 use crate::entry::{Entry, Recorder, RecorderError, Ticket};
+use crate::record::Kind;
 use crate::wire::{Answer, Asked, MAX_PACKET};
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
@@ -9,6 +10,7 @@ use rustix::net::{
     recv, send, sendmsg, socketpair,
 };
 use rustix::rand::{GetRandomFlags, getrandom};
+use std::collections::BTreeMap;
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -45,15 +47,28 @@ impl Client {
         for way in [Timeout::Send, Timeout::Recv] {
             set_socket_timeout(&ours, way, Some(PATIENCE)).map_err(system("set up the log's socket"))?;
         }
+        Ok((Self::from_socket(ours)?, theirs))
+    }
+
+    /// The client that [`Client::into_socket`] took apart, in another process.
+    ///
+    /// # Errors
+    /// The system gave no random numbers.
+    pub fn from_socket(socket: OwnedFd) -> Result<Self, RecorderError> {
         let mut first = [0u8; 8];
         getrandom(&mut first, GetRandomFlags::empty()).map_err(system("number records"))?;
-        let client = Self {
-            socket: ours,
+        Ok(Self {
+            socket,
             // The upper half names the client, the lower half counts.
             tickets: AtomicU64::new(u64::from_be_bytes(first) & 0x7fff_ffff_0000_0000),
             answers: Mutex::new(()),
-        };
-        Ok((client, theirs))
+        })
+    }
+
+    /// Its socket, for a process that gets descriptors and nothing else.
+    #[must_use]
+    pub fn into_socket(self) -> OwnedFd {
+        self.socket
     }
 
     /// Another client of the same writer, for another process.
@@ -81,12 +96,12 @@ impl Client {
     ///
     /// # Errors
     /// The writer is gone or could not write.
-    pub fn head(&self) -> Result<String, RecorderError> {
+    pub fn head(&self) -> Result<Summary, RecorderError> {
         let _one = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         self.send(&Asked::Head)?;
         loop {
             match self.answer()? {
-                Answer::Head(note) => return Ok(note),
+                Answer::Head(text) => return Summary::parse(&text).ok_or(RecorderError::Lost),
                 Answer::Failed(why) => return Err(RecorderError::Failed(why)),
                 Answer::Durable { .. } => {}
             }
@@ -158,6 +173,38 @@ impl Client {
             Errno::AGAIN => RecorderError::Silent,
             errno => system("tell the log's writer")(errno),
         }
+    }
+}
+
+/// A log so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Its head, a signed note.
+    pub note: String,
+    /// How many records of which kind were recorded by clients.
+    pub counts: BTreeMap<&'static str, u64>,
+}
+
+impl Summary {
+    fn parse(text: &str) -> Option<Self> {
+        // A note has five lines, the fourth of them empty.
+        let end = text.match_indices('\n').nth(4)?.0 + 1;
+        let (note, rest) = text.split_at_checked(end)?;
+        let count = |line: &str| {
+            let (name, count) = line.split_once(' ')?;
+            let kind = Kind::ALL.iter().find(|kind| kind.name() == name)?;
+            Some((kind.name(), count.parse().ok()?))
+        };
+        Some(Self {
+            note: note.to_owned(),
+            counts: rest.lines().filter_map(count).collect(),
+        })
+    }
+
+    /// How many of this kind.
+    #[must_use]
+    pub fn count(&self, kind: Kind) -> u64 {
+        self.counts.get(kind.name()).copied().unwrap_or(0)
     }
 }
 

@@ -18,14 +18,16 @@ pub struct Entry {
     pub(crate) kind: Kind,
     pub(crate) cause: Option<Ticket>,
     pub(crate) fields: BTreeMap<String, Value>,
+    time: u64,
 }
 
 impl Entry {
-    /// Of this kind, without fields.
+    /// Of this kind, without fields. It happens now.
     #[must_use]
-    pub const fn new(kind: Kind) -> Self {
+    pub fn new(kind: Kind) -> Self {
         Self {
             kind,
+            time: Clock::now().nanos(),
             cause: None,
             fields: BTreeMap::new(),
         }
@@ -79,7 +81,7 @@ impl Entry {
     pub(crate) fn into_record(self, ticket: Ticket) -> Record {
         Record {
             sequence: ticket.0,
-            time: Clock::now().nanos(),
+            time: self.time,
             cause: self.cause.map(|ticket| ticket.0),
             blind: Default::default(),
             kind: self.kind,

@@ -205,18 +205,18 @@ fn is_settling(folder: &Path) -> bool {
         return young.is_ok_and(|t| t.elapsed().is_ok_and(|age| age < PATIENCE));
     }
     let ends = Question {
-        kinds: vec![Kind::SessionEnd],
+        kinds: vec![Kind::SessionStart, Kind::SessionEnd],
         ..Question::default()
     };
-    let mut over = false;
-    let read = ask(folder, &ends, |_| {
-        over = true;
-        ControlFlow::Break(())
+    let (mut over, mut supervisor) = (false, None);
+    let read = ask(folder, &ends, |record| {
+        over |= record.kind == Kind::SessionEnd;
+        if let Some(Value::Number(pid)) = record.fields.get("pid").filter(|_| record.sequence == 0) {
+            supervisor = Some(*pid);
+        }
+        ControlFlow::Continue(())
     });
-    // A running writer's first record may not be there yet.
-    is_running(folder) && (over || read.is_err() || is_empty(folder))
-}
-
-fn is_empty(folder: &Path) -> bool {
-    std::fs::metadata(folder.join(JOURNAL)).is_ok_and(|m| m.len() == 0)
+    // Where the supervisor is gone, its last words are on their way.
+    let gone = || supervisor.is_none_or(|pid| !Path::new(&format!("/proc/{pid}")).exists());
+    is_running(folder) && (over || read.is_err() || gone())
 }

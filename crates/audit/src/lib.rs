@@ -41,7 +41,7 @@ mod writer;
 pub use account::{Account, identity, index_folder, session_folder};
 pub use ask::{Question, ask};
 pub use chain::{ChainError, MakeError, prove_event, verify_event};
-pub use client::Client;
+pub use client::{Client, Summary};
 pub use clock::Clock;
 pub use entry::{Entry, Memory, Recorder, RecorderError, Ticket};
 pub use inspect::{InspectError, Known, State, inspect_index, inspect_session, is_running, sessions, settle};

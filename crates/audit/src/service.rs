@@ -55,6 +55,9 @@ pub struct Service {
     causes: Causes,
     /// Who waits for the disk, and for which ticket.
     waiting: Vec<(usize, u64)>,
+    counts: HashMap<Kind, u64>,
+    /// Who asked for the head.
+    heads: Vec<usize>,
     /// Something was recorded that is to be under a head at once.
     urgent: bool,
     since_head: Option<Instant>,
@@ -73,6 +76,8 @@ impl Service {
             senders: vec![sender],
             causes: Causes::default(),
             waiting: Vec::new(),
+            counts: HashMap::new(),
+            heads: Vec::new(),
             urgent: false,
             since_head: None,
             key_since: Instant::now(),
@@ -105,12 +110,22 @@ impl Service {
     fn serve(&mut self, at_head: &mut impl FnMut(&Checkpoint, &str)) -> Result<(), WriteError> {
         while !self.senders.is_empty() {
             let ready = self.wait();
-            let mut gone = Vec::new();
-            for sender in ready {
-                if !self.take(sender)? {
-                    gone.push(sender);
+            let (before, mut gone) = (self.senders.len(), Vec::new());
+            let mut heard = Vec::new();
+            // Those who were named meanwhile have their turn at once.
+            let mut at = 0;
+            while at < self.senders.len() {
+                if (at >= before || ready.contains(&at)) && !self.take(at, &mut heard) {
+                    gone.push(at);
                 }
+                at += 1;
             }
+            // Sockets are read one after the other; what they say happened in the order of its times.
+            heard.sort_by_key(|(_, record, _)| record.time);
+            for (sender, record, durable) in heard {
+                self.record(sender, record, durable)?;
+            }
+            self.tell_heads();
             if self.is_due() {
                 self.commit(at_head)?;
             } else {
@@ -121,6 +136,19 @@ impl Service {
             }
         }
         Ok(())
+    }
+
+    fn tell_heads(&mut self) {
+        for sender in std::mem::take(&mut self.heads) {
+            if let Some(sender) = self.senders.get(sender) {
+                let counts = self
+                    .counts
+                    .iter()
+                    .map(|(kind, count)| format!("{} {count}\n", kind.name()));
+                let head = format!("{}\n{}", self.writer.head(), counts.collect::<String>());
+                tell(sender, &Answer::Head(head).encode());
+            }
+        }
     }
 
     /// Waits for a sender, or until a head is due. Gives the senders that have something.
@@ -169,27 +197,31 @@ impl Service {
     }
 
     /// Takes what a sender has; no when it is gone, or said what cannot be.
-    fn take(&mut self, sender: usize) -> Result<bool, WriteError> {
+    fn take(&mut self, sender: usize, heard: &mut Vec<(usize, Record, bool)>) -> bool {
         for _ in 0..BURST {
             let Some(from) = self.senders.get(sender) else {
-                return Ok(false);
+                return false;
             };
             let (got, socket) = match receive(from, &mut self.packet) {
                 Ok(received) => received,
-                Err(Errno::AGAIN) => return Ok(true),
-                Err(_) => return Ok(false),
+                Err(Errno::AGAIN) => return true,
+                Err(_) => return false,
             };
             let packet = self.packet.get(..got).unwrap_or_default();
             match (Asked::decode(packet), socket) {
-                (Some(Asked::Record { record, durable }), None) => self.record(sender, record, durable)?,
-                (Some(Asked::Head), None) => tell(from, &Answer::Head(self.writer.head()).encode()),
+                (Some(Asked::Record { record, durable }), None) => heard.push((sender, record, durable)),
+                // Asked after what this one recorded; that is written first.
+                (Some(Asked::Head), None) => {
+                    self.heads.push(sender);
+                    return true;
+                }
                 (Some(Asked::Sender), Some(socket)) if self.senders.len() < SENDERS => {
                     self.senders.push(socket);
                 }
-                _ => return Ok(false),
+                _ => return false,
             }
         }
-        Ok(true)
+        true
     }
 
     fn record(&mut self, sender: usize, record: Record, durable: bool) -> Result<(), WriteError> {
@@ -206,6 +238,7 @@ impl Service {
         self.last_time = time;
         let sequence = self.writer.append_at(time, record.kind, cause, record.fields)?;
         self.causes.keep(ticket, sequence);
+        *self.counts.entry(record.kind).or_default() += 1;
         self.since_head.get_or_insert_with(Instant::now);
         self.urgent |= durable || matches!(record.kind, Kind::Hold | Kind::Approval);
         if durable {

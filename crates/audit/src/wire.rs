@@ -53,7 +53,7 @@ impl Asked {
 pub(crate) enum Answer {
     /// The record of this ticket is on the disk.
     Durable { ticket: u64 },
-    /// The head, as a signed note.
+    /// The head, as a signed note, and after an empty line how many records of which kind it covers.
     Head(String),
     /// Nothing more is written, and why.
     Failed(String),

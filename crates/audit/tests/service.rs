@@ -75,7 +75,8 @@ fn heads_are_signed_by_time_and_by_number_and_keys_are_replaced() {
         client.record(Entry::new(Kind::Flow).number("n", n)).unwrap();
     }
     let head = client.head().unwrap();
-    assert!(head.starts_with(ORIGIN), "{head}");
+    assert!(head.note.starts_with(ORIGIN), "{head:?}");
+    assert_eq!(head.count(Kind::Flow), 1_001);
     drop(client);
     assert!(thread.join().unwrap());
     let report = verified(top.path(), key);

@@ -4,6 +4,7 @@ mod arguments;
 mod event;
 mod export;
 mod find;
+mod report;
 mod show;
 mod verify;
 
@@ -62,6 +63,7 @@ fn attempt(verb: &AuditVerb) -> Result<bool, String> {
             json,
         } => find::tail(&here()?, session.as_deref(), *follow, *json),
         AuditVerb::Show { session, json } => show::show(&here()?, session.as_deref(), *json),
+        AuditVerb::Report { session, html: _ } => report::report(&here()?, session.as_deref()),
         AuditVerb::Export(arguments) => export::export(&here()?, arguments),
     }
 }

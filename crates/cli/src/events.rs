@@ -30,6 +30,11 @@ impl Events {
             .map_err(|e| format!("--events {}: {e}", to.display()))
     }
 
+    /// Whether somebody wants them.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Writes one event.
     pub(crate) fn write(&mut self, event: &'static str, fields: Vec<(&'static str, Json)>) {
         if let Some(file) = &mut self.0 {

@@ -100,7 +100,7 @@ impl<'a, K: Kernel> Builder<'a, K> {
                 scoped,
                 grants,
             } => self.landlock(*handled, *scoped, grants),
-            Step::Filter => self.kernel.load_filter(&self.plan.filter),
+            Step::Filter => self.filter(),
             mounting => self.mount(mounting),
         }
     }
@@ -338,6 +338,14 @@ impl<'a, K: Kernel> Builder<'a, K> {
         self.kernel.send_terminal(master)?;
         self.kernel.close(master);
         self.built.terminal = Some(slave);
+        Ok(())
+    }
+
+    fn filter(&mut self) -> Result<(), Errno> {
+        if let Some(listener) = self.kernel.load_filter(&self.plan.filter)? {
+            self.kernel.send_listener(listener)?;
+            self.kernel.close(listener);
+        }
         Ok(())
     }
 

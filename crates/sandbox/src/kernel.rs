@@ -93,8 +93,10 @@ pub(crate) trait Kernel {
     fn landlock_allow(&mut self, ruleset: Fd, path: &CStr, rights: u64) -> Result<()>;
     /// Puts this process under a rule set.
     fn landlock_enforce(&mut self, ruleset: Fd) -> Result<()>;
-    /// Puts this process under a system call filter.
-    fn load_filter(&mut self, filter: &crate::Filter) -> Result<()>;
+    /// Puts this process under a system call filter. One that tells has a listener.
+    fn load_filter(&mut self, filter: &crate::Filter) -> Result<Option<Fd>>;
+    /// Sends the filter's listener to the supervisor.
+    fn send_listener(&mut self, listener: Fd) -> Result<()>;
     /// A new session, led by this process.
     fn new_session(&mut self) -> Result<()>;
     /// Makes a terminal the controlling one of this session.

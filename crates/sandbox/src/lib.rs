@@ -39,6 +39,7 @@ pub use seccomp::{Filter, Role, Strictness};
 pub use spec::{Access, Boundary, Command, Entry, Ids, Kind, Layers, Level, Room, Socket, Spec, Way};
 pub use start::{Event, Placement, Sandbox, Stage, StartError};
 pub use sys::{
-    Asker, Signals, become_role, become_subreaper, confine, enter, forget_environment, fork_role,
-    fork_role_with, kill_descendants, raise_stop, receive_question, send_answer, set_process_name, wait_for,
+    Asker, Execution, Heard, Programs, Signals, become_role, become_subreaper, confine, enter,
+    forget_environment, fork_role, fork_role_with, kill_descendants, raise_stop, receive_question,
+    send_answer, set_process_name, wait_for,
 };

@@ -96,12 +96,20 @@ fn namespace_plan(spec: &Spec) -> Result<Plan, PlanError> {
     Ok(Plan {
         trees,
         steps,
-        filter: Filter::new(spec.strictness()),
+        filter: filter(spec),
         command: spec.command.clone(),
         namespaces: true,
         terminal: spec.terminal,
         mapping: (spec.root).then_some((spec.inside, outside)),
     })
+}
+
+fn filter(spec: &Spec) -> Filter {
+    if spec.watched {
+        Filter::watching(spec.strictness())
+    } else {
+        Filter::new(spec.strictness())
+    }
 }
 
 /// Level `landlock`: no namespace, hence no mount; the view becomes grants on the host's paths.
@@ -138,7 +146,7 @@ fn landlock_plan(spec: &Spec) -> Result<Plan, PlanError> {
             .into_iter()
             .chain(walls(spec, landlock_grants(spec)))
             .collect(),
-        filter: Filter::new(spec.strictness()),
+        filter: filter(spec),
         command: spec.command.clone(),
         namespaces: false,
         terminal: spec.terminal,

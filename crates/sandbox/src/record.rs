@@ -155,8 +155,14 @@ impl Kernel for Recorder {
     fn landlock_enforce(&mut self, ruleset: Fd) -> Result<()> {
         self.call(format!("landlock_restrict_self {}", ruleset.0))
     }
-    fn load_filter(&mut self, _filter: &crate::Filter) -> Result<()> {
-        self.call("seccomp".to_owned())
+    fn load_filter(&mut self, filter: &crate::Filter) -> Result<Option<Fd>> {
+        if filter.tells {
+            return self.opening("seccomp with a listener").map(Some);
+        }
+        self.call("seccomp".to_owned()).map(|()| None)
+    }
+    fn send_listener(&mut self, listener: Fd) -> Result<()> {
+        self.call(format!("send listener {}", listener.0))
     }
     fn new_session(&mut self) -> Result<()> {
         self.call("setsid".to_owned())

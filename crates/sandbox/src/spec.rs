@@ -203,6 +203,9 @@ pub struct Spec {
     pub placed: bool,
     /// The network boundary; `None`: no network but loopback.
     pub boundary: Option<Boundary>,
+    /// Whether somebody hears of every program that is executed: [`Event::Listener`](crate::Event::Listener)
+    /// comes then, and until it is listened to, nothing is executed.
+    pub watched: bool,
     /// Which of the descriptors 0, 1, 2 are terminals and become the sandbox's own.
     pub terminal: [bool; 3],
     /// What runs.

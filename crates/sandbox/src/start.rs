@@ -92,6 +92,8 @@ pub enum Event {
     Terminal(OwnedFd),
     /// A socket of the network boundary.
     Socket(Socket, OwnedFd),
+    /// The listener of the system call filter: see [`Programs`](crate::Programs).
+    Listener(OwnedFd),
     /// The program could not be executed.
     NotExecuted(Errno),
     /// The command ended with this status.
@@ -189,6 +191,7 @@ impl Sandbox {
         match (Message::decode(&packet), fd) {
             (Some(Message::Terminal), Some(master)) => Event::Terminal(master),
             (Some(Message::Socket(socket)), Some(fd)) => Event::Socket(socket, fd),
+            (Some(Message::Listener), Some(listener)) => Event::Listener(listener),
             (Some(Message::NotExecuted { errno }), _) => Event::NotExecuted(errno),
             (Some(Message::Exited { code }), _) => Event::Exited(code),
             (Some(Message::Killed { signal }), _) => Event::Killed(signal),

@@ -13,6 +13,8 @@ pub(crate) enum Message {
     Terminal,
     /// A socket of the boundary comes with this packet.
     Socket(Socket),
+    /// The listener of the system call filter comes with this packet.
+    Listener,
     /// The program could not be executed.
     NotExecuted { errno: Errno },
     /// The command ended with this status.
@@ -82,6 +84,7 @@ impl Message {
                 let (kind, value) = of_socket(socket);
                 packet(b'n', kind, value)
             }
+            Message::Listener => packet(b'l', 0, 0),
             Message::NotExecuted { errno } => packet(b'x', errno.0, 0),
             Message::Exited { code } => packet(b'e', code, 0),
             Message::Killed { signal } => packet(b'k', signal, 0),
@@ -99,6 +102,7 @@ impl Message {
             },
             b't' => Message::Terminal,
             b'n' => Message::Socket(socket(a, b)?),
+            b'l' => Message::Listener,
             b'x' => Message::NotExecuted { errno: Errno(a) },
             b'e' => Message::Exited { code: a & 0xff },
             b'k' => Message::Killed {

@@ -24,6 +24,7 @@ mod state;
 mod supervise;
 mod terminal;
 mod view;
+mod watcher;
 mod worktree;
 
 pub use approvals::{Asking, AskingError};

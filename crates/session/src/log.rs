@@ -5,7 +5,7 @@
 //! keys, the account's index) beside it; records wait in the socket meanwhile. When nobody can record
 //! any more it ends the log, also after the supervisor.
 
-use fumehood_audit::{Client, Entry, Kind, Recorder, RecorderError, Session, Ticket, write_session};
+use fumehood_audit::{Client, Entry, Kind, Recorder, RecorderError, Session, Summary, Ticket, write_session};
 use fumehood_effect::Digest;
 use fumehood_sandbox::{Errno, Plan, Spec, fork_role_with, set_process_name};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
@@ -17,6 +17,7 @@ use std::os::unix::fs::DirBuilderExt;
 pub struct Log {
     client: Option<Client>,
     lost: Option<String>,
+    id: String,
     writer: Option<i32>,
 }
 
@@ -27,6 +28,7 @@ impl Log {
             Ok((client, writer)) => Self {
                 client: Some(client),
                 lost: None,
+                id: session.id.to_string(),
                 writer: Some(writer),
             },
             Err(error) => Self::lost(&error),
@@ -37,7 +39,7 @@ impl Log {
         Self {
             client: None,
             lost: Some(error.to_string()),
-            writer: None,
+            ..Self::default()
         }
     }
 
@@ -54,8 +56,14 @@ impl Log {
         }
     }
 
+    /// The session's name.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// The log's head as it is, signed.
-    pub fn head(&mut self) -> Option<String> {
+    pub fn head(&mut self) -> Option<Summary> {
         let head = self.client.as_ref()?.head();
         head.inspect_err(|error| *self = Self::lost(error)).ok()
     }
@@ -102,7 +110,10 @@ fn start(session: &Session, spec: &Spec) -> Result<(Client, i32), RecorderError>
         .create(&folder)
         .map_err(|error| RecorderError::Failed(format!("make the folder of the log: {error}")))?;
     let (client, sender) = Client::pair()?;
-    let forked = fork_role_with(sender, |sender| run(session, spec, sender));
+    let forked = fork_role_with(vec![sender], |kept| match kept.into_iter().next() {
+        Some(sender) => run(session, spec, sender),
+        None => 125,
+    });
     let (pid, _) =
         forked.map_err(|Errno(errno)| RecorderError::Failed(format!("start the log's writer: {errno}")))?;
     Ok((client, pid))

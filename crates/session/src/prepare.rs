@@ -132,6 +132,7 @@ pub fn prepare(host: &Host, request: &Request) -> Result<Spec, PrepareError> {
         limits: Vec::new(), // the supervisor's, with the control groups it made
         placed: false,
         boundary: None, // the supervisor's, from what may be reached
+        watched: false, // the supervisor's, if the run is recorded
         terminal: request.terminal,
         command: Command {
             program: c_string(&program.path),

@@ -5,6 +5,7 @@ use crate::janitor::Janitor;
 use crate::log::{Log, broken_off};
 use crate::network::{Network, Watch};
 use crate::terminal::{self, Terminal, TerminalError};
+use crate::watcher::Watcher;
 use fumehood_audit::{Entry, Kind, Session};
 use fumehood_limits::{Ceilings, Group, InForce, Limit, Limits, Struck, Watchdog, Watched, rlimits};
 use fumehood_monitor::Report;
@@ -97,6 +98,12 @@ pub enum RunError {
     /// The first process was killed from outside, or its kernel failed it.
     #[error("the sandbox's first process was killed from outside")]
     Lost,
+    /// The process that hears of programs could not be made.
+    #[error("start the watcher of programs: {0}")]
+    Watcher(#[source] Errno),
+    /// The process that hears of programs was killed from outside; without it none can be executed.
+    #[error("the watcher of programs was killed from outside")]
+    WatcherLost,
     /// The terminal relay was killed from outside; the sandbox went with it.
     #[error("the terminal relay was killed from outside")]
     RelayLost,
@@ -139,6 +146,7 @@ pub fn run(mut run: Run) -> Result<Outcome, RunError> {
         .boundary
         .is_some()
         .then(|| Watch::new(std::mem::take(&mut run.network)));
+    run.spec.watched = run.session.is_some();
     run.spec.limits = rlimits::rlimits(&run.limits, &in_force)
         .into_iter()
         .chain(run.ceilings.rlimit())
@@ -207,8 +215,10 @@ fn supervise(
     };
     let sandbox = Sandbox::start(plan, group.cgroup2_fd(), place)?;
     // Now, while the first process builds the walls; its socket is not in that process.
+    let mut watcher = None;
     if let Some(session) = &run.session {
         *log = Log::start(session, &run.spec);
+        watcher = Some(Watcher::start(log.client().ok(), &run.spec.command).map_err(RunError::Watcher)?);
     }
     // Likewise: nothing inside has the desk's socket.
     let approvals = match (&run.session, &run.asking) {
@@ -219,6 +229,7 @@ fn supervise(
     let mut supervisor = Supervisor {
         approvals,
         log,
+        watcher,
         sandbox: &sandbox,
         signals,
         watchdog: None,
@@ -230,6 +241,10 @@ fn supervise(
     match ended {
         Ok(End::Exited(_) | End::Killed(_) | End::NotExecuted(_)) => sandbox.wait(),
         _ => sandbox.kill_and_wait(),
+    }
+    // What it heard last is recorded before the end is.
+    if let Some(watcher) = supervisor.watcher.take() {
+        watcher.finish();
     }
     if !separate {
         kill_descendants(supervisor.log.writer());
@@ -245,6 +260,7 @@ fn supervise(
 struct Supervisor<'a> {
     approvals: Option<Approvals>,
     log: &'a mut Log,
+    watcher: Option<Watcher>,
     sandbox: &'a Sandbox,
     signals: &'a Signals,
     watchdog: Option<Watchdog>,
@@ -296,6 +312,9 @@ impl Supervisor<'_> {
             if ready.network {
                 self.network();
             }
+            if ready.watcher && self.watcher.as_mut().is_some_and(Watcher::is_dead) {
+                return Err(RunError::WatcherLost);
+            }
         }
     }
 
@@ -312,17 +331,13 @@ impl Supervisor<'_> {
             PollFd::from_borrowed_fd(self.sandbox.events(), PollFlags::IN),
             PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN),
         ];
-        let terminal = self.terminal.is_some();
-        watched.extend(
-            self.terminal
-                .iter()
-                .map(|t| PollFd::from_borrowed_fd(t.ended(), PollFlags::IN)),
-        );
-        watched.extend(
-            self.log
-                .fd()
-                .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)),
-        );
+        let some = [
+            self.terminal.as_ref().map(Terminal::ended),
+            self.log.fd(),
+            self.watcher.as_ref().and_then(Watcher::ended),
+        ];
+        let there = some.iter().flatten();
+        watched.extend(there.map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)));
         watched.extend(
             self.approvals
                 .iter()
@@ -332,14 +347,18 @@ impl Supervisor<'_> {
         let of_network = watched.len();
         watched.extend(self.network.iter().flat_map(Watch::watched));
         let _interrupted = poll(&mut watched, timeout.as_ref());
-        let ready = |p: &PollFd<'_>| !p.revents().is_empty();
-        let is = |n: usize| watched.get(n).is_some_and(ready);
+        let mut ready = watched.iter().map(|fd| !fd.revents().is_empty());
+        let network = ready.clone().skip(of_network).any(|ready| ready);
+        let mut next = || ready.next().unwrap_or(false);
+        let (events, signals) = (next(), next());
+        let [terminal, log, watcher] = some.map(|fd| fd.is_some() && next());
         Ready {
-            events: is(0),
-            signals: is(1),
-            terminal: terminal && is(2),
-            log: self.log.fd().is_some() && is(2 + usize::from(terminal)),
-            network: watched.iter().skip(of_network).any(ready),
+            events,
+            signals,
+            terminal,
+            log,
+            network,
+            watcher,
         }
     }
 
@@ -386,6 +405,11 @@ impl Supervisor<'_> {
                 }
                 None
             }
+            Event::Listener(listener) => {
+                let given = self.watcher.as_ref().map(|w| w.listen(&listener));
+                given.transpose().map_err(RunError::Watcher)?;
+                None
+            }
             Event::Stopped(_) => {
                 if self.terminal.is_some() {
                     self.stop();
@@ -408,4 +432,5 @@ struct Ready {
     terminal: bool,
     log: bool,
     network: bool,
+    watcher: bool,
 }

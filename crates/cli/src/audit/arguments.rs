@@ -61,6 +61,14 @@ pub(crate) enum AuditVerb {
     },
     /// Print all records for other programs
     Export(ExportArguments),
+    /// Print a page about a session that needs nothing but itself
+    Report {
+        /// This session instead of the newest here
+        session: Option<String>,
+        /// As HTML; there is no other form yet
+        #[arg(long)]
+        html: bool,
+    },
 }
 
 #[derive(Debug, Args)]

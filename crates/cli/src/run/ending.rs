@@ -8,6 +8,7 @@ use fumehood_policy::json::Json;
 use fumehood_sandbox::Errno;
 use fumehood_session::{End, Outcome};
 use std::ffi::OsString;
+use std::io::IsTerminal;
 
 /// Says how it ended, where that needs saying, and gives the exit status.
 pub(super) fn end(command: &[OsString], limits: &Limits, outcome: &mut Outcome, events: &mut Events) -> u8 {
@@ -40,6 +41,9 @@ pub(super) fn end(command: &[OsString], limits: &Limits, outcome: &mut Outcome, 
         _ => None,
     });
     super::record::end(&mut outcome.log, code, origin, limit);
+    if !events.is_open() && std::io::stderr().is_terminal() {
+        super::record::receipt(&mut outcome.log);
+    }
     events.write(
         "end",
         vec![

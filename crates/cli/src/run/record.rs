@@ -2,6 +2,7 @@
 
 use crate::configuration::Places;
 use crate::say;
+use crate::workspace::plural;
 use fumehood_audit::{Clock, Entry, Kind, Session, new_session_id};
 use fumehood_effect::Digest;
 use fumehood_limits::Limit;
@@ -104,6 +105,40 @@ fn cover(request: &mut Request, root: PathBuf, what: &str) -> Result<(), String>
         .map_err(|e| format!("make the folder of {what}: {e}"))?;
     request.hidden.extend(covered);
     Ok(())
+}
+
+/// The card at the end of a run: only for a person, and only where there is more to say than that
+/// programs ran.
+pub(super) fn receipt(log: &mut Log) {
+    const TOLD: [(Kind, &str); 6] = [
+        (Kind::ProgramExec, "program"),
+        (Kind::Flow, "connection"),
+        (Kind::Effect, "effect"),
+        (Kind::Hold, "hold"),
+        (Kind::Approval, "approval"),
+        (Kind::LimitStruck, "limit struck"),
+    ];
+    let id = log.id().to_owned();
+    let Some(summary) = log.head() else { return };
+    let worth = TOLD.iter().skip(1).any(|(kind, _)| summary.count(*kind) > 0)
+        || summary.count(Kind::WorkspaceStage) > 0;
+    if !worth {
+        return;
+    }
+    let counted = TOLD.iter().filter_map(|(kind, word)| match summary.count(*kind) {
+        0 => None,
+        count => Some(plural(usize::try_from(count).unwrap_or(usize::MAX), word)),
+    });
+    say::line(&format!(
+        "receipt of {id}: {}",
+        counted.collect::<Vec<_>>().join(", ")
+    ));
+    let mut head = summary.note.lines().skip(1);
+    let (size, root) = (head.next().unwrap_or_default(), head.next().unwrap_or_default());
+    say::line(&format!(
+        "  {size} records, signed head {}; `fumehood audit show {id}` tells them, `verify` checks them",
+        root.get(..16).unwrap_or(root)
+    ));
 }
 
 /// Records the end, and says so if the run was not recorded.

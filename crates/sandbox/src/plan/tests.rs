@@ -56,6 +56,7 @@ fn spec() -> Spec {
         limits: vec![(4, 0)],
         placed: false,
         boundary: None,
+        watched: false,
         terminal: [false; 3],
         command: Command {
             program: c"/usr/bin/true".to_owned(),

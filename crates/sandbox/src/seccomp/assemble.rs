@@ -275,6 +275,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_watching_filter_tells_of_programs_and_of_nothing_else() {
+        for s in ALL {
+            let (plain, watching) = (Filter::new(s), Filter::watching(s));
+            for nr in 0..NEWEST as u32 {
+                let call = Call {
+                    arch: NATIVE,
+                    nr,
+                    args: [0; 6],
+                };
+                let executes = [libc::SYS_execve, libc::SYS_execveat].contains(&Nr::from(nr));
+                let expected = if executes {
+                    Answer::Tell.value()
+                } else {
+                    run(&plain.program, &call)
+                };
+                assert_eq!(run(&watching.program, &call), expected, "{s:?} call {nr}");
+            }
+        }
+    }
+
     /// Arguments that some rule speaks of, and neighbours of them.
     fn argument() -> impl Strategy<Value = u64> {
         let named = [

@@ -29,6 +29,7 @@ impl Strictness {
     fn holds(self, scope: Scope) -> bool {
         match scope {
             Scope::All => true,
+            Scope::Watched => false,
             Scope::Flat => self != Strictness::Nested,
             Scope::LandlockOnly => self == Strictness::Landlock,
         }
@@ -39,15 +40,29 @@ impl Strictness {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Filter {
     pub(crate) program: Vec<Instruction>,
+    /// Whether someone has to listen.
+    pub(crate) tells: bool,
 }
 
 impl Filter {
     /// Assembles the table for one strictness.
     #[must_use]
     pub fn new(strictness: Strictness) -> Filter {
-        let rules = table::RULES.iter().filter(|r| strictness.holds(r.scope));
+        Filter::assembled(strictness, false)
+    }
+
+    /// As [`Filter::new`], and of every program that is executed a listener hears first.
+    #[must_use]
+    pub fn watching(strictness: Strictness) -> Filter {
+        Filter::assembled(strictness, true)
+    }
+
+    fn assembled(strictness: Strictness, tells: bool) -> Filter {
+        let holds = |r: &&table::Rule| strictness.holds(r.scope) || (tells && r.scope == Scope::Watched);
+        let rules = table::RULES.iter().filter(holds);
         Filter {
             program: assemble::program(rules, table::OTHERWISE),
+            tells,
         }
     }
 

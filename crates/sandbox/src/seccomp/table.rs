@@ -12,6 +12,8 @@ use libc::c_long as Nr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Allow,
+    /// The supervisor's side hears of it, and lets it go on (`SECCOMP_RET_USER_NOTIF`).
+    Tell,
     /// It is not made, and answers this error.
     Error(i32),
 }
@@ -21,6 +23,7 @@ impl Answer {
     pub(super) fn value(self) -> u32 {
         match self {
             Answer::Allow => 0x7fff_0000,
+            Answer::Tell => 0x7fc0_0000,
             Answer::Error(errno) => 0x0005_0000 | (errno as u32 & 0xffff),
         }
     }
@@ -55,6 +58,8 @@ pub(crate) enum Scope {
     Flat,
     /// Only at isolation level `landlock`, which has no network namespace.
     LandlockOnly,
+    /// Only where programs that are executed are recorded.
+    Watched,
 }
 
 /// One refusal: these calls, when all conditions hold, answer this.
@@ -124,6 +129,15 @@ const OPEN_TREE_ATTR: Nr = 467;
 
 /// The table. Order matters only within one call: the first rule that fits answers.
 pub(crate) const RULES: &[Rule] = &[
+    // --- What is recorded ---------------------------------------------------------------------
+    Rule {
+        calls: &[libc::SYS_execve, libc::SYS_execveat],
+        when: &[],
+        answer: Answer::Tell,
+        scope: Scope::Watched,
+        why: "every program that is executed is in the log, and nothing inside can switch that off: a filter \
+              stays for ever, and without its listener the call fails",
+    },
     // --- Ways around a filter ---------------------------------------------------------------
     refuse(
         &[

@@ -178,9 +178,13 @@ pub(crate) fn wait_for_two(control: Fd, children: &Signals) -> (bool, bool) {
     (two[0].revents != 0, two[1].revents != 0)
 }
 
+/// How many times in a row, a millisecond apart, a list must show none but the one that is spared.
+const QUIET: u32 = 5;
+
 /// Ends all descendants of this process, where no pid namespace does it: kill the children, adopt
 /// theirs (this process is a subreaper), and again, until there are none but `spared`.
 pub fn kill_descendants(spared: Option<i32>) {
+    let mut quiet = 0;
     for _ in 0..100_000 {
         let mut others = false;
         for_each_child(|pid| {
@@ -190,7 +194,10 @@ pub fn kill_descendants(spared: Option<i32>) {
                 unsafe { libc::kill(pid, libc::SIGKILL) };
             }
         });
-        if !others {
+        // The list may lack what moved while it was read (proc_tid_children(5)); that there are no
+        // children at all is certain, that there is only one that is spared is not.
+        quiet = if others { 0 } else { quiet + 1 };
+        if spared.is_some() && quiet > QUIET {
             return;
         }
         loop {

@@ -198,23 +198,27 @@ fn fork_process(role: impl FnOnce() -> i32) -> std::result::Result<(i32, OwnedFd
 /// # Errors
 /// As [`fork_role`].
 pub fn fork_role_with(
-    kept: OwnedFd,
-    role: impl FnOnce(OwnedFd) -> i32,
+    kept: Vec<OwnedFd>,
+    role: impl FnOnce(Vec<OwnedFd>) -> i32,
 ) -> std::result::Result<(i32, OwnedFd), Errno> {
-    fork_process(|| match close_all_but(kept.as_raw_fd()) {
+    fork_process(|| match close_all_but(&kept) {
         Ok(()) => role(kept),
         Err(_) => 125,
     })
 }
 
-/// Closes every descriptor above 2 but one. Only in a process that ends without running the destructors
-/// of what it was forked from.
-fn close_all_but(kept: i32) -> Result<()> {
-    for (first, last) in [(3, kept - 1), (kept.max(2) + 1, i32::MAX)] {
-        if first <= last {
+/// Closes every descriptor above 2 but these. Only in a process that ends without running the
+/// destructors of what it was forked from.
+fn close_all_but(kept: &[OwnedFd]) -> Result<()> {
+    let mut numbers: Vec<i32> = kept.iter().map(|fd| fd.as_raw_fd()).collect();
+    numbers.sort_unstable();
+    let mut first = 3;
+    for kept in numbers.into_iter().chain([i32::MAX]) {
+        if first < kept {
             // SAFETY: integers only; whoever owns these numbers runs in the other process.
-            check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) })?;
+            check(unsafe { libc::syscall(libc::SYS_close_range, first, kept - 1, 0) })?;
         }
+        first = first.max(kept.saturating_add(1));
     }
     Ok(())
 }

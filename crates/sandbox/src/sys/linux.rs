@@ -1,5 +1,6 @@
 //! [`Kernel`] on Linux.
 
+use super::programs::WAIT_KILLABLE;
 use super::{mount, network};
 use crate::errno::Errno;
 use crate::kernel::{CWD, Fd, Kernel, Options, Result};
@@ -335,22 +336,36 @@ impl Kernel for Linux {
         check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.0, 0) }).map(drop)
     }
 
-    fn load_filter(&mut self, filter: &crate::Filter) -> Result<()> {
+    fn load_filter(&mut self, filter: &crate::Filter) -> Result<Option<Fd>> {
         let program = libc::sock_fprog {
             len: filter.program.len() as u16,
             filter: filter.program.as_ptr().cast_mut().cast(),
         };
-        // SAFETY: Instruction has the layout of sock_filter; the program lives until the call
-        // returns and the kernel only reads it.
-        check(unsafe {
-            libc::syscall(
-                libc::SYS_seccomp,
-                libc::SECCOMP_SET_MODE_FILTER,
-                0,
-                &raw const program,
-            )
-        })
-        .map(drop)
+        let load = |flags: libc::c_ulong| {
+            // SAFETY: Instruction has the layout of sock_filter; the program lives until the call
+            // returns and the kernel only reads it.
+            check(unsafe {
+                libc::syscall(
+                    libc::SYS_seccomp,
+                    libc::SECCOMP_SET_MODE_FILTER,
+                    flags,
+                    &raw const program,
+                )
+            })
+        };
+        if !filter.tells {
+            return load(0).map(|_| None);
+        }
+        // Without the second flag (Linux 5.19) a signal makes the call anew, and it is heard of twice.
+        let listener = match load(libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | WAIT_KILLABLE) {
+            Err(Errno::INVAL) => load(libc::SECCOMP_FILTER_FLAG_NEW_LISTENER),
+            other => other,
+        };
+        listener.map(|fd| Some(Fd(fd as i32)))
+    }
+
+    fn send_listener(&mut self, listener: Fd) -> Result<()> {
+        super::message::send_listener(self.control, listener)
     }
 
     fn new_session(&mut self) -> Result<()> {

@@ -72,6 +72,13 @@ pub(super) fn send_with_fd(over: Fd, packet: &[u8; PACKET], fd: Fd) -> Result<()
     check(unsafe { libc::sendmsg(over.0, &raw const header, libc::MSG_NOSIGNAL) } as i64).map(drop)
 }
 
+/// The packet that carries the listener of the system call filter.
+const LISTENER: [u8; PACKET] = [b'l', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+pub(super) fn send_listener(over: Fd, listener: Fd) -> Result<()> {
+    send_with_fd(over, &LISTENER, listener)
+}
+
 pub(super) fn send_terminal(over: Fd, master: Fd) -> Result<()> {
     send_with_fd(over, &TERMINAL, master)
 }

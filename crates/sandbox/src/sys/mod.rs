@@ -10,6 +10,7 @@ mod linux;
 mod message;
 mod mount;
 mod network;
+mod programs;
 mod role;
 mod signals;
 
@@ -26,6 +27,7 @@ pub(crate) use identity::{IdMapping, namespace_with_mapping, pidfd_signal, wait_
 pub(crate) use linux::{Linux, landlock_version};
 pub(crate) use message::{PACKET, packet_pair, receive, send};
 pub(crate) use mount::{prepare_overlay, prepare_tree};
+pub use programs::{Execution, Heard, Programs};
 pub use role::{become_role, confine, forget_environment};
 pub(crate) use signals::reset_for_child;
 pub use signals::{Signals, raise_stop};

@@ -1,0 +1,207 @@
+//! The watcher: a process that hears of every program that is executed inside, before it is, and
+//! records it.
+//!
+//! It is a process of its own because it reads memory of the sandbox, which is hostile; it holds the
+//! filter's listener and a way to record, and decides nothing. Without it nothing is executed: the
+//! kernel answers `ENOSYS`.
+
+use fumehood_audit::{Client, Entry, Kind, Recorder};
+use fumehood_effect::Digest;
+use fumehood_sandbox::{Command, Errno, Execution, Heard, Programs, fork_role_with, set_process_name};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+};
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// A watcher that waits for its listener, or listens.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    process: OwnedFd,
+    socket: OwnedFd,
+    ended: bool,
+}
+
+impl Watcher {
+    /// Starts it, while the sandbox is being built. Without a client it lets everything go on unrecorded:
+    /// the run says so at its end.
+    pub(crate) fn start(client: Option<Client>, command: &Command) -> Result<Watcher, Errno> {
+        let kind = SocketType::SEQPACKET;
+        let pair = socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None);
+        let (ours, theirs) = pair.map_err(|e| Errno(e.raw_os_error()))?;
+        let mut kept = vec![theirs];
+        kept.extend(client.map(Client::into_socket));
+        let (_, process) = fork_role_with(kept, |kept| run(kept, command))?;
+        Ok(Watcher {
+            process,
+            socket: ours,
+            ended: false,
+        })
+    }
+
+    /// Gives it the listener.
+    pub(crate) fn listen(&self, listener: &OwnedFd) -> Result<(), Errno> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let fds = [listener.as_fd()];
+        control.push(SendAncillaryMessage::ScmRights(&fds));
+        let sent = sendmsg(
+            &self.socket,
+            &[IoSlice::new(b"l")],
+            &mut control,
+            SendFlags::NOSIGNAL,
+        );
+        sent.map(drop).map_err(|e| Errno(e.raw_os_error()))
+    }
+
+    /// Readable when it has ended.
+    pub(crate) fn ended(&self) -> Option<BorrowedFd<'_>> {
+        (!self.ended).then(|| self.process.as_fd())
+    }
+
+    /// Whether it ended otherwise than because nobody is left to hear of.
+    pub(crate) fn is_dead(&mut self) -> bool {
+        let status = waitid(WaitId::PidFd(self.process.as_fd()), WaitIdOptions::EXITED);
+        self.ended = true;
+        !matches!(status, Ok(Some(status)) if status.exit_status() == Some(0))
+    }
+
+    /// Waits until it has recorded what it heard: nothing is left that could execute anything.
+    pub(crate) fn finish(self) {
+        drop(self.socket);
+        let patience = Timespec {
+            tv_sec: 1,
+            tv_nsec: 0,
+        };
+        let mut ended = [PollFd::from_borrowed_fd(self.process.as_fd(), PollFlags::IN)];
+        if !self.ended && !poll(&mut ended, Some(&patience)).is_ok_and(|n| n > 0) {
+            let _gone = rustix::process::pidfd_send_signal(&self.process, rustix::process::Signal::KILL);
+        }
+        if !self.ended {
+            fumehood_sandbox::wait_for(self.process.as_fd());
+        }
+    }
+}
+
+/// The watcher's process.
+fn run(kept: Vec<OwnedFd>, command: &Command) -> i32 {
+    set_process_name(c"fumehood-execs");
+    // A terminal that hangs up, or Ctrl-C, is for the supervisor.
+    let _leader_already = rustix::process::setsid();
+    crate::terminal::let_go_of_all_streams();
+    let mut kept = kept.into_iter();
+    let Some(socket) = kept.next() else { return 125 };
+    let client = kept.next().and_then(|socket| Client::from_socket(socket).ok());
+    let Some(listener) = receive(&socket) else {
+        // The sandbox was not built.
+        return 0;
+    };
+    drop(socket);
+    let first = command.arguments.iter().map(|word| word.to_bytes_with_nul());
+    listen(
+        &Programs::new(listener),
+        client.as_ref(),
+        first.collect::<Vec<_>>().concat(),
+    )
+}
+
+/// How long what was heard waits for more, milliseconds: the writer is woken once for many, and who
+/// looks for a program on a search path tries one path after the other.
+const MORE: i32 = 20;
+/// How much waits at most.
+const WAITING: usize = 64;
+
+/// Of the attempts of one process to execute the same, the last is recorded.
+fn listen(programs: &Programs, client: Option<&Client>, first: Vec<u8>) -> i32 {
+    let mut first = Some(first);
+    let mut heard: Vec<(Execution, Entry)> = Vec::with_capacity(WAITING);
+    // Where the writer is gone the run goes on, and says so at its end.
+    let record = |heard: &mut Vec<(Execution, Entry)>| {
+        for (execution, entry) in heard.drain(..) {
+            client.and_then(|client| client.record(entry.bytes("path", &execution.path)).ok());
+        }
+    };
+    loop {
+        let patience = if heard.is_empty() { -1 } else { MORE };
+        match programs.next(patience) {
+            Ok(Heard::Execution(mut next)) => {
+                // The first is a fork of the supervisor, whose memory nobody may read.
+                if let Some(first) = first.take()
+                    && next.arguments.is_empty()
+                {
+                    (next.arguments, next.cut) = (first, false);
+                }
+                let mut before = heard.iter_mut().rev().map(|(before, _)| before);
+                match before.find(|before| before.pid == next.pid) {
+                    Some(before) if before.arguments == next.arguments => before.path = next.path,
+                    _ => {
+                        let entry = entry(&next);
+                        heard.push((next, entry));
+                    }
+                }
+                if heard.len() == WAITING {
+                    record(&mut heard);
+                }
+            }
+            Ok(Heard::Nothing) => record(&mut heard),
+            Ok(Heard::Over) => {
+                record(&mut heard);
+                return 0;
+            }
+            Err(_) => return 125,
+        }
+    }
+}
+
+fn receive(socket: &OwnedFd) -> Option<OwnedFd> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0u8];
+    loop {
+        let into = &mut [IoSliceMut::new(&mut byte)];
+        match recvmsg(socket, into, &mut control, RecvFlags::CMSG_CLOEXEC) {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return None,
+            Ok(_) => break,
+        }
+    }
+    control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+        _ => None,
+    })
+}
+
+/// The longest line that is recorded as it is.
+const SHOWN: usize = 2048;
+
+fn entry(execution: &Execution) -> Entry {
+    let arguments = &execution.arguments;
+    let shown = arguments.get(..SHOWN).unwrap_or(arguments);
+    let mut entry = Entry::new(Kind::ProgramExec)
+        .number("pid", u64::try_from(execution.pid).unwrap_or_default())
+        .bytes("argv", shown);
+    if let Some(parent) = parent(execution.pid) {
+        entry = entry.number("parent", parent);
+    }
+    if let Ok(directory) = std::fs::read_link(format!("/proc/{}/cwd", execution.pid)) {
+        use std::os::unix::ffi::OsStrExt;
+        entry = entry.bytes("directory", directory.as_os_str().as_bytes());
+    }
+    if execution.cut || shown.len() < arguments.len() {
+        let whole = Digest::of(arguments);
+        entry = entry.flag("cut", true).digest("argv.digest", whole);
+    }
+    entry
+}
+
+/// The parent, from `/proc/PID/stat`: the second word after the name, which ends with the last `)`.
+fn parent(pid: i32) -> Option<u64> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let after = stat.iter().rposition(|b| *b == b')')? + 1;
+    let text = std::str::from_utf8(stat.get(after..)?).ok()?;
+    text.split_ascii_whitespace().nth(1)?.parse().ok()
+}
