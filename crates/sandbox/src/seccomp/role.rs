@@ -177,7 +177,10 @@ impl Filter {
                 assemble::program(BROKER.iter().chain(flat), table::OTHERWISE)
             }
         };
-        Filter { program }
+        Filter {
+            program,
+            tells: false,
+        }
     }
 }
 

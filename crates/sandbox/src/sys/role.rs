@@ -46,7 +46,7 @@ pub fn confine(role: Role) -> Result<(), Errno> {
         kernel.landlock_enforce(ruleset)?;
         kernel.close(ruleset);
     }
-    kernel.load_filter(&Filter::of_role(role))
+    kernel.load_filter(&Filter::of_role(role)).map(drop)
 }
 
 /// Overwrites this process's copy of the caller's environment, where tokens lie.
