@@ -55,8 +55,21 @@ tell() {
 }
 
 # inside [FLAG…] -- COMMAND…, from the current folder; at most REAL_SECONDS (60).
+# What is kept back is applied afterwards, findings included.
 inside() {
-    timeout --foreground -k 3 "${REAL_SECONDS:-60}" "$FUMEHOOD_BIN" run "$@"
+    local status=0
+    timeout --foreground -k 3 "${REAL_SECONDS:-60}" "$FUMEHOOD_BIN" run "$@" || status=$?
+    case " $* " in
+        *" --live "* | *" landlock "*) return $status ;;
+    esac
+    "$FUMEHOOD_BIN" apply --all >"$scratch/applied" 2>&1 || grep -q "no session here" "$scratch/applied" ||
+        { cat "$scratch/applied" >&2 && return 1; }
+    return $status
+}
+
+# The same in live mode.
+live() {
+    inside --live "$@"
 }
 
 # same WHAT EXPECTED SEEN

@@ -32,7 +32,7 @@ bubblewrap_is_refused_otherwise() {
 nesting_shows_no_more() {
     project no-more
     mkdir -p .git/hooks && touch "$HOME/canary"
-    inside --nested -- sh -xc '
+    live --nested -- sh -xc '
         ! unshare -Urm sh -c "umount -l .git/hooks || mount --bind /tmp .git/hooks && false" || exit 1
         ! unshare -Urm sh -c "mount -o remount,rw,bind .git/hooks; echo x >.git/hooks/planted" || exit 1
         ! unshare -Urm sh -c "umount -l $HOME; cat $HOME/canary" || exit 1

@@ -26,7 +26,7 @@ a_package_with_a_dependency() {
     make_package package
     said=$(inside -- npm test 2>&1) || { echo "$said" && return 1; }
     has "$said" "pass 3"
-    inside -- npm run build
+    live -- npm run build
     test -f dist/out.js
     same "npx of a local program" "1.2.3" "$(inside -- npx --no-install semver 1.2.3)"
     has "$(inside -- npm ls)" semver@

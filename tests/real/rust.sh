@@ -17,9 +17,9 @@ fumehood_itself() {
     project fumehood
     cp -a "$REAL_SOURCE/." .
     commit_all
-    inside -- cargo build --offline -j2 "${part[@]}"
+    live -- cargo build --offline -j2 "${part[@]}"
     # The watchdog's walk needs openat2, which the filter answers with ENOSYS.
-    inside -- cargo test --offline -j2 "${tests[@]}" --lib -- --skip watchdog::disk
+    live -- cargo test --offline -j2 "${tests[@]}" --lib -- --skip watchdog::disk
     same "status" "" "$(git status --porcelain)"
     test -d target/debug
     rm -rf target

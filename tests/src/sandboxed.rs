@@ -158,6 +158,22 @@ impl<'w> Sandboxed<'w> {
     }
 }
 
+/// A file of a world's project in the layer of one of its sessions.
+fn kept_back(path: &std::path::Path) -> std::io::Result<String> {
+    let none = || std::io::Error::from(std::io::ErrorKind::NotFound);
+    let work = std::path::Path::new("home/work/project");
+    let root = path
+        .ancestors()
+        .find(|a| path.starts_with(a.join(work)))
+        .ok_or_else(none)?;
+    let name = path.strip_prefix(root.join(work)).map_err(|_| none())?;
+    let sessions = std::fs::read_dir(root.join("state/fumehood/sessions"))?;
+    let found = sessions
+        .flatten()
+        .find_map(|s| std::fs::read_to_string(s.path().join("upper").join(name)).ok());
+    found.ok_or_else(none)
+}
+
 /// A run that goes on. Dropping it ends the supervisor.
 #[derive(Debug)]
 pub struct Running {
@@ -203,11 +219,11 @@ impl Running {
         assert!(sent.success(), "the supervisor has ended already");
     }
 
-    /// Waits until a file of this run is there; what it holds.
+    /// Waits until a file of this run is there, in the project or kept back from it; what it holds.
     #[track_caller]
     pub fn await_file(&mut self, path: &std::path::Path) -> String {
         while self.begun.elapsed() < self.deadline {
-            match std::fs::read_to_string(path) {
+            match std::fs::read_to_string(path).or_else(|_| kept_back(path)) {
                 Ok(text) if !text.is_empty() => return text,
                 _ => std::thread::sleep(Duration::from_millis(5)),
             }

@@ -156,6 +156,17 @@ impl World {
         Sandboxed::new(self)
     }
 
+    /// A sandbox that writes to the project itself.
+    #[must_use]
+    pub fn live(&self) -> Sandboxed<'_> {
+        Sandboxed::new(self).flags(["--live"])
+    }
+
+    /// Runs a shell script in a sandbox that writes to the project itself.
+    pub fn live_sh(&self, script: impl AsRef<OsStr>) -> Output {
+        self.live().sh(script)
+    }
+
     /// Runs a shell script in a plain sandbox.
     pub fn sh(&self, script: impl AsRef<OsStr>) -> Output {
         self.sandbox().sh(script)

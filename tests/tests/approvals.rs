@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// A session that waits, with a file that says so.
 fn waiting(world: &World, flags: &[&str]) -> Running {
     let mut run = world
-        .sandbox()
+        .live()
         .flags(flags)
         .start(&["sh", "-c", "echo here >here; exec sleep 15"]);
     run.await_file(&world.project().join("here"));

@@ -203,7 +203,7 @@ fn what_is_changed_missing_or_new_is_found() {
 fn a_killed_writer_is_said_and_shows() {
     let world = World::new();
     let ready = world.project().join("ready");
-    let mut running = world.sandbox().start(&[
+    let mut running = world.live().start(&[
         "sh",
         "-c",
         "echo x > ready; while [ -e ready ]; do sleep 0.01; done",

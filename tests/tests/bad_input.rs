@@ -326,10 +326,10 @@ fn network_sockets_as_standard_streams() {
     };
     let start = |streams: [Stdio; 3]| {
         let [stdin, stdout, stderr] = streams;
-        let words = world.sandbox().words(&STARTED);
+        let words = world.live().words(&STARTED);
         let mut command = host_program(&words[0]);
         command.args(&words[1..]).current_dir(world.project()).env_clear();
-        command.envs(world.sandbox().environment());
+        command.envs(world.live().environment());
         command.stdin(stdin).stdout(stdout).stderr(stderr);
         command.spawn().unwrap().wait_with_output().unwrap()
     };

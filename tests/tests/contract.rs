@@ -194,7 +194,7 @@ fn paths_of_any_bytes() {
     fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
     world.remember();
     let run = world
-        .sandbox()
+        .live()
         .directory(&folder)
         .flags([OsStr::new("--ro"), grant.as_os_str()]);
     assert_eq!(
@@ -203,7 +203,7 @@ fn paths_of_any_bytes() {
     );
     assert_eq!(fs::read_to_string(folder.join("here")).unwrap(), "made\n");
     let by_flag = world
-        .sandbox()
+        .live()
         .directory("/")
         .flags([OsStr::new("-C"), folder.as_os_str()]);
     assert_eq!(by_flag.run(&["cat", "here"]).ended(0), "made");
@@ -311,7 +311,7 @@ fn help_and_version() {
 fn umask_is_the_callers() {
     let world = World::new();
     let out = world
-        .sandbox()
+        .live()
         .under(["sh", "-c", "umask 027; exec \"$@\"", "sh"])
         .run(&["sh", "-c", "touch f; umask"]);
     assert_eq!(out.ended(0).trim_start_matches('0'), "27");

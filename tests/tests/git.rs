@@ -1,5 +1,5 @@
 //! Git and the files the host runs later: codex 15–21, srt 19–36, 76–78, the live half of escapes
-//! 103–106. Names that do not exist yet come with the overlay workspace.
+//! 103–106: what writes to the project itself (`--live`). The other half is in workspace.rs.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
@@ -12,7 +12,7 @@ use std::path::Path;
 #[test]
 fn codex15_commit_works() {
     let world = World::with_repository();
-    let out = world.sh(
+    let out = world.live_sh(
         "echo more >> README && echo new > file && git add -A && git commit -q -m second && git switch -q -c topic \
          && git mv file moved && git commit -qam third && git switch -q main && git merge -q topic && git stash list && git log --oneline | wc -l",
     );
@@ -29,7 +29,7 @@ fn codex15_commit_works() {
 #[test]
 fn srt36_init_works() {
     let world = World::with_repository();
-    let out = world.sh("git init -q sub && cd sub && git config user.name T && git config user.email t@example.invalid && echo x > y && git add -A && git commit -q -m one && git log --oneline | wc -l");
+    let out = world.live_sh("git init -q sub && cd sub && git config user.name T && git config user.email t@example.invalid && echo x > y && git add -A && git commit -q -m one && git log --oneline | wc -l");
     assert_eq!(out.ended(0), "1");
 }
 
@@ -98,7 +98,7 @@ fn e103_files_run_later_are_read_only() {
              cp README {file}; mv {top} moved && mkdir -p $(dirname {file}) && echo evil > {file}\n"
         );
     }
-    world.sh(script + "true").ended(0);
+    world.live_sh(script + "true").ended(0);
     let changed: Vec<&str> = (LATER.iter().zip(before))
         .filter(|(file, text)| fs::read_to_string(world.project().join(file)).ok().as_ref() != Some(text))
         .map(|(file, _)| *file)
@@ -121,7 +121,7 @@ fn e103_git_config_by_git() {
         "filter.a.clean",
     ];
     for key in keys {
-        let out = world.sh(format!("git config {key} '!evil'"));
+        let out = world.live_sh(format!("git config {key} '!evil'"));
         assert_ne!(out.code, 0, "{key} was set");
         assert!(
             out.errors().contains("Read-only")
@@ -146,7 +146,9 @@ fn e103_git_config_by_git() {
 fn codex16_git_folder_swapped() {
     let world = World::with_repository();
     world
-        .sh("mv .git .g; rm -rf .git/hooks .git/config; cp -r .git other; rm -rf .git; mv other .git; true")
+        .live_sh(
+            "mv .git .g; rm -rf .git/hooks .git/config; cp -r .git other; rm -rf .git; mv other .git; true",
+        )
         .ended(0);
     let hook = world.project().join(".git/config");
     assert!(fs::read_to_string(hook).unwrap().contains("test@example.invalid"));
@@ -164,7 +166,7 @@ fn codex17_linked_worktree() {
     let tree = world.home().join("work/tree");
     let before = fs::read_to_string(tree.join(".git")).unwrap();
     world.remember();
-    let run = world.sandbox().directory(&tree);
+    let run = world.live().directory(&tree);
     run.sh("echo x > y && git add -A && git commit -q -m in-the-tree && git status --porcelain")
         .ended(0);
     assert!(
@@ -240,7 +242,7 @@ fn codex18_nested_repository() {
     let hooks = world.project().join(".git/hooks/pre-commit");
     let before = fs::read_to_string(world.project().join(".git/config")).unwrap();
     world
-        .sh("git init -q sub && cd sub && echo x > f && git add f && git -c user.name=a -c user.email=b commit -qm x; \
+        .live_sh("git init -q sub && cd sub && echo x > f && git add f && git -c user.name=a -c user.email=b commit -qm x; \
              git -C sub log --oneline; cd ..; echo evil >> .git/config; echo evil > .git/hooks/pre-commit; true")
         .ended(0);
     assert!(world.project().join("sub/.git/refs/heads").is_dir());
@@ -261,8 +263,9 @@ fn codex20_agent_folder_is_a_link() {
     symlink("shared", world.project().join(".claude")).unwrap();
     symlink(world.home().join(".codex"), world.project().join(".codex")).unwrap();
     symlink("/nonexistent", world.project().join(".vscode")).unwrap();
-    let out = world
-        .sh("cat .codex/auth.json; rm .claude; mkdir .claude; echo evil > .claude/settings.json; echo ran");
+    let out = world.live_sh(
+        "cat .codex/auth.json; rm .claude; mkdir .claude; echo evil > .claude/settings.json; echo ran",
+    );
     assert_eq!(out.ended(0), "ran");
     assert_eq!(
         fs::read_to_string(world.project().join("shared/settings.json")).unwrap(),
@@ -280,7 +283,7 @@ fn codex20_agent_folder_is_a_link() {
 fn srt78_no_stub_files() {
     let world = World::with_repository();
     assert_eq!(
-        world.sh("git status --porcelain --ignored; ls -A").ended(0),
+        world.live_sh("git status --porcelain --ignored; ls -A").ended(0),
         ".git\nREADME"
     );
     assert_eq!(world.project_files(), ["README"]);
@@ -305,7 +308,7 @@ fn e106_login_files() {
         .iter()
         .map(|f| format!("mkdir -p $(dirname ~/{f}); echo evil >> ~/{f}\n"))
         .collect();
-    world.sh(script + "crontab -l; true").ended(0);
+    world.live_sh(script + "crontab -l; true").ended(0);
     for file in files {
         assert!(!world.home().join(file).exists(), "{file}");
     }
@@ -315,7 +318,9 @@ fn e106_login_files() {
 #[test]
 fn srt35_add_all() {
     let world = World::with_repository();
-    world.sh("echo x > y; git add -A; git commit -q -m all").ended(0);
+    world
+        .live_sh("echo x > y; git add -A; git commit -q -m all")
+        .ended(0);
     assert_eq!(world.git(&world.project(), &["ls-files"]), "README\ny\n");
 }
 
@@ -323,7 +328,7 @@ fn srt35_add_all() {
 #[test]
 fn editors_and_package_managers_work() {
     let world = World::with_repository();
-    world.sh(
+    world.live_sh(
         "echo a > f; cp f .f.swp; mv .f.swp f; : > f; sed -i s/hello/bye/ README; mkdir -p node_modules/.bin node_modules/a/b; \
          ln -s ../a/b node_modules/.bin/b; cp -al node_modules copy; rm -rf node_modules; touch -d @1 f; chmod 700 f; mkfifo p",
     )

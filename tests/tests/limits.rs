@@ -28,7 +28,7 @@ fn limits_that_are_not_reached() {
         "--open-files",
         "200",
     ];
-    let out = world.sandbox().flags(flags).sh("echo hello > f; cat f; exit 5");
+    let out = world.live().flags(flags).sh("echo hello > f; cat f; exit 5");
     assert_eq!(out.ended(5), "hello");
     assert_eq!(out.errors(), "");
 }

@@ -345,7 +345,7 @@ fn published_ports() {
             "import socket,os\nl=socket.create_server(('{address}',3000),family=socket.AF_INET6 if ':' in '{address}' else socket.AF_INET)\nopen('ready','w').write('x')\nc,_=l.accept(); c.sendall(c.recv(10)+b' back')"
         );
         let mut running = world
-            .sandbox()
+            .live()
             .flags(["-p", &publish])
             .start(&["python3", "-c", &script]);
         running.await_file(&world.project().join("ready"));
@@ -412,7 +412,7 @@ fn the_walls_stay_when_the_gateway_goes() {
         let world = World::new();
         let script = "import socket,time\ndef d():\n  try: s=socket.create_connection(('nobody.example',80),3); s.settimeout(3); return s.recv(1)\n  except OSError as e: return type(e).__name__\nprint(d(), flush=True)\nopen('asked','w').write('x')\nwhile True:\n  time.sleep(.05)\n  try: open('go')\n  except OSError: continue\n  break\nprint(d(), open('/etc/hostname').read() != '' or True)";
         let mut running = world
-            .sandbox()
+            .live()
             .flags(["--allow", "good.example"])
             .start(&["python3", "-c", script]);
         running.await_file(&world.project().join("asked"));

@@ -69,7 +69,7 @@ fn e005_dotenv_in_the_project() {
     for file in [".env", "n/.env"] {
         fs::write(world.project().join(file), "TOKEN=canary\n").unwrap();
     }
-    let out = world.sandbox().flags(["--hide", "**/.env"]).sh(
+    let out = world.live().flags(["--hide", "**/.env"]).sh(
         "cat .env n/.env; mv .env other; mv n m; cat m/.env; cp -r n copy; cat copy/.env; ln .env hard; cat hard; true",
     );
     assert_eq!(out.ended(0), "", "hidden content was read");
@@ -82,7 +82,7 @@ fn e005_dotenv_in_the_project() {
         );
     }
     assert_eq!(
-        world.sh("cat .env").ended(0),
+        world.live_sh("cat .env").ended(0),
         "TOKEN=canary",
         "without --hide it is part of the project"
     );
@@ -557,7 +557,7 @@ fn e037_case_folding() {
 fn codex05_writes_reach_the_project() {
     let world = World::new();
     world
-        .sh("echo hello > a; mkdir b; cp a b/c; chmod 700 a")
+        .live_sh("echo hello > a; mkdir b; cp a b/c; chmod 700 a")
         .ended(0);
     let owner = fs::metadata(world.project()).unwrap();
     for file in ["a", "b", "b/c"] {
@@ -633,7 +633,7 @@ fn srt38_hidden_folder() {
     let world = World::new();
     fs::create_dir(world.project().join("vault")).unwrap();
     fs::write(world.project().join("vault/key"), "canary").unwrap();
-    let hidden = world.sandbox().flags(["--hide", "vault"]);
+    let hidden = world.live().flags(["--hide", "vault"]);
     assert_eq!(hidden.probe(&["list", "vault"]), "EACCES");
     assert_eq!(hidden.probe(&["read", "vault/key"]), "EACCES");
     // srt 43: writing there fails rather than vanishing.

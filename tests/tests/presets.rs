@@ -171,7 +171,7 @@ fn two_sessions_of_one_agent_do_not_meet() {
         .ended(0);
     let script = "echo own > ~/.claude/settings.json; echo a > ~/.claude/projects/p/a.jsonl; echo two >> ~/.claude/history.jsonl
         touch ready; while [ ! -e go ]; do sleep 0.05; done; cat ~/.claude/settings.json; ls ~/.claude/projects/p";
-    let first = as_claude(&world).start(&["sh", "-c", script]);
+    let first = as_claude(&world).flags(["--live"]).start(&["sh", "-c", script]);
     let ready = world.project().join("ready");
     let begun = std::time::Instant::now();
     while !ready.exists() {

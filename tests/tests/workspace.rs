@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use fumehood_tests::{Output, World, fumehood, host_program};
+use fumehood_tests::{OuterTerminal, Output, World, fumehood, host_program};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -369,4 +369,163 @@ fn operations(seed: u64) -> String {
     }
     script.push_str("} 2>/dev/null; true\n");
     script
+}
+
+fn await_that(what: &str, is_so: impl Fn() -> bool) {
+    let begun = std::time::Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed().as_secs() < 15, "{what}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// `--apply turn`: what has no finding lands while the program runs, commits too; what the user takes back
+/// stays taken back until it is changed again; what has a finding waits.
+#[test]
+fn changes_land_by_turns_and_what_is_taken_back_stays_so() {
+    let world = World::with_repository();
+    let project = world.project();
+    let script = "echo one > f; echo evil > .envrc; git add f; git commit -qm inside; \
+                  until ls | grep -qx go; do sleep 0.1; done; echo two >> f; sleep 3";
+    let running = world
+        .sandbox()
+        .flags(["--apply", "turn"])
+        .start(&["sh", "-c", script]);
+    await_that("the first turn", || project.join("f").exists());
+    await_that("the commit", || {
+        world
+            .git(&project, &["log", "--format=%s"])
+            .starts_with("inside\n")
+    });
+    assert_eq!(world.git(&project, &["status", "--porcelain"]), "");
+    assert!(!project.join(".envrc").exists());
+    verb(&world, &["undo"]).ended(0);
+    assert!(!project.join("f").exists() || world.git(&project, &["log", "--format=%s"]) == "first\n");
+    while verb(&world, &["undo"]).code == 0 {}
+    assert!(!project.join("f").exists());
+    std::thread::sleep(std::time::Duration::from_millis(1200));
+    assert!(!project.join("f").exists(), "it came back by itself");
+    // A listing shows the session what is new outside.
+    fs::write(project.join("go"), "").unwrap();
+    await_that("the next turn", || {
+        fs::read_to_string(project.join("f")).is_ok_and(|t| t == "one\ntwo\n")
+    });
+    let out = running.wait();
+    assert_eq!(out.code, 0);
+    assert!(
+        out.errors().contains("`fumehood undo` takes the last one back")
+            && out.errors().contains(" kept back: "),
+        "{}",
+        out.errors()
+    );
+    assert!(!project.join(".envrc").exists());
+}
+
+/// With no terminal nothing lands; build outputs serve the next run, and what was applied is the host's again.
+#[test]
+fn without_a_terminal_nothing_lands_and_build_outputs_are_used_again() {
+    let world = World::with_repository();
+    fs::write(world.project().join("Cargo.toml"), "[package]\nname = \"x\"\n").unwrap();
+    let out = world.sh("mkdir target && echo built > target/out; echo changed >> README");
+    assert!(out.errors().contains("1 change kept back"), "{}", out.errors());
+    assert_eq!(world.project_files(), ["Cargo.toml", "README"]);
+    verb(&world, &["apply"]).ended(0);
+    fs::write(world.project().join("README"), "the host's\n").unwrap();
+    let out = world.sh("cat target/out README");
+    assert_eq!(out.ended(0), "built\nthe host's");
+    assert_eq!(out.errors(), "");
+    assert!(!world.project().join("target").exists());
+    // Under another configuration nothing of it is seen.
+    fs::write(
+        world.project().join("fumehood.toml"),
+        "version = 1\n[[deny]]\neffect = \"package.publish\"\nbecause = \"x\"\n",
+    )
+    .unwrap();
+    let other = world.sh("ls target");
+    assert_ne!(other.code, 0, "{}{}", other.text(), other.errors());
+}
+
+/// A linked worktree: its repository lies elsewhere, and is no more written to than an ordinary one.
+#[test]
+fn a_linked_worktree_has_a_git_directory_of_its_own() {
+    let mut world = World::with_repository();
+    world.git(
+        &world.project(),
+        &["worktree", "add", "-q", "../tree", "-b", "tree"],
+    );
+    world.git(&world.project(), &["branch", "other"]);
+    let tree = world.home().join("work/tree");
+    world.remember();
+    let before = fs::read_to_string(tree.join(".git")).unwrap();
+    let run = world.sandbox().directory(&tree);
+    run.sh("echo x > y && git add -A && git commit -q -m in-the-tree && git status --porcelain; git log --format=%s; \
+            echo 'gitdir: /tmp/evil' > .git; git config core.pager evil; true")
+        .ended(0);
+    assert_eq!(world.git(&tree, &["log", "--format=%s"]), "first\n");
+    let apply = [fumehood().into_os_string(), "apply".into()];
+    let out = world.sandbox().directory(&tree).start_words(&apply).wait();
+    assert_eq!(out.code, 0, "{}", out.errors());
+    assert_eq!(world.git(&tree, &["log", "--format=%s"]), "in-the-tree\nfirst\n");
+    assert_eq!(world.git(&tree, &["status", "--porcelain"]), "");
+    assert_eq!(world.git(&world.project(), &["status", "--porcelain"]), "");
+    assert_eq!(fs::read_to_string(tree.join(".git")).unwrap(), before);
+    assert_eq!(
+        world.git(&tree, &["config", "--default", "none", "core.pager"]),
+        "none\n"
+    );
+    world.remember();
+}
+
+/// What the host runs later, made, replaced, renamed or linked inside: none of it lands without a name.
+#[test]
+fn what_the_host_runs_later_does_not_land_by_itself() {
+    let world = World::with_repository();
+    let files = [
+        ".git/hooks/pre-commit",
+        ".claude/settings.json",
+        ".mcp.json",
+        ".vscode/tasks.json",
+        ".envrc",
+        ".husky/pre-commit",
+        ".pre-commit-config.yaml",
+        ".github/workflows/ci.yml",
+        ".gitlab-ci.yml",
+        ".mise.toml",
+        "sub/.envrc",
+        ".VSCode/settings.json",
+    ];
+    let mut script = String::new();
+    for file in files {
+        script += &format!("mkdir -p $(dirname {file}); echo evil > n; mv n {file}; ");
+    }
+    world
+        .sandbox()
+        .flags(["--apply", "turn"])
+        .sh(script
+            + "git init -q nested; echo evil > nested/.git/hooks/post-checkout; ln -s .envrc link; true")
+        .ended(0);
+    for file in files.iter().chain(&["nested/.git/hooks/post-checkout"]) {
+        assert!(!world.project().join(file).exists(), "{file}");
+    }
+}
+
+/// At a terminal: changes land by turns, what waits is counted in the last row, and the next run asks.
+#[test]
+fn a_person_at_a_terminal_gets_turns_a_count_and_a_question() {
+    let world = World::with_repository();
+    let script = "echo evil > .envrc; echo fine > f; sleep 2; echo done";
+    let mut terminal = OuterTerminal::run(&world.sandbox(), &["sh", "-c", script]);
+    terminal.await_text("1 change");
+    assert_eq!(fs::read_to_string(world.project().join("f")).unwrap(), "fine\n");
+    assert_eq!(terminal.wait(), 0, "{}", terminal.screen());
+    assert!(terminal.screen().contains("kept back"), "{}", terminal.screen());
+    let mut next = OuterTerminal::run(&world.sandbox(), &["cat", ".envrc"]);
+    next.await_text("[r]esume");
+    next.type_keys(b"r\n");
+    assert_eq!(next.wait(), 0, "{}", next.screen());
+    assert!(next.screen().contains("evil"), "{}", next.screen());
+    let mut new = OuterTerminal::run(&world.sandbox(), &["cat", ".envrc"]);
+    new.await_text("[n]ew");
+    new.type_keys(b"n\n");
+    assert_eq!(new.wait(), 1, "{}", new.screen());
 }

@@ -104,9 +104,11 @@ pub(crate) enum Boundary {
 /// When changes reach the project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum When {
+    /// Whenever the program pauses, what has no finding; `fumehood undo` takes it back
+    Turn,
     /// When you say `fumehood apply`, also during the run
     Ask,
-    /// As `ask`, and nothing reminds you of it
+    /// As `ask`, and nothing reminds you of it: for scripts
     Never,
 }
 
@@ -121,13 +123,16 @@ pub(crate) struct RunArguments {
     /// Use this preset too
     #[arg(long = "preset", value_name = "NAME")]
     pub(crate) presets: Vec<String>,
-    /// Keep changes back, and look at them with `fumehood diff`: nothing lands before `fumehood apply`
+    /// When changes reach the project: `turn` at a terminal, `never` otherwise
     #[arg(long, value_enum, value_name = "WHEN", conflicts_with = "live")]
     pub(crate) apply: Option<When>,
     /// Go on where the last session here that kept changes back ended
-    #[arg(long, conflicts_with = "live")]
+    #[arg(long, conflicts_with_all = ["live", "new"])]
     pub(crate) resume: bool,
-    /// Changes reach the project at once; weaker, and the default in this version
+    /// Begin a new session, whatever waits here
+    #[arg(long)]
+    pub(crate) new: bool,
+    /// Write to the project itself, at once; weaker: no undo, and what exists is protected only
     #[arg(long)]
     pub(crate) live: bool,
     /// How strong

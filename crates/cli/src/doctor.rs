@@ -157,6 +157,7 @@ fn trial_in(
         gives_streams: false,
         title: String::new(),
         written: Vec::new(),
+        turns: None,
         session: None,
         asking: None,
     };

@@ -31,6 +31,7 @@ impl Confined for Jobs {
             title: String::new(),
             gives_streams: false,
             written: Vec::new(),
+            turns: None,
             session: None,
             asking: None,
         };

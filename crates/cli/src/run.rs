@@ -8,6 +8,7 @@ mod network;
 mod record;
 mod request;
 mod staged;
+mod turn;
 
 pub(crate) use network::{network, weaker};
 
@@ -21,12 +22,12 @@ use fumehood_monitor::hold::{Mode, Settings};
 use fumehood_policy::Escaped;
 use fumehood_policy::json::Json;
 use fumehood_policy::profile::Profile;
+use fumehood_policy::value::Apply;
 use fumehood_sandbox::Level;
 use fumehood_session::{
-    Asking, Facts, Home, Host, PrepareError, ProgramError, Project, Request, Run, RunError, Scratch,
+    Asking, End, Facts, Home, Host, PrepareError, ProgramError, Project, Request, Run, RunError, Scratch,
     check_streams, prepare, project_of, remedy,
 };
-use fumehood_workspace::Session;
 pub(crate) use record::root as log_root;
 use request::Wanted;
 use std::ffi::OsStr;
@@ -90,7 +91,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     if let Some(scratch) = &scratch {
         scratch.lead_to(&host.user.home, request.shown.iter().map(|s| s.at.as_path()))?;
     }
-    let kept = staged::begin(&host, &mut request, &profile, &places, arguments.resume)?;
+    let kept = staged::begin(&host, &mut request, &profile, (&places, policy), arguments)?;
     request.scratch = scratch.as_ref().map(|s| s.path().to_owned());
     record::hide(&mut request, &places)?;
     let mut events = Events::open(arguments.events.as_deref())?;
@@ -101,8 +102,16 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     notes.iter().for_each(|note| say::line(note));
     begin(arguments, &request, &profile, &mut events);
     let ceilings = ceilings(request.level);
+    let (kept, turns) = match kept {
+        None => (None, None),
+        Some(mut kept) => {
+            let turns = kept.turner()?;
+            (Some(kept), turns)
+        }
+    };
     let run = Run {
         spec,
+        turns,
         limits: limits.clone(),
         ceilings,
         network: network::begin(&profile.network, arguments.boundary)?,
@@ -114,7 +123,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
             &profile,
             &places,
             policy,
-            kept.as_ref().map(Session::id),
+            kept.as_ref().map(|k| k.session.id()),
         )?),
         asking: Some(Asking {
             folder: crate::holds::folder(&places.state()),
@@ -128,7 +137,8 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
         network::end(report, *way, arguments.verbose || std::io::stderr().is_terminal());
     }
     if let Some(kept) = kept {
-        staged::end(kept, &mut outcome.log);
+        let frozen = matches!(outcome.end, End::Frozen);
+        kept.end(&mut outcome.log, frozen);
         return Ok(ending::end(&request.command, &limits, &mut outcome, &mut events));
     }
     request::new_protected(request.project.path(), &before)
@@ -278,13 +288,15 @@ fn summary(request: &Request, profile: &Profile, presets: &[String]) -> String {
     let network = network::words(&profile.network);
     if request.layers.is_some() {
         let project = Escaped::from(request.project.path());
-        return format!(
-            "changes to {project} are kept back until `fumehood apply`, {network}, {level}; {presets}"
-        );
+        let when = match profile.apply {
+            Apply::Turn => "reach it at each pause, what has a finding waits",
+            _ => "are kept back until `fumehood apply`",
+        };
+        return format!("changes to {project} {when}, {network}, {level}; {presets}");
     }
     let held = request.protected.len();
     format!(
-        "{} live, {network}, {level}; {presets}; {held} protected paths are read-only until the host replaces them, \
+        "{} live (weaker: no undo, nothing waits), {network}, {level}; {presets}; {held} protected paths are read-only until the host replaces them, \
          new ones and hard links are not held",
         Escaped::from(request.project.path())
     )

@@ -11,3 +11,9 @@ pub(crate) fn line(text: &str) {
 pub(crate) fn error(text: &str) {
     line(text);
 }
+
+/// A question whose answer comes on the same line.
+pub(crate) fn question(text: &str) {
+    let mut to = std::io::stderr();
+    let _closed = write!(to, "fumehood: {text}").and_then(|()| to.flush());
+}

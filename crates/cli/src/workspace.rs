@@ -11,7 +11,7 @@ use fumehood_workspace::apply::{Options, Steps};
 use fumehood_workspace::changes::{Change, Changes, read};
 use fumehood_workspace::diff::{Colours, body, contents, name_status, stat_line, unified};
 use fumehood_workspace::finding::{Finding, Judge};
-use fumehood_workspace::git::{Head, Repository, Travel, bring_out, moved};
+use fumehood_workspace::git::{Head, Travel, bring_out, moved};
 use fumehood_workspace::{Session, Use, find_place};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -141,8 +141,7 @@ pub(crate) fn travel(session: &Session) -> Result<Option<Travel>, String> {
     if !moved(session.path()) {
         return Ok(None);
     }
-    let repository = Repository::of(&session.about().project);
-    bring_out(session, &repository, &Jobs)
+    bring_out(session, &session.repository(), &Jobs)
         .map(Some)
         .map_err(|e| e.to_string())
 }
@@ -370,6 +369,24 @@ fn git_waits(waits: &[(String, String)]) {
     }
 }
 
+/// Applies everything of a session that has no finding, before a run: for who was asked and said so.
+pub(crate) fn apply_all_of(place: &Path, session: &Session) -> Result<(), String> {
+    let found = read(session).map_err(|e| e.to_string())?;
+    let travel = travel(session)?;
+    let (options, steps) = (Options::default(), Steps::default());
+    let done = fumehood_workspace::apply::apply(place, session, &found, travel.as_ref(), &options, &steps)
+        .map_err(|e| e.to_string())?;
+    say::line(&format!("applied {}", plural(done.paths.len(), "path")));
+    held(&done.held);
+    git_waits(&done.git_waits);
+    told(
+        &done.conflicts,
+        "the project changed it too, nothing was done",
+        &done.failed,
+    );
+    Ok(())
+}
+
 fn held(held: &[(PathBuf, Vec<Finding>)]) {
     for (path, found) in held {
         say::line(&format!(
@@ -476,6 +493,9 @@ fn attempt_undo(arguments: &UndoArguments) -> Result<bool, String> {
             done.number,
             plural(done.paths.len(), "path")
         ));
+        done.git
+            .iter()
+            .for_each(|words| print(&format!("git: {words}\n")));
         told(&done.conflicts, "changed since, left as it is", &done.failed);
         git_waits(&done.git_waits);
     }

@@ -206,8 +206,22 @@ fn nothing_asked_for_is_nothing_shown() {
     assert!(profile.shown.is_empty() && profile.presets.is_empty() && profile.notices.is_empty());
     assert_eq!(
         (profile.isolation.value, profile.nested.value, profile.apply),
-        (Isolation::Namespace, false, Apply::Live)
+        (Isolation::Namespace, false, Apply::Never)
     );
+}
+
+#[test]
+fn changes_land_by_turns_only_where_a_person_watches() {
+    let mut watched = run("true");
+    watched.flags.watched = true;
+    assert_eq!(watched.ok(&Machine::default()).apply, Apply::Turn);
+    let mut weak = run("true");
+    weak.flags.watched = true;
+    weak.flags.isolation = Some(Isolation::Landlock);
+    assert_eq!(weak.ok(&Machine::default()).apply, Apply::Live);
+    let mut capped = run("true").machine("require = { apply_max = \"ask\" }");
+    capped.flags.watched = true;
+    assert_eq!(capped.ok(&Machine::default()).apply, Apply::Ask);
 }
 
 #[test]

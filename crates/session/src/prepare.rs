@@ -20,7 +20,7 @@ pub struct Request {
     pub layers: Option<Layers>,
     /// A git directory of the run's own, shown as the project's, and where it looks for the objects of the
     /// project's.
-    pub git: Option<(PathBuf, PathBuf)>,
+    pub git: Option<OwnGit>,
     /// Where the command starts; inside the project.
     pub directory: PathBuf,
     /// The command and its arguments.
@@ -52,6 +52,19 @@ pub struct Request {
     pub terminal: [bool; 3],
     /// Whether there is a network: names are asked of the boundary.
     pub network: bool,
+}
+
+/// A git directory of the run's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnGit {
+    /// On the host.
+    pub from: PathBuf,
+    /// Inside: where the project's lies.
+    pub at: PathBuf,
+    /// The host's objects.
+    pub objects: PathBuf,
+    /// Where they are inside, read-only.
+    pub objects_at: PathBuf,
 }
 
 /// A path of the host that the program sees.
@@ -161,10 +174,9 @@ fn view<'a>(host: &'a Host, request: &Request, program: &Program) -> Result<View
     }
     view.home(&request.home, room);
     view.project(&request.project, request.layers.as_ref());
-    if let Some((own, objects)) = &request.git {
-        let git = request.project.path().join(".git");
-        view.show_at(&git.join("objects"), objects, Access::ReadOnly);
-        view.own_at(own, &git);
+    if let Some(git) = &request.git {
+        view.show_at(&git.objects, &git.objects_at, Access::ReadOnly);
+        view.own_at(&git.from, &git.at);
     }
     for shown in &request.shown {
         let access = if shown.writable {
@@ -184,7 +196,8 @@ fn view<'a>(host: &'a Host, request: &Request, program: &Program) -> Result<View
     for path in &program.closure {
         view.show_if_there(path);
     }
-    if let Some(repository) = worktree::repository(request.project.path()) {
+    let elsewhere = worktree::repository(request.project.path()).filter(|_| request.git.is_none());
+    if let Some(repository) = elsewhere {
         if request.layers.is_some() {
             return Err(PrepareError::Worktree(repository.git));
         }

@@ -5,6 +5,7 @@ use crate::janitor::Janitor;
 use crate::log::{Log, broken_off};
 use crate::network::{Network, Watch};
 use crate::terminal::{self, Terminal, TerminalError};
+use crate::turn::Turn;
 use crate::watcher::Watcher;
 use fumehood_audit::{Entry, Kind, Session};
 use fumehood_limits::{Ceilings, Group, InForce, Limit, Limits, Struck, Watchdog, Watched, rlimits};
@@ -35,6 +36,8 @@ pub struct Run {
     pub gives_streams: bool,
     /// Folders of the host whose growth counts against the disk limit.
     pub written: Vec<PathBuf>,
+    /// Where the process that applies changes says what it did.
+    pub turns: Option<OwnedFd>,
     /// How the run is recorded; a small job of our own is not.
     pub session: Option<Session>,
     /// How its holds are answered; a session that is not recorded has none.
@@ -235,6 +238,7 @@ fn supervise(
         watchdog: None,
         terminal: None,
         network,
+        turns: run.turns.as_ref(),
         title: run.title.clone(),
     };
     let ended = supervisor.begin(run, in_force).and_then(|()| supervisor.watch());
@@ -266,6 +270,7 @@ struct Supervisor<'a> {
     watchdog: Option<Watchdog>,
     terminal: Option<Terminal>,
     network: &'a mut Option<Watch>,
+    turns: Option<&'a OwnedFd>,
     title: String,
 }
 
@@ -315,6 +320,9 @@ impl Supervisor<'_> {
             if ready.watcher && self.watcher.as_mut().is_some_and(Watcher::is_dead) {
                 return Err(RunError::WatcherLost);
             }
+            if ready.turns {
+                self.turn();
+            }
         }
     }
 
@@ -344,15 +352,21 @@ impl Supervisor<'_> {
                 .flat_map(Approvals::descriptors)
                 .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)),
         );
+        let turns = self.turns.map(|fd| {
+            watched.push(PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN));
+            watched.len() - 1
+        });
         let of_network = watched.len();
         watched.extend(self.network.iter().flat_map(Watch::watched));
         let _interrupted = poll(&mut watched, timeout.as_ref());
         let mut ready = watched.iter().map(|fd| !fd.revents().is_empty());
         let network = ready.clone().skip(of_network).any(|ready| ready);
+        let turns = turns.and_then(|n| ready.clone().nth(n)).unwrap_or(false);
         let mut next = || ready.next().unwrap_or(false);
         let (events, signals) = (next(), next());
         let [terminal, log, watcher] = some.map(|fd| fd.is_some() && next());
         Ready {
+            turns,
             events,
             signals,
             terminal,
@@ -365,6 +379,28 @@ impl Supervisor<'_> {
     fn network(&mut self) {
         let asked = self.network.as_mut().map_or(0, Watch::ready);
         (0..asked).for_each(|_| self.sandbox.ask_socket());
+    }
+
+    /// What the process that applies says goes to the log and to the status row.
+    fn turn(&mut self) {
+        let mut bytes = [0; Turn::SIZE];
+        if self.turns.map(|t| rustix::io::read(t, &mut bytes)) != Some(Ok(Turn::SIZE)) {
+            self.turns = None; // it is gone, and what it would have applied waits
+            return;
+        }
+        let turn = Turn::from_bytes(bytes);
+        if turn.number > 0 {
+            self.log.record(
+                Entry::new(Kind::WorkspaceApply)
+                    .number("apply", turn.number)
+                    .number("paths", turn.paths.into())
+                    .number("waits", turn.waits.into())
+                    .text("by", "turn"),
+            );
+        }
+        if let Some(terminal) = &self.terminal {
+            terminal.waits(turn.waits);
+        }
     }
 
     fn forward(&mut self) {
@@ -427,6 +463,7 @@ impl Supervisor<'_> {
 }
 
 struct Ready {
+    turns: bool,
     events: bool,
     signals: bool,
     terminal: bool,

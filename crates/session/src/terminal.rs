@@ -88,6 +88,8 @@ fn null() -> std::io::Result<std::fs::File> {
 const SUSPEND: u8 = b's';
 const RESUME: u8 = b'r';
 const FINISH: u8 = b'f';
+/// With four bytes more, the lowest first: so many changes wait.
+const WAITS: u8 = b'w';
 /// The relay's last word: the terminal is as it was found.
 const GIVEN_BACK: u8 = b'g';
 
@@ -142,6 +144,16 @@ impl Terminal {
     /// Takes the terminal again.
     pub(crate) fn resume(&self) {
         self.order(RESUME);
+    }
+
+    /// Shows in the status row how much waits for a person.
+    pub(crate) fn waits(&self, count: u32) {
+        let [a, b, c, d] = count.to_le_bytes();
+        let _relay_gone = rustix::net::send(
+            &self.orders,
+            &[WAITS, a, b, c, d],
+            rustix::net::SendFlags::NOSIGNAL,
+        );
     }
 
     fn order(&self, order: u8) {

@@ -9,10 +9,12 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 /// The repository of a linked worktree.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Repository {
-    /// Its git folder, to be writable: objects, refs and logs are shared.
-    pub(crate) git: PathBuf,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worktree {
+    /// Its git folder: objects, refs and logs are shared.
+    pub git: PathBuf,
+    /// The worktree's own folder in it: HEAD and index.
+    pub own: PathBuf,
     /// What is read-only there, if present.
     pub(crate) protected: Vec<PathBuf>,
 }
@@ -29,7 +31,8 @@ const PROTECTED: [&str; 6] = [
 const OWN_PROTECTED: [&str; 3] = ["commondir", "gitdir", "config.worktree"];
 
 /// The repository that `project` is a linked worktree of, if it is one that knows it.
-pub(crate) fn repository(project: &Path) -> Option<Repository> {
+#[must_use]
+pub fn repository(project: &Path) -> Option<Worktree> {
     let pointer = project.join(".git");
     if !std::fs::symlink_metadata(&pointer).ok()?.is_file() {
         return None;
@@ -53,8 +56,9 @@ pub(crate) fn repository(project: &Path) -> Option<Repository> {
         .map(PathBuf::from)
         .chain(OWN_PROTECTED.iter().map(|p| name.join(p)));
     let protected = places.filter(|p| git.join(p).exists()).collect();
-    Some(Repository {
+    Some(Worktree {
         git: git.to_owned(),
+        own: own.clone(),
         protected,
     })
 }
@@ -107,7 +111,8 @@ mod tests {
         .unwrap();
         assert_eq!(
             repository(&tree),
-            Some(Repository {
+            Some(Worktree {
+                own: git.join("worktrees/tree"),
                 git,
                 protected: vec!["hooks".into(), "worktrees/tree/gitdir".into()]
             })

@@ -62,6 +62,8 @@ pub struct Undone {
     pub conflicts: Vec<PathBuf>,
     /// Paths where the system refused, and its words.
     pub failed: Vec<(PathBuf, String)>,
+    /// What moved back in the repository, in words.
+    pub git: Vec<String>,
     /// What of the repository was not taken back, and why.
     pub git_waits: Vec<(String, String)>,
 }
@@ -132,7 +134,7 @@ pub fn apply(
             return Err(e);
         }
     };
-    if journal.steps.is_empty() && landing.is_empty() {
+    if journal.steps.is_empty() && landing.is_none() {
         remove_tree(&folder).at("remove", &folder)?;
         return Ok(Applied {
             conflicts,
@@ -150,6 +152,7 @@ pub fn apply(
         &journal,
         steps,
     )?;
+    note_applied(session.path(), changes, &done)?;
     done.number = Some(number);
     done.held = held;
     done.conflicts.extend(conflicts);
@@ -158,6 +161,24 @@ pub fn apply(
     Ok(done)
 }
 
+/// Which of the session's versions the host has now.
+fn note_applied(session: &Path, changes: &Changes, done: &Applied) -> Result<()> {
+    let mut bases = Bases::load(session)?;
+    // Sorted, both; failures are few.
+    let given = |path: &PathBuf| {
+        let failed = done.failed.iter().any(|(p, _)| p == path);
+        done.paths.binary_search(path).is_ok() && !failed && done.conflicts.binary_search(path).is_err()
+    };
+    let files = changes.list.iter().filter(|c| !c.is_directory());
+    for change in files.filter(|c| given(&c.path)) {
+        bases.note_applied(&change.path, change.layer.map(|l| l.identity));
+    }
+    bases.save(session)
+}
+
+/// Names of a repository that do not land, and why.
+type Waits = Vec<(String, String)>;
+
 /// What of the repository lands with it, written down beside the journal.
 fn git_part<'a>(
     session: &Session,
@@ -165,25 +186,25 @@ fn git_part<'a>(
     travel: Option<&Travel>,
     options: &Options,
     mut waiting: impl Iterator<Item = &'a PathBuf>,
-) -> Result<(Landing, Vec<(String, String)>)> {
+) -> Result<(Option<Landing>, Waits)> {
     let Some(travel) = travel.filter(|t| !t.is_empty()) else {
-        return Ok(Default::default());
+        return Ok((None, Vec::new()));
     };
     let named = |name: &str| options.paths.iter().any(|p| p == Path::new(name));
-    let repository = Repository::of(&session.about().project);
+    let repository = session.repository();
     let wanted = |name: &str| options.paths.is_empty() || named(name);
     let accepted = |name: &str| options.with_findings || named(name);
     let waits = options.paths.is_empty() && waiting.any(|p| travel.paths.contains(p));
     let (landing, said) = Landing::choose(travel, &repository, waits, (&wanted, &accepted))?;
     if landing.is_empty() {
-        return Ok((landing, said));
+        return Ok((None, said));
     }
     if let Some(packs) = &travel.packs {
         let to = folder.join("packs");
         std::fs::rename(packs, &to).at("keep", &to)?;
     }
     landing.save(folder)?;
-    Ok((landing, said))
+    Ok((Some(landing), said))
 }
 
 /// What is to be applied, and what both sides changed.
@@ -244,8 +265,7 @@ fn forward(
     )?;
     steps.next()?;
     if let Some(landing) = Landing::load(folder)? {
-        let repository = Repository::of(project_path);
-        let ground = ground(project_path, &repository, journal);
+        let ground = ground(project_path, &landing.repository, journal);
         ground.install(&folder.join("packs"))?;
         steps.next()?;
         done.git_waits = ground.take(&landing)?;
@@ -276,6 +296,56 @@ fn session_of(place: &Path, journal: &Journal) -> PathBuf {
 fn each_once(list: &mut Vec<PathBuf>) {
     list.sort();
     list.dedup();
+}
+
+/// Keeps what was taken back from being applied again by itself.
+fn note_undone(place: &Path, journal: &Journal, undone: &Undone, landing: Option<&Landing>) -> Result<()> {
+    let session = session_of(place, journal);
+    if !session.join("session").exists() {
+        return Ok(()); // discarded meanwhile
+    }
+    let upper = session.join("upper");
+    let layer = Tree::open(&upper).at("open", &upper)?;
+    let mut list = crate::undone::Undone::load(&session)?;
+    for path in &undone.paths {
+        let facts = layer.facts(path).at("look at", path)?;
+        list.note(path, facts.filter(|f| !f.is_whiteout()).map(|f| f.identity));
+    }
+    for (name, id) in landing.map(Landing::targets).unwrap_or_default() {
+        list.note_ref(name, id);
+    }
+    list.save(&session)
+}
+
+/// Numbers of the applies of a session after a number, and of all paths they changed.
+///
+/// # Errors
+/// Our own files cannot be read.
+pub fn since(place: &Path, session: &Session, number: u64) -> Result<Vec<(u64, usize)>> {
+    let applies = Applies::open(place, &session.about().project)?;
+    let mut found = Vec::new();
+    for n in applies.numbers()?.into_iter().filter(|n| *n > number) {
+        let folder = applies.folder(n);
+        if journal::state(&folder)? == Some(State::Done) {
+            let journal = Journal::load(&folder)?;
+            if journal.session == session.id() {
+                found.push((n, journal.steps.len()));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The number of a project's last apply; 0 if there was none.
+///
+/// # Errors
+/// Our own files cannot be read.
+pub fn last(place: &Path, project: &Path) -> Result<u64> {
+    Ok(Applies::open(place, project)?
+        .numbers()?
+        .last()
+        .copied()
+        .unwrap_or(0))
 }
 
 /// What the host has now is no edit of the host's, for the session whose change it is.
@@ -378,8 +448,11 @@ fn back(
         ..Undone::default()
     };
     if let Some(landing) = Landing::load(folder)? {
-        let repository = Repository::of(project_path);
-        undone.git_waits = ground(project_path, &repository, journal).take_back(&landing)?;
+        let ground = ground(project_path, &landing.repository, journal);
+        undone.git_waits = ground.take_back(&landing)?;
+        if undone.git_waits.is_empty() {
+            undone.git = landing.reversed().words();
+        }
         landing.reversed().note(&session_of(place, journal))?;
         steps.next()?;
     }
@@ -400,6 +473,7 @@ fn back(
             project.facts(path).at("look at", path)?.map(|f| f.identity),
         ));
     }
+    note_undone(place, journal, &undone, Landing::load(folder)?.as_ref())?;
     let kept = |path: &&Path| !undone.conflicts.iter().any(|c| c == path);
     note_bases(place, journal, now.into_iter().filter(|(path, _)| kept(path)))?;
     steps.next()?;

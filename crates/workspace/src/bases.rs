@@ -7,9 +7,22 @@ use crate::record::{self, Line};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// By path: which version the host had, `None` if no file.
+/// By path: which version the host had, `None` if no file; and which version of the session's that was.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Bases(BTreeMap<PathBuf, Option<Identity>>);
+pub(crate) struct Bases(BTreeMap<PathBuf, Base>);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Base {
+    host: Option<Identity>,
+    /// The session's that was applied, while that is what the host was given last.
+    layer: Option<Identity>,
+}
+
+/// Stands for a deletion, whose whiteout has no identity of its own: they share one inode.
+const GONE: Identity = Identity {
+    inode: 0,
+    changed: (0, 0),
+};
 
 impl Bases {
     /// Reads a session's; none were noted if there is no file.
@@ -26,29 +39,54 @@ impl Bases {
         Ok(Bases(
             lines
                 .iter()
-                .filter_map(|l| Some((l.path_of("path")?, identity_of(l))))
+                .filter_map(|l| {
+                    let base = Base {
+                        host: identity_of(l),
+                        layer: identity_with(l, "layer-"),
+                    };
+                    Some((l.path_of("path")?, base))
+                })
                 .collect(),
         ))
     }
 
     pub(crate) fn save(&self, session: &Path) -> Result<()> {
         let path = session.join("bases");
-        let line = |(path, identity): (&PathBuf, &Option<Identity>)| {
-            with_identity(Line::default().path("path", path), "", *identity)
+        let line = |(path, base): (&PathBuf, &Base)| {
+            let line = with_identity(Line::default().path("path", path), "", base.host);
+            with_identity(line, "layer-", base.layer)
         };
         let lines: Vec<Line> = self.0.iter().map(line).collect();
         record::replace(&path, &record::encode("bases", &lines)).at("write", &path)
     }
 
     pub(crate) fn note(&mut self, path: &Path, now: Option<Identity>) {
-        self.0.insert(path.to_owned(), now);
+        let base = Base {
+            host: now,
+            layer: None,
+        };
+        self.0.insert(path.to_owned(), base);
+    }
+
+    /// The session's version that a path was just given; `None`: it was deleted.
+    pub(crate) fn note_applied(&mut self, path: &Path, layer: Option<Identity>) {
+        if let Some(base) = self.0.get_mut(path) {
+            base.layer = Some(layer.unwrap_or(GONE));
+        }
+    }
+
+    /// Whether the session has done nothing to a path since it was applied: what the host makes of it after
+    /// that is no change of the session's.
+    pub(crate) fn is_applied(&self, path: &Path, layer: Option<Identity>) -> bool {
+        let noted = self.0.get(path).and_then(|base| base.layer);
+        noted.is_some() && noted == Some(layer.unwrap_or(GONE))
     }
 
     /// Whether the host's file was changed by somebody else since the session took it as its base.
     /// `taken` is when that was, for paths that nothing is noted of.
     pub(crate) fn moved_on(&self, path: &Path, host: Option<&Facts>, taken: Option<(i64, u32)>) -> bool {
         match (self.0.get(path), host, taken) {
-            (Some(base), host, _) => *base != host.map(|h| h.identity),
+            (Some(base), host, _) => base.host != host.map(|h| h.identity),
             (None, Some(host), Some(taken)) => host.identity.changed > taken,
             (None, None, _) => false,
             // A filesystem without birth times cannot tell: say so rather than overwrite.

@@ -205,7 +205,7 @@ impl Rules {
     }
 
     /// `target/**` means the folder too: what covers any name in it covers it.
-    fn is_scratch(&self, path: &Path) -> bool {
+    pub(crate) fn is_scratch(&self, path: &Path) -> bool {
         self.scratch.covers(path) || self.scratch.covers(&path.join("any"))
     }
 
@@ -301,7 +301,7 @@ impl Reader<'_> {
         }
         match layer.kind {
             Kind::Other if layer.is_whiteout() => {
-                if let Some(host) = host {
+                if let Some(host) = host.filter(|_| !self.bases.is_applied(&path, None)) {
                     self.delete(&path, host, layer.born)?;
                 }
                 Ok(())
@@ -380,6 +380,9 @@ impl Reader<'_> {
         name: &OsStr,
         pair: &Pair,
     ) -> Result<()> {
+        if self.bases.is_applied(&path, Some(layer.identity)) {
+            return Ok(());
+        }
         let conflict = self.bases.moved_on(&path, host.as_ref(), layer.born);
         if let Some(h) = host.filter(|h| h.kind == Kind::Directory) {
             self.delete(&path, h, layer.born)?;

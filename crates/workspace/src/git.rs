@@ -54,6 +54,9 @@ const UNFIT: [(&str, &str); 12] = [
     ("sharedindex", "its index is split"),
 ];
 
+/// Of `UNFIT`, those that lie beside the objects, for all worktrees.
+const OF_ALL: [&str; 4] = ["modules", "commondir", "reftable", "objects/info/alternates"];
+
 /// Copied as they are, where they exist.
 const FILES: [&str; 7] = [
     "HEAD",
@@ -65,29 +68,35 @@ const FILES: [&str; 7] = [
     "logs/refs/stash",
 ];
 
-/// Makes `to` a git directory for a session of the project.
+/// Of `FILES`, those that belong to one worktree.
+const OWN: [&str; 3] = ["HEAD", "index", "info/sparse-checkout"];
+
+/// Makes `to` a git directory for a session in the repository's worktree.
 ///
 /// # Errors
 /// Something cannot be read or written; a repository that is unfit is a value.
-pub fn make(project: &Path, to: &Path) -> Result<std::result::Result<(), Unfit>> {
-    let git = project.join(".git");
-    let is_directory = std::fs::symlink_metadata(&git).is_ok_and(|m| m.is_dir());
-    if !is_directory {
+pub fn make(repository: &Repository, to: &Path) -> Result<std::result::Result<(), Unfit>> {
+    let git = &repository.common;
+    let is_directory = |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|m| m.is_dir());
+    if !is_directory(git) || !is_directory(&repository.own) {
         return Ok(Err(Unfit("it is no directory")));
     }
-    let tree = Tree::open(&git).at("open", &git)?;
-    if let Some(why) = unfit(&tree).at("look at", &git)? {
+    let common = Tree::open(git).at("open", git)?;
+    let own = Tree::open(&repository.own).at("open", &repository.own)?;
+    if let Some(why) = unfit(&common, &own, repository).at("look at", git)? {
         return Ok(Err(Unfit(why)));
     }
-    let Some(config) = read(&tree, Path::new("config")).at("read the configuration of", &git)? else {
+    let Some(config) = read(&common, Path::new("config")).at("read the configuration of", git)? else {
         return Ok(Err(Unfit("it has no configuration")));
     };
-    let Some(config) = config::inert(&config) else {
+    let Some(mut config) = config::inert(&config) else {
         return Ok(Err(Unfit(
             "it is a partial clone, or its configuration does not read",
         )));
     };
-    let Some(refs) = loose_refs(&tree).at("read the refs of", &git)? else {
+    // A bare repository may have worktrees; this is one.
+    config.extend_from_slice(b"[core]\n\tbare = false\n");
+    let Some(refs) = loose_refs(&common).at("read the refs of", git)? else {
         return Ok(Err(Unfit("it has too many loose refs; `git pack-refs --all`")));
     };
     for folder in [
@@ -103,10 +112,16 @@ pub fn make(project: &Path, to: &Path) -> Result<std::result::Result<(), Unfit>>
         folder_at(&to.join(folder))?;
     }
     for file in FILES.iter().map(PathBuf::from).chain(refs) {
-        if let Some(bytes) = read(&tree, &file).at("read", &git.join(&file))? {
+        let from = if OWN.iter().any(|o| file == Path::new(o)) {
+            &own
+        } else {
+            &common
+        };
+        if let Some(bytes) = read(from, &file).at("read", &git.join(&file))? {
             write(&to.join(&file), &bytes)?;
         }
     }
+    hooks(&common, git, to)?;
     write(&to.join("config"), &config)?;
     write(
         &to.join("objects/info/alternates"),
@@ -115,14 +130,39 @@ pub fn make(project: &Path, to: &Path) -> Result<std::result::Result<(), Unfit>>
     Ok(Ok(()))
 }
 
-fn unfit(git: &Tree) -> rustix::io::Result<Option<&'static str>> {
+/// The host's hooks run inside as they do outside; what becomes of them there stays there.
+fn hooks(common: &Tree, git: &Path, to: &Path) -> Result<()> {
+    let Ok(folder) = common.directory(Path::new("hooks")) else {
+        return Ok(());
+    };
+    for name in beneath::names(&folder).at("list the hooks of", git)? {
+        if name.as_encoded_bytes().ends_with(b".sample") {
+            continue;
+        }
+        let path = Path::new("hooks").join(&name);
+        let facts = beneath::facts(&folder, &name).at("look at", &git.join(&path))?;
+        let runs = facts.is_some_and(|f| f.kind == Kind::File && f.mode & 0o100 != 0);
+        if let (true, Some(bytes)) = (runs, read(common, &path).at("read", &git.join(&path))?) {
+            let own = to.join(&path);
+            write(&own, &bytes)?;
+            std::fs::set_permissions(&own, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+                .at("set the mode of", &own)?;
+        }
+    }
+    Ok(())
+}
+
+fn unfit(git: &Tree, own: &Tree, repository: &Repository) -> rustix::io::Result<Option<&'static str>> {
+    let linked = repository.own != repository.common;
     for (name, why) in UNFIT {
-        if git.facts(Path::new(name))?.is_some() {
+        let in_own = own.facts(Path::new(name))?.is_some() && !(linked && name == "commondir");
+        if in_own || (OF_ALL.contains(&name) && git.facts(Path::new(name))?.is_some()) {
             return Ok(Some(why));
         }
     }
     let kind = |name: &str| git.facts(Path::new(name)).map(|f| f.map(|f| f.kind));
-    let whole = kind("HEAD")? == Some(Kind::File)
+    let head = own.facts(Path::new("HEAD"))?.map(|f| f.kind);
+    let whole = head == Some(Kind::File)
         && kind("objects")? == Some(Kind::Directory)
         && kind("refs")? == Some(Kind::Directory);
     Ok((!whole).then_some("it is no repository"))
@@ -190,29 +230,28 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 ///
 /// # Errors
 /// The ref cannot be written.
-pub fn pin(project: &Path, session: &str) -> Result<()> {
-    let git = project.join(".git");
-    let tree = Tree::open(&git).at("open", &git)?;
-    let Some(id) = head(&tree).at("read HEAD of", &git)? else {
+pub fn pin(repository: &Repository, session: &str) -> Result<()> {
+    let refs = Refs::read(repository)?;
+    let Some(id) = refs.tip() else {
         return Ok(());
     };
-    let folder = git.join("refs/fumehood");
+    let folder = repository.common.join("refs/fumehood");
     if !std::fs::symlink_metadata(&folder).is_ok_and(|m| m.is_dir()) {
         std::fs::create_dir(&folder).at("make", &folder)?;
     }
     let path = folder.join(session);
-    crate::record::replace(&path, format!("{id}\n").as_bytes()).at("write", &path)?;
+    crate::record::write(&path, format!("{id}\n").as_bytes()).at("write", &path)?;
     Ok(())
 }
 
 /// Lets go of it again. What cannot be removed is a ref that keeps one commit: no harm, and no reason to
 /// keep the session.
-pub fn unpin(project: &Path, session: &str) {
-    let git = project.join(".git");
+pub fn unpin(repository: &Repository, session: &str) {
+    let git = &repository.common;
     let folder = git.join("refs/fumehood");
     let _none = std::fs::remove_file(folder.join(session));
     let _others_too = std::fs::remove_dir(folder);
-    let _later = unpack(&git, &format!("refs/fumehood/{session}"));
+    let _later = unpack(git, &format!("refs/fumehood/{session}"));
 }
 
 /// Takes a ref out of `packed-refs`, where `git gc` puts all, under git's own lock.
@@ -233,34 +272,6 @@ fn unpack(git: &Path, name: &str) -> std::io::Result<()> {
     let kept: Vec<u8> = lines.flatten().copied().collect();
     file.write_all(&kept)?;
     std::fs::rename(&lock, &path)
-}
-
-fn head(git: &Tree) -> std::io::Result<Option<String>> {
-    let text = |path: &str| -> std::io::Result<Option<String>> {
-        Ok(read(git, Path::new(path))?.and_then(|b| String::from_utf8(b).ok()))
-    };
-    let Some(head) = text("HEAD")? else {
-        return Ok(None);
-    };
-    let Some(name) = head.trim_end().strip_prefix("ref: ") else {
-        return Ok(object_id(head.trim_end()));
-    };
-    if !name.starts_with("refs/") || name.split('/').any(|part| part.is_empty() || part == "..") {
-        return Ok(None);
-    }
-    if let Some(loose) = text(name)? {
-        return Ok(object_id(loose.trim_end()));
-    }
-    let packed = text("packed-refs")?.unwrap_or_default();
-    let line = packed
-        .lines()
-        .find_map(|l| l.strip_suffix(name)?.strip_suffix(' '));
-    Ok(line.and_then(object_id))
-}
-
-fn object_id(text: &str) -> Option<String> {
-    let hex = text.bytes().all(|b| b.is_ascii_hexdigit());
-    (hex && matches!(text.len(), 40 | 64)).then(|| text.to_owned())
 }
 
 /// Branches that other worktrees of a repository have checked out.

@@ -25,11 +25,15 @@ pub mod finding;
 pub mod git;
 mod journal;
 mod place;
+pub mod quiet;
 mod record;
 pub mod rescue;
 mod session;
+mod settle;
+mod undone;
 
 pub use beneath::Kind;
 pub use error::{Error, Result};
 pub use place::{Place, find as find_place, mounts_below};
-pub use session::{About, Owner, Session, Use, identity, project_key, waits};
+pub use session::{About, Owner, Session, Use, identity, project_key, settled, waits};
+pub use undone::Undone;

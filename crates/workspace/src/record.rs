@@ -143,8 +143,17 @@ pub(crate) fn read(kind: &str, bytes: &[u8], path: &Path) -> Result<Vec<Line>> {
     Err(damaged("it ends in the middle"))
 }
 
-/// Writes a file so that a reader sees the old one or the new one.
+/// Writes a file so that a reader sees the old one or the new one, also after a loss of power.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    put(path, bytes, true)
+}
+
+/// The same without waiting for the disk: for what nothing depends on yet.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    put(path, bytes, false)
+}
+
+fn put(path: &Path, bytes: &[u8], wait: bool) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let temporary = path.with_extension("new");
     let mut file = std::fs::File::options()
@@ -154,7 +163,9 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         .mode(0o600)
         .open(&temporary)?;
     file.write_all(bytes)?;
-    file.sync_data()?;
+    if wait {
+        file.sync_data()?;
+    }
     std::fs::rename(&temporary, path)
 }
 

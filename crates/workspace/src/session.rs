@@ -38,12 +38,16 @@ pub struct About {
     pub project: PathBuf,
     /// The project's filesystem and inode: another folder of the same name is another project.
     pub identity: (u64, u64),
+    /// Its repository, if that lies elsewhere: a linked worktree's.
+    pub repository: Option<git::Repository>,
     /// Whose files the applied ones become.
     pub owner: Owner,
     /// Who owns them in the layers.
     pub inside: Owner,
     /// When changes land: `never`, `ask`, `turn`.
     pub apply: String,
+    /// What the configuration in force says, as a digest: build outputs are shared by runs of one only.
+    pub policy: String,
     /// Patterns of build outputs that never land.
     pub scratch: Vec<Vec<u8>>,
     /// Paths that are absent inside, relative to the project.
@@ -125,7 +129,7 @@ impl Session {
         std::fs::set_permissions(&upper, mode).at("set the mode of", &upper)?;
         let record = path.join("session");
         let lock = lock(&path, Use::Running, &key)?;
-        record::replace(&record, &encode(about)).at("write", &record)?;
+        record::write(&record, &encode(about)).at("write", &record)?;
         Ok(Session {
             id: format!("{key}-{number}"),
             path,
@@ -175,6 +179,7 @@ impl Session {
         let more = self.about.hidden.iter().filter(|h| !wanted.hidden.contains(h));
         about.hidden.extend(more.cloned());
         about.since = self.about.since;
+        let _none = std::fs::remove_file(self.path.join("settled"));
         let record = self.path.join("session");
         record::replace(&record, &encode(&about)).at("write", &record)?;
         self.about = about;
@@ -201,6 +206,13 @@ impl Session {
     #[must_use]
     pub fn about(&self) -> &About {
         &self.about
+    }
+
+    /// The project's repository, if it has one.
+    #[must_use]
+    pub fn repository(&self) -> git::Repository {
+        let ordinary = || git::Repository::of(&self.about.project);
+        self.about.repository.clone().unwrap_or_else(ordinary)
     }
 
     /// Its directory.
@@ -301,7 +313,8 @@ impl Session {
         if there.is_err() || self.path.join("upper/.git").symlink_metadata().is_ok() {
             return Ok(Ok(None));
         }
-        if let Err(unfit) = git::make(&self.about.project, &own)? {
+        let repository = self.repository();
+        if let Err(unfit) = git::make(&repository, &own)? {
             return Ok(Err(unfit));
         }
         let made = git::Repository {
@@ -317,7 +330,7 @@ impl Session {
         if rustix::process::geteuid().is_root() {
             give_tree(&own, Owner { uid: 0, gid: 0 }, self.about.inside)?;
         }
-        git::pin(&self.about.project, &self.id)?;
+        git::pin(&repository, &self.id)?;
         Ok(Ok(Some(own)))
     }
 
@@ -328,9 +341,16 @@ impl Session {
     pub fn discard(self) -> Result<()> {
         let record = self.path.join("session");
         std::fs::remove_file(&record).at("remove", &record)?;
-        git::unpin(&self.about.project, &self.id);
+        git::unpin(&self.repository(), &self.id);
         remove_tree(&self.path).at("remove", &self.path)
     }
+}
+
+pub(crate) fn remove_if_there(path: &Path) -> Result<()> {
+    if path.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    remove_tree(path).at("remove", path)
 }
 
 /// Removes a tree of ours, directories without permissions included.
@@ -427,8 +447,12 @@ fn encode(about: &About) -> Vec<u8> {
             .number("inside-uid", about.inside.uid)
             .number("inside-gid", about.inside.gid)
             .with("apply", &about.apply)
+            .with("policy", &about.policy)
             .number("since", about.since),
     ];
+    if let Some(repository) = &about.repository {
+        lines.push(repository.record());
+    }
     lines.extend(about.scratch.iter().map(|s| Line::default().with("scratch", s)));
     lines.extend(about.hidden.iter().map(|h| Line::default().path("hidden", h)));
     record::encode("session", &lines)
@@ -439,6 +463,7 @@ fn decode(lines: &[Line]) -> Option<About> {
     Some(About {
         project: first.path_of("project").filter(|p| p.is_absolute())?,
         identity: (first.parsed("device")?, first.parsed("inode")?),
+        repository: lines.iter().find_map(git::Repository::of_record),
         owner: Owner {
             uid: first.parsed("uid")?,
             gid: first.parsed("gid")?,
@@ -448,6 +473,7 @@ fn decode(lines: &[Line]) -> Option<About> {
             gid: first.parsed("inside-gid")?,
         },
         apply: first.text("apply")?.to_owned(),
+        policy: first.text("policy").unwrap_or_default().to_owned(),
         since: first.parsed("since")?,
         scratch: lines
             .iter()
@@ -457,10 +483,19 @@ fn decode(lines: &[Line]) -> Option<About> {
     })
 }
 
+/// Whether a session holds nothing but build outputs.
+#[must_use]
+pub fn settled(session: &Path) -> bool {
+    session.join("settled").exists()
+}
+
 /// Whether a session's directory holds anything of the user's: cheap, for a summary that mostly says
 /// nothing.
 #[must_use]
 pub fn waits(session: &Path) -> bool {
+    if settled(session) {
+        return false;
+    }
     let upper = Tree::open(&session.join("upper")).ok();
     let changed = upper
         .and_then(|t| crate::beneath::names(t.top()).ok())
@@ -490,9 +525,14 @@ mod tests {
         About {
             project: project.to_owned(),
             identity,
+            repository: Some(git::Repository {
+                own: "/a b/.git/worktrees/x".into(),
+                common: "/a b/.git".into(),
+            }),
             owner,
             inside: owner,
             apply: "never".into(),
+            policy: "p".into(),
             scratch: vec![b"target/**".to_vec()],
             hidden: vec!["a b/.env".into(), ".env".into()],
             since: 7,

@@ -35,9 +35,11 @@ fn desk_at(top: tempfile::TempDir, project: Option<&Path>, fill: impl Fn(&Path))
     let about = About {
         project: project.clone(),
         identity,
+        repository: None,
         owner,
         inside: owner,
         apply: "ask".into(),
+        policy: String::new(),
         scratch: vec![b"target/**".to_vec()],
         hidden: vec![".env".into()],
         since: 0,

@@ -6,6 +6,7 @@ use fumehood_policy::profile::CommandLine;
 use fumehood_policy::value::{self, Apply, HidePattern};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
+use std::io::IsTerminal;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::str::FromStr;
@@ -25,6 +26,7 @@ pub(super) fn parse(arguments: &RunArguments, directory: &Path) -> Result<Comman
     Ok(CommandLine {
         presets,
         apply: apply(arguments),
+        watched: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
         isolation: arguments.isolation.map(isolation),
         ro: arguments.read_only.clone(),
         rw: arguments.read_write.clone(),
@@ -48,9 +50,9 @@ pub(super) fn parse(arguments: &RunArguments, directory: &Path) -> Result<Comman
 
 fn apply(arguments: &RunArguments) -> Option<Apply> {
     match arguments.apply {
+        Some(When::Turn) => Some(Apply::Turn),
         Some(When::Ask) => Some(Apply::Ask),
         Some(When::Never) => Some(Apply::Never),
-        None if arguments.resume => Some(Apply::Ask),
         None => arguments.live.then_some(Apply::Live),
     }
 }

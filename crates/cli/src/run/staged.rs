@@ -1,38 +1,54 @@
 //! A run whose changes are kept back: its session on disk before, what waits after.
 
+use super::turn::{Turner, turn};
+use crate::arguments::RunArguments;
 use crate::configuration::{Places, now};
 use crate::say;
 use crate::workspace::{place, plural};
 use fumehood_audit::{Entry, Kind};
+use fumehood_effect::Digest;
 use fumehood_policy::Escaped;
 use fumehood_policy::profile::Profile;
 use fumehood_policy::value::Apply;
 use fumehood_sandbox::{Layers, Level};
-use fumehood_session::{Host, Log, Request};
+use fumehood_session::{Host, Log, OwnGit, Request, worktree};
 use fumehood_workspace::{About, Owner, Session, Use, changes, git, identity, mounts_below, waits};
 use std::ffi::CString;
 use std::io::IsTerminal;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+/// A run whose changes are kept back.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) session: Session,
+    place: PathBuf,
+    by_turns: bool,
+    turner: Option<Turner>,
+    /// The project's last apply before the run.
+    before: u64,
+}
 
 /// Makes the session, if changes are to be kept back, and puts its layers into the request.
 pub(super) fn begin(
     host: &Host,
     request: &mut Request,
     profile: &Profile,
-    places: &Places,
-    resume: bool,
-) -> Result<Option<Session>, String> {
+    (places, policy): (&Places, Digest),
+    arguments: &RunArguments,
+) -> Result<Option<Kept>, String> {
     if profile.apply == Apply::Live {
-        return Ok(None);
+        return if arguments.resume {
+            Err("--live writes to the project itself: there is nothing to resume".to_owned())
+        } else {
+            Ok(None)
+        };
     }
     if request.level == Level::Landlock {
         return Err(
             "isolation level landlock cannot keep changes back; say --live, or use namespace".to_owned(),
         );
-    }
-    if profile.apply == Apply::Turn {
-        say::line("this version applies on request only: changes wait for `fumehood apply` (ask, not turn)");
     }
     let project = request.project.path().to_owned();
     if let Some(mount) = mounts_below(&project).map_err(|e| e.to_string())?.first() {
@@ -47,11 +63,20 @@ pub(super) fn begin(
             "the state directory lies in the project; set XDG_STATE_HOME to another place".to_owned(),
         );
     }
-    let about = about(host, request, profile)?;
-    let session = session(&place, &about, resume)?;
+    let mut about = about(host, request, profile)?;
+    about.policy = policy.to_string();
+    let session = session(&place, &about, wanted(arguments))?;
     let mask = session.make_mask().map_err(|e| e.to_string())?;
     request.git = match session.make_git().map_err(|e| e.to_string())? {
-        Ok(own) => own.map(|own| (own, PathBuf::from(git::OBJECTS))),
+        Ok(own) => own.map(|from| {
+            let repository = session.repository();
+            OwnGit {
+                from,
+                at: repository.own,
+                objects: repository.common.join("objects"),
+                objects_at: git::OBJECTS.into(),
+            }
+        }),
         Err(why) => {
             say::line(&format!(
                 "commits made outside meanwhile can confuse git inside: {}",
@@ -68,31 +93,118 @@ pub(super) fn begin(
         upper: text(&session.upper()),
         work: text(&session.work()),
     });
-    Ok(Some(session))
+    let before = fumehood_workspace::apply::last(&place, &project).map_err(|e| e.to_string())?;
+    Ok(Some(Kept {
+        session,
+        place,
+        by_turns: profile.apply == Apply::Turn,
+        turner: None,
+        before,
+    }))
 }
 
-/// A new session, or the newest one with changes; where one waits that is not gone on with, that is said.
-fn session(place: &Path, about: &About, resume: bool) -> Result<Session, String> {
-    let ids = Session::of_project(place, &about.project).map_err(|e| e.to_string())?;
-    let mut waiting = ids
-        .iter()
-        .rev()
-        .filter(|id| waits(&place.join("sessions").join(id)));
-    match (waiting.next(), resume) {
-        (Some(id), true) => {
-            let mut session = Session::open(place, id, Use::Running).map_err(|e| e.to_string())?;
-            session.resume(about).map_err(|e| e.to_string())?;
-            return Ok(session);
-        }
-        (None, true) => return Err("no session here kept changes back; leave --resume out".to_owned()),
-        (Some(_), false) if std::io::stderr().is_terminal() => {
-            say::line(
-                "an earlier session's changes wait here: --resume goes on with them, `fumehood diff` shows them",
-            );
-        }
-        (_, false) => {}
+/// Which session a run is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    /// The newest in which something waits.
+    Resumed,
+    /// A new one.
+    New,
+    /// A person at a terminal says, where something waits.
+    Asked,
+}
+
+fn wanted(arguments: &RunArguments) -> Wanted {
+    let person = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    match (arguments.resume, arguments.new, person) {
+        (true, ..) => Wanted::Resumed,
+        (_, false, true) => Wanted::Asked,
+        _ => Wanted::New,
     }
-    Session::create(place, about).map_err(|e| e.to_string())
+}
+
+/// A new session, one that is gone on with, or one that holds nothing but build outputs made under the same
+/// configuration.
+fn session(place: &Path, about: &About, wanted: Wanted) -> Result<Session, String> {
+    let ids = Session::of_project(place, &about.project).map_err(|e| e.to_string())?;
+    let mut outputs = None;
+    let mut waiting = None;
+    for id in ids.iter().rev() {
+        // One that runs, or is damaged, is left alone.
+        let Ok(session) = Session::open(place, id, Use::Running) else {
+            continue;
+        };
+        if rests(&session) {
+            outputs = outputs.or(Some(session));
+        } else if waits(session.path()) && waiting.is_none() {
+            waiting = Some(session);
+        }
+    }
+    let resume = |mut session: Session| -> Result<Session, String> {
+        session.resume(about).map_err(|e| e.to_string())?;
+        Ok(session)
+    };
+    match (waiting, wanted) {
+        (Some(session), Wanted::Resumed) => return resume(session),
+        (None, Wanted::Resumed) => {
+            return Err("no session here kept changes back; leave --resume out".to_owned());
+        }
+        (Some(session), Wanted::Asked) => match ask(&session)? {
+            Answer::Resume => return resume(session),
+            Answer::Apply => crate::workspace::apply_all_of(place, &session)?,
+            Answer::New => {}
+        },
+        _ => {}
+    }
+    match outputs {
+        Some(session)
+            if session.about().policy == about.policy && session.about().scratch == about.scratch =>
+        {
+            resume(session)
+        }
+        Some(session) => {
+            session.discard().map_err(|e| e.to_string())?;
+            Session::create(place, about).map_err(|e| e.to_string())
+        }
+        None => Session::create(place, about).map_err(|e| e.to_string()),
+    }
+}
+
+/// Whether nothing of a session waits any more; its layer then holds build outputs only.
+fn rests(session: &Session) -> bool {
+    let settle = |session: &Session| session.settle(&changes::read(session)?);
+    fumehood_workspace::settled(session.path()) || settle(session).unwrap_or(false)
+}
+
+/// What to do with changes that wait.
+enum Answer {
+    Resume,
+    Apply,
+    New,
+}
+
+fn ask(session: &Session) -> Result<Answer, String> {
+    let found = changes::read(session).map_err(|e| e.to_string())?;
+    let commits = if git::moved(session.path()) {
+        " and commits"
+    } else {
+        ""
+    };
+    let count = plural(found.list.len(), "change");
+    loop {
+        say::question(&format!(
+            "{count}{commits} of an earlier session wait here: [r]esume it, [a]pply them, begin [n]ew? "
+        ));
+        let mut line = String::new();
+        let read = std::io::stdin().read_line(&mut line);
+        match line.trim() {
+            "r" | "resume" => return Ok(Answer::Resume),
+            "a" | "apply" => return Ok(Answer::Apply),
+            "n" | "new" => return Ok(Answer::New),
+            _ if !matches!(read, Ok(n) if n > 0) => return Ok(Answer::New),
+            _ => {}
+        }
+    }
 }
 
 fn about(host: &Host, request: &Request, profile: &Profile) -> Result<About, String> {
@@ -109,9 +221,14 @@ fn about(host: &Host, request: &Request, profile: &Profile) -> Result<About, Str
     Ok(About {
         project: project.to_owned(),
         identity,
+        repository: worktree(project).map(|w| git::Repository {
+            own: w.own,
+            common: w.git,
+        }),
         owner,
         inside,
         apply: profile.apply.to_string(),
+        policy: String::new(), // the caller's
         scratch: profile
             .scratch
             .iter()
@@ -122,33 +239,79 @@ fn about(host: &Host, request: &Request, profile: &Profile) -> Result<About, Str
     })
 }
 
-/// Says what waits; a session that changed nothing is forgotten.
-pub(super) fn end(session: Session, log: &mut Log) {
-    if !waits(session.path()) {
-        let _left_for_discard = session.discard();
-        return;
-    }
-    match changes::read(&session) {
-        Ok(found) if found.list.is_empty() && found.left.is_empty() && !git::moved(session.path()) => {}
-        Ok(found) => {
-            let commits = if git::moved(session.path()) {
-                " and commits"
-            } else {
-                ""
-            };
-            log.record(
-                Entry::new(Kind::WorkspaceStage)
-                    .text("workspace", session.id())
-                    .number("changes", found.list.len() as u64)
-                    .flag("commits", git::moved(session.path())),
-            );
-            say::line(&format!(
-                "{}{commits} kept back: `fumehood diff` shows, `fumehood apply` brings, `fumehood discard` forgets",
-                plural(found.list.len(), "change")
-            ));
+impl Kept {
+    /// Starts the process that applies, where changes land by turns; gives what tells of each turn.
+    pub(super) fn turner(&mut self) -> Result<Option<OwnedFd>, String> {
+        if !self.by_turns {
+            return Ok(None);
         }
-        Err(e) => say::line(&format!("what was changed cannot be read: {e}")),
+        let (turner, turns) = Turner::start(&self.place, self.session.id())?;
+        self.turner = Some(turner);
+        Ok(Some(turns))
     }
+
+    /// The last turn, and what waits; a session that changed nothing is forgotten.
+    /// Nothing more leaves a session that was frozen.
+    pub(super) fn end(mut self, log: &mut Log, frozen: bool) {
+        let turned = self.turner.take().map(|turner| {
+            turner.finish();
+            (!frozen).then(|| turn(&self.place, &self.session))
+        });
+        if let Some(Some(Err(e))) = &turned {
+            say::line(&format!("what waits was not applied: {e}"));
+        }
+        self.landed(log);
+        if let Err(e) = self.rest(log) {
+            say::line(&format!("what was changed cannot be read: {e}"));
+        }
+    }
+
+    /// Says what reached the project meanwhile.
+    fn landed(&self, log: &mut Log) {
+        let all = fumehood_workspace::apply::since(&self.place, &self.session, self.before);
+        let all = all.unwrap_or_default();
+        let Some((last, _)) = all.last() else { return };
+        log.record(
+            Entry::new(Kind::WorkspaceApply)
+                .text("workspace", self.session.id())
+                .number("apply", *last)
+                .text("by", "end"),
+        );
+        let steps = all.iter().map(|(_, steps)| steps).sum();
+        say::line(&format!(
+            "{} applied in {}; `fumehood undo` takes the last one back",
+            plural(steps, "change"),
+            plural(all.len(), "turn")
+        ));
+    }
+
+    fn rest(self, log: &mut Log) -> Result<(), fumehood_workspace::Error> {
+        let session = self.session;
+        let found = changes::read(&session)?;
+        let moved = git::moved(session.path());
+        if found.list.is_empty() && found.left.is_empty() && !moved {
+            if is_empty(&session.upper()) {
+                session.discard()?;
+            }
+            return Ok(());
+        }
+        let commits = if moved { " and commits" } else { "" };
+        log.record(
+            Entry::new(Kind::WorkspaceStage)
+                .text("workspace", session.id())
+                .number("changes", found.list.len() as u64)
+                .flag("commits", moved),
+        );
+        say::line(&format!(
+            "{}{commits} kept back: `fumehood diff` shows, `fumehood apply` brings, `fumehood discard` forgets",
+            plural(found.list.len(), "change")
+        ));
+        Ok(())
+    }
+}
+
+fn is_empty(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut d| d.next().is_none())
 }
 
 fn text(path: &Path) -> CString {

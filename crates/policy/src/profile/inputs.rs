@@ -51,6 +51,8 @@ pub struct CommandLine {
     pub presets: Vec<&'static Entry>,
     /// `--apply`, or [`Apply::Live`] for `--live`.
     pub apply: Option<Apply>,
+    /// Whether a person at a terminal watches the run.
+    pub watched: bool,
     /// `--isolation`
     pub isolation: Option<Isolation>,
     /// `--ro`

@@ -106,8 +106,18 @@ pub(super) fn apply(inputs: &Inputs<'_>, refusals: &mut Vec<Refusal>) -> Apply {
     if let (Some((_, flag)), Some((_, cap))) = (&flag, &cap) {
         refuse_wider(flag, cap, refusals);
     }
-    // Commits made inside do not travel yet, so nobody gets an overlay who did not ask for one.
-    flag.or(cap).map_or(Apply::Live, |(_, wanted)| wanted.value)
+    flag.or(cap)
+        .map_or_else(|| unasked(inputs), |(_, wanted)| wanted.value)
+}
+
+/// Where nobody says: at each quiet point for a person who watches, on request for anybody else. The weaker
+/// isolation level cannot keep changes back, and whoever chose it chose that too.
+fn unasked(inputs: &Inputs<'_>) -> Apply {
+    match (chosen_isolation(inputs).value, inputs.flags.watched) {
+        (Isolation::Landlock, _) => Apply::Live,
+        (_, true) => Apply::Turn,
+        (_, false) => Apply::Never,
+    }
 }
 
 type Wish = (&'static str, Sourced<Apply>);

@@ -1,6 +1,6 @@
 //! The relay process: `poll` between the user's terminal and the sandbox's.
 
-use super::{FINISH, GIVEN_BACK, RESUME, SUSPEND};
+use super::{FINISH, GIVEN_BACK, RESUME, SUSPEND, WAITS};
 use fumehood_sandbox::{Signals, set_process_name};
 use fumehood_terminal::{Probe, Relay, Size, Status, Stream};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -364,13 +364,27 @@ impl Connection {
     }
 
     /// False when the supervisor is gone.
+    fn show_waiting(&mut self, count: u32) {
+        if let Screen::Whole(relay, status) = &mut self.screen {
+            status.changes = count;
+            let out = relay.set_status(status.clone());
+            if self.found.is_some() {
+                show(&out);
+            }
+        }
+    }
+
     fn on_order(&mut self) -> bool {
-        let mut order = [0u8];
+        let mut order = [0u8; 5];
         match read(&self.orders, &mut order) {
-            Ok(1) => {}
+            Ok(1 | 5) => {}
             _ => return self.finishing,
         }
         match order[0] {
+            WAITS => {
+                let [_, a, b, c, d] = order;
+                self.show_waiting(u32::from_le_bytes([a, b, c, d]));
+            }
             SUSPEND => {
                 self.give_back();
                 let _gone = write(&self.orders, &[SUSPEND]);

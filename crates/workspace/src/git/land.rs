@@ -18,8 +18,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What of a session's repository one apply brings: a record in the apply's folder.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Landing {
+    /// Where.
+    pub repository: Repository,
     /// Name, before, after.
     pub moves: Vec<(RefName, Option<ObjectId>, Option<ObjectId>)>,
     /// HEAD, before and after.
@@ -34,6 +36,16 @@ pub(crate) struct Landing {
 pub(crate) type Says<'a> = &'a dyn Fn(&str) -> bool;
 
 impl Landing {
+    fn at(repository: &Repository) -> Landing {
+        Landing {
+            repository: repository.clone(),
+            moves: Vec::new(),
+            head: None,
+            index: None,
+            stash: Vec::new(),
+        }
+    }
+
     /// What may land: nothing held but what was accepted, nothing that the host moved too. Gives what does
     /// not land, and why, by name.
     pub(crate) fn choose(
@@ -44,7 +56,7 @@ impl Landing {
     ) -> Result<(Landing, Vec<(String, String)>)> {
         let host = Refs::read(repository)?;
         let others = head_of_others(repository);
-        let mut landing = Landing::default();
+        let mut landing = Landing::at(repository);
         let mut waits = Vec::new();
         for m in travel.moves.iter().filter(|m| wanted(m.name.as_str())) {
             let name = m.name.as_str();
@@ -142,7 +154,7 @@ impl Landing {
             Some(id) => line.with(key, id.as_str()),
             None => line,
         };
-        let mut lines: Vec<Line> = Vec::new();
+        let mut lines: Vec<Line> = vec![self.repository.record()];
         for (name, from, to) in &self.moves {
             lines.push(id(
                 id(Line::default().with("move", name.as_str()), "from", from),
@@ -207,6 +219,17 @@ impl Landing {
         words
     }
 
+    /// Names and where they went; nothing for a deletion.
+    pub(crate) fn targets(&self) -> Vec<(String, String)> {
+        let id = |to: &Option<ObjectId>| to.as_ref().map(ToString::to_string).unwrap_or_default();
+        let moves = self.moves.iter().map(|(name, _, to)| (name.to_string(), id(to)));
+        let stash = self
+            .stash
+            .iter()
+            .map(|id| ("refs/stash".to_owned(), id.to_string()));
+        moves.chain(stash).collect()
+    }
+
     /// What the host has now is where the session goes on from.
     pub(crate) fn note(&self, session: &Path) -> Result<()> {
         if !session.join("refs").exists() {
@@ -236,6 +259,7 @@ impl Landing {
     /// The same backwards.
     pub(crate) fn reversed(&self) -> Landing {
         Landing {
+            repository: self.repository.clone(),
             moves: self
                 .moves
                 .iter()
@@ -249,8 +273,9 @@ impl Landing {
 }
 
 fn decode(lines: &[Line]) -> Option<Landing> {
-    let mut landing = Landing::default();
-    for line in lines {
+    let (first, rest) = lines.split_first()?;
+    let mut landing = Landing::at(&Repository::of_record(first)?);
+    for line in rest {
         let id = |key: &str| match line.get(key) {
             None => Some(None),
             Some(text) => ObjectId::parse(text).map(Some),
@@ -495,6 +520,7 @@ mod tests {
         let id = |c: &str| ObjectId::parse(c.repeat(40).as_bytes()).unwrap();
         let name = |n: &str| RefName::parse(n.as_bytes()).unwrap();
         let landing = Landing {
+            repository: Repository::of(Path::new("/p")),
             moves: vec![
                 (name("refs/heads/a"), None, Some(id("a"))),
                 (name("refs/heads/b"), Some(id("b")), None),

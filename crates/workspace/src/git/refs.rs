@@ -29,6 +29,19 @@ impl Repository {
             common: git,
         }
     }
+
+    pub(crate) fn record(&self) -> Line {
+        Line::default()
+            .path("own", &self.own)
+            .path("common", &self.common)
+    }
+
+    pub(crate) fn of_record(line: &Line) -> Option<Repository> {
+        Some(Repository {
+            own: line.path_of("own").filter(|p| p.is_absolute())?,
+            common: line.path_of("common").filter(|p| p.is_absolute())?,
+        })
+    }
 }
 
 /// What a repository's names point to.
@@ -83,7 +96,7 @@ impl Refs {
             Line::default().with("ref", name.as_str()).with("id", id.as_str())
         };
         let lines: Vec<Line> = std::iter::once(head).chain(self.list.iter().map(one)).collect();
-        record::replace(&path, &record::encode("refs", &lines)).at("write", &path)
+        record::write(&path, &record::encode("refs", &lines)).at("write", &path)
     }
 
     /// What a session began from, moved on by what was applied since.
