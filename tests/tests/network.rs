@@ -469,3 +469,29 @@ fn what_is_not_used_is_not_started() {
     }
     running.wait().ended(0);
 }
+
+/// With a network, what is downloaded goes over the host's cache into a folder of the run's own: the host's is
+/// read through it, unchanged, and the folder is gone with the run.
+#[test]
+fn downloads_go_over_the_hosts_caches() {
+    let mut world = World::new();
+    let cache = world.home().join(".npm/_cacache");
+    fs::create_dir_all(cache.join("folder")).unwrap();
+    fs::write(cache.join("folder/old"), "old").unwrap();
+    fs::write(world.project().join("package.json"), "{}").unwrap();
+    world.remember();
+    let script = "cd ~/.npm/_cacache && cat folder/old && echo new >folder/old && rm -r folder && mkdir more && echo ok >more/file && cat more/file";
+    let online = world.sandbox().flags(GOOD).sh(script);
+    assert_eq!(online.ended(0), "oldok", "{}", online.errors());
+    let left = world.own("state").join("fumehood/caches");
+    assert_eq!(fs::read_dir(left).unwrap().count(), 0);
+    // Without one there is nothing to write.
+    let offline = world
+        .sandbox()
+        .sh("cat ~/.npm/_cacache/folder/old; touch ~/.npm/_cacache/x");
+    assert!(
+        offline.code != 0 && offline.text() == "old" && offline.errors().contains("Read-only"),
+        "{}",
+        offline.errors()
+    );
+}

@@ -138,6 +138,7 @@ fn trial_in(
         nested,
         shown: Vec::new(),
         caches: Vec::new(),
+        layered: Vec::new(),
         hidden: Vec::new(),
         protected: Vec::new(),
         home: Home::Throwaway,

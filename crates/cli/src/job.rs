@@ -60,6 +60,7 @@ fn request(host: &Host, job: &Job<'_>) -> Result<Request, String> {
         nested: false,
         shown: shown.collect(),
         caches: Vec::new(),
+        layered: Vec::new(),
         hidden: Vec::new(),
         protected: Vec::new(),
         home: Home::Throwaway,

@@ -1,6 +1,7 @@
 //! `fumehood run`: from the command line and the configuration to a run, and from its outcome to
 //! an exit status (DESIGN §8).
 
+mod caches;
 mod ending;
 mod flags;
 mod home;
@@ -94,6 +95,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     let kept = staged::begin(&host, &mut request, &profile, (&places, policy), arguments)?;
     request.scratch = scratch.as_ref().map(|s| s.path().to_owned());
     record::hide(&mut request, &places)?;
+    let downloads = caches::layer(&host, &mut request, &profile, &places);
     let mut events = Events::open(arguments.events.as_deref())?;
     let spec = prepare(&host, &request).map_err(not_found)?;
     unheld
@@ -133,6 +135,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     let limits = ceilings.fill(&limits);
     let before = request.protected.clone();
     let mut outcome = fumehood_session::run(run).map_err(with_remedy)?;
+    drop(downloads);
     if let Some((report, way)) = &outcome.network {
         network::end(report, *way, arguments.verbose || std::io::stderr().is_terminal());
     }
@@ -228,6 +231,8 @@ fn written(request: &Request) -> Vec<PathBuf> {
     if let Home::Kept(home) = &request.home {
         folders.push(home.clone());
     }
+    let upper = |l: &fumehood_sandbox::Layers| PathBuf::from(OsStr::from_bytes(l.upper.as_bytes()));
+    folders.extend(request.layered.iter().map(|(_, layers)| upper(layers)));
     folders
 }
 

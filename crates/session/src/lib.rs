@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod approvals;
+mod caches;
 mod environment;
 mod explain;
 mod home;
@@ -29,6 +30,7 @@ mod watcher;
 mod worktree;
 
 pub use approvals::{Asking, AskingError};
+pub use caches::Caches;
 pub use environment::Variables;
 pub use explain::{Facts, remedy};
 pub use home::{Home, HomeError, KeptHome, Settings, Slot};

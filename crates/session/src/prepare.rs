@@ -33,6 +33,8 @@ pub struct Request {
     pub shown: Vec<Shown>,
     /// Private, empty, writable places.
     pub caches: Vec<PathBuf>,
+    /// Folders of the host with layers over them: what is written goes there.
+    pub layered: Vec<(Shown, Layers)>,
     /// Covered by an empty file or folder.
     pub hidden: Vec<PathBuf>,
     /// Read-only below the project, relative to it.
@@ -185,6 +187,9 @@ fn view<'a>(host: &'a Host, request: &Request, program: &Program) -> Result<View
             Access::ReadOnly
         };
         view.show_at(&shown.from, &shown.at, access);
+    }
+    for (shown, layers) in &request.layered {
+        view.layered(&shown.from, &shown.at, layers);
     }
     for cache in &request.caches {
         view.memory(cache, room);

@@ -281,6 +281,17 @@ impl<'a> View<'a> {
         );
     }
 
+    /// A folder of the host, without links in its path, at a place, through layers that take what is written.
+    pub fn layered(&mut self, from: &Path, at: &Path, layers: &Layers) {
+        let owner = self.owner(from);
+        let entry = Entry::Overlay {
+            from: c_string(from),
+            layers: layers.clone(),
+            owner,
+        };
+        self.put(at, entry);
+    }
+
     /// A path of the host under its own name. Its real path is shown; where the name is a link, the
     /// link is shown too.
     ///

@@ -61,6 +61,7 @@ pub(super) fn request(
             .filter(|c| c.lower.is_none() || must_be_written(&c.target))
             .map(|c| c.target.clone())
             .collect(),
+        layered: Vec::new(),
         hidden: hidden(profile, &project, &host.user.home)?,
         protected,
         scratch: None,

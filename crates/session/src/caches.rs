@@ -1,0 +1,109 @@
+//! What a run writes over caches of the host: folders of its own, gone with it.
+
+use crate::host::Host;
+use fumehood_sandbox::Layers;
+use rustix::process::{Pid, test_kill_process};
+use std::ffi::CString;
+use std::fs::{DirBuilder, Permissions};
+use std::io::Result;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, lchown};
+use std::path::{Path, PathBuf};
+
+/// The folders; removed when dropped. What a killed run left is removed by the next one.
+#[derive(Debug)]
+pub struct Caches {
+    folder: PathBuf,
+    made: usize,
+}
+
+impl Caches {
+    /// Below a place on which the kernel takes upper layers.
+    ///
+    /// # Errors
+    /// It cannot be made for this user alone.
+    pub fn make(place: &Path) -> Result<Caches> {
+        let all = place.join("caches");
+        sweep(&all);
+        let folder = all.join(std::process::id().to_string());
+        private().recursive(true).create(&all)?;
+        private().create(&folder)?;
+        Ok(Caches { folder, made: 0 })
+    }
+
+    /// Layers for one cache.
+    ///
+    /// # Errors
+    /// They cannot be made, or given to who runs inside.
+    pub fn layers(&mut self, host: &Host) -> Result<Layers> {
+        let one = self.folder.join(self.made.to_string());
+        self.made += 1;
+        private().create(&one)?;
+        for name in ["upper", "work"] {
+            private().create(one.join(name))?;
+            if let Some(ids) = host.private {
+                lchown(one.join(name), Some(ids.uid), Some(ids.gid))?;
+            }
+        }
+        // The merged view shows the upper's mode.
+        std::fs::set_permissions(one.join("upper"), Permissions::from_mode(0o755))?;
+        let text = |name: &str| CString::new(one.join(name).as_os_str().as_bytes()).unwrap_or_default(); // no NUL
+        Ok(Layers {
+            mask: None,
+            upper: text("upper"),
+            work: text("work"),
+        })
+    }
+
+    /// Where they are.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl Drop for Caches {
+    fn drop(&mut self) {
+        remove(&self.folder);
+    }
+}
+
+fn private() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.mode(0o700);
+    builder
+}
+
+/// Removes a tree, folders without permissions (the kernel's own in `work`) included. std walks by descriptor
+/// and follows no links.
+fn remove(tree: &Path) {
+    for _ in 0..2 {
+        match std::fs::remove_dir_all(tree) {
+            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => open_up(tree),
+            _ => return,
+        }
+    }
+}
+
+fn open_up(folder: &Path) {
+    let _not_ours = std::fs::set_permissions(folder, Permissions::from_mode(0o700));
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            open_up(&entry.path());
+        }
+    }
+}
+
+/// Removes the folders of runs whose process is gone.
+fn sweep(all: &Path) {
+    for entry in std::fs::read_dir(all).into_iter().flatten().flatten() {
+        let pid = entry
+            .file_name()
+            .to_str()
+            .and_then(|n| n.parse().ok())
+            .and_then(Pid::from_raw);
+        if pid.is_some_and(|p| test_kill_process(p) == Err(rustix::io::Errno::SRCH)) {
+            remove(&entry.path());
+        }
+    }
+}
