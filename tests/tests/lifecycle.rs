@@ -260,3 +260,122 @@ fn hang_up() {
     );
     assert_eq!(settle(|| groups_of(pid)), Vec::<PathBuf>::new());
 }
+
+/// A supervisor that is killed while the sandbox is being built: no process of it lives on.
+#[test]
+fn kill_9_while_starting() {
+    for wait in 0..40 {
+        let world = World::new();
+        let mark = mark();
+        let mut running = world
+            .sandbox()
+            .flags(["--memory", "128M"])
+            .start(&["sleep", &mark]);
+        let pid = running.pid();
+        // From before the first process exists to after its command runs.
+        std::thread::sleep(Duration::from_micros(wait * 250));
+        running.signal("KILL");
+        assert_eq!(running.wait().code, 137);
+        assert_eq!(settle(|| processes_named(&mark)), [0; 0], "after {wait}");
+        // Between its group and its janitor there is an instant: what is left then is an empty group,
+        // which the next run removes.
+        if !settle(|| groups_of(pid)).is_empty() {
+            world
+                .sandbox()
+                .flags(["--memory", "128M"])
+                .run(&["true"])
+                .ended(0);
+        }
+        assert_eq!(settle(|| groups_of(pid)), Vec::<PathBuf>::new(), "after {wait}");
+        assert!(world.project_files().is_empty());
+    }
+}
+
+/// The running binary cannot be swapped under a session: nothing is executed from its path again,
+/// not for a terminal, not at the end.
+#[test]
+fn replacing_the_binary_changes_nothing_for_a_run() {
+    let world = World::new();
+    let folder = std::env::temp_dir().join(format!("fumehood-{}", mark()));
+    std::fs::create_dir(&folder).unwrap();
+    let (binary, canary) = (folder.join("fumehood"), folder.join("canary"));
+    std::fs::copy(fumehood_tests::fumehood(), &binary).unwrap();
+    let script = "echo x > ready; until [ -e go ]; do sleep 0.05; done; exit 7";
+    let mut words = world
+        .sandbox()
+        .flags(["--memory", "128M"])
+        .words(&["sh", "-c", script]);
+    words[0] = binary.clone().into_os_string();
+    let mut running = world.sandbox().start_words(&words);
+    running.await_file(&world.project().join("ready"));
+    let other = folder.join("other");
+    std::fs::write(
+        &other,
+        format!("#!/bin/sh\necho swapped > {}\n", canary.display()),
+    )
+    .unwrap();
+    std::fs::set_permissions(&other, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::rename(&other, &binary).unwrap();
+    std::fs::write(world.project().join("go"), "").unwrap();
+    let ended = running.wait().code;
+    let swapped = canary.exists();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(ended, 7);
+    assert!(!swapped, "what lay at the binary's path was executed");
+}
+
+/// The helpers have given up what they do not need: no new privilege, a filter, no core file, their own
+/// few descriptors, none of them traceable.
+#[test]
+fn helpers_are_confined() {
+    let world = World::new();
+    let sandbox = world.sandbox().flags(["--memory", "128M"]);
+    let mut terminal = OuterTerminal::run(&sandbox, &["sh", "-c", "echo ready; read line"]);
+    terminal.await_text("ready");
+    let supervisor = terminal.pid();
+    let children = std::fs::read_to_string(format!("/proc/{supervisor}/task/{supervisor}/children"));
+    let mut seen = Vec::new();
+    for pid in children.unwrap().split_whitespace() {
+        let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
+        let name = read("comm").trim().to_owned();
+        // The standard three; the sandbox's terminal, the supervisor, signals; two pipes.
+        let open = match name.as_str() {
+            "fumehood-tty" => 3 + 3,
+            "fumehood-clean" => 3 + 2,
+            _ => continue,
+        };
+        let status = read("status");
+        assert!(
+            status.contains("NoNewPrivs:\t1\n") && status.contains("Seccomp:\t2\n"),
+            "{name}: {status}"
+        );
+        let limits = read("limits");
+        let core = limits
+            .lines()
+            .find(|l| l.starts_with("Max core file size"))
+            .unwrap();
+        assert_eq!(
+            core.split_whitespace().filter(|w| *w == "0").count(),
+            2,
+            "{name}: {core}"
+        );
+        let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd"));
+        if is_root() {
+            assert_eq!(descriptors.unwrap().count(), open, "{name}");
+        } else {
+            // Not traceable, also by who started it.
+            assert!(descriptors.is_err(), "{name}");
+        }
+        seen.push(name);
+    }
+    seen.sort();
+    let group = !groups_of(supervisor).is_empty();
+    let expected = if group {
+        vec!["fumehood-clean", "fumehood-tty"]
+    } else {
+        vec!["fumehood-tty"]
+    };
+    assert_eq!(seen, expected);
+    terminal.type_keys(b"\n");
+    assert_eq!(terminal.wait(), 0);
+}

@@ -1,6 +1,6 @@
 //! Limits: each is held, says that it was, and by how much.
 
-use fumehood_tests::{World, groups_of, is_root, probe, settle};
+use fumehood_tests::{OuterTerminal, World, groups_of, is_root, probe, settle};
 use std::time::Duration;
 
 /// Wall time: 124, one line, and how to raise it.
@@ -152,4 +152,24 @@ fn longest_timeout() {
         .deadline(Duration::from_secs(5))
         .run(&["true"]);
     assert_eq!(out.ended(0), "");
+}
+
+/// A program that stops itself stops its supervisor as a shell's job, and not the time it has.
+#[test]
+fn stopping_oneself_does_not_stop_the_time() {
+    let world = World::new();
+    let sandbox = world.sandbox().flags(["--timeout", "2s"]);
+    let mark = format!("64.{}", std::process::id());
+    let script = format!("echo ready; kill -STOP $$; exec sleep {mark}");
+    let mut terminal = OuterTerminal::run(&sandbox, &["sh", "-c", &script]);
+    terminal.await_text("ready");
+    assert!(
+        terminal.await_stop(Duration::from_secs(2)),
+        "the run is not stopped"
+    );
+    assert_eq!(terminal.wait(), 124, "{}", terminal.screen());
+    let seen = String::from_utf8_lossy(&terminal.seen()).into_owned();
+    assert!(seen.contains("--timeout"), "{seen:?}");
+    assert!(terminal.modes_restored(), "the terminal is left raw");
+    assert_eq!(settle(|| fumehood_tests::processes_named(&mark)), [0; 0]);
 }

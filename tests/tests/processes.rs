@@ -148,6 +148,15 @@ fn e046_memory_of_the_first_process() {
     );
 }
 
+/// What the caller typed is not in the first process either.
+#[test]
+fn e046_command_line_of_the_first_process() {
+    let world = World::new();
+    let sandbox = world.sandbox().flags(["--env", "TYPED=by-the-caller"]);
+    let out = sandbox.run(&["sh", "-c", "tr -d '\\0' </proc/1/cmdline"]);
+    assert_eq!(out.ended(0), "fumehood");
+}
+
 /// Escapes 47, 48, codex 23, srt 67: two forks, a session of its own, deaf to every polite signal.
 #[test]
 fn e047_daemon_that_ignores_signals() {

@@ -242,3 +242,24 @@ fn job_control() {
     terminal.await_text("went-on");
     assert_eq!(terminal.wait(), 0);
 }
+
+/// A program that never reads what it is sent: typing much, and asking much, stops neither the relay
+/// nor the run's end.
+#[test]
+fn a_program_that_never_reads() {
+    let world = World::new();
+    let asks = "i=0; while [ $i -lt 20000 ]; do printf '\\033[6n\\033[c'; i=$((i+1)); done; echo asked";
+    let mut terminal = run(
+        &world,
+        &format!("stty -icanon -echo; echo ready; {asks}; sleep 2; echo over"),
+    );
+    terminal.await_text("ready");
+    for _ in 0..64 {
+        terminal.type_keys(&[b'x'; 1024]);
+    }
+    terminal.await_text("asked");
+    terminal.resize(30, 90);
+    terminal.await_text("over");
+    assert_eq!(terminal.wait(), 0);
+    assert!(terminal.modes_restored());
+}

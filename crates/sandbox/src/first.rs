@@ -19,6 +19,7 @@ const TERMINAL: Fd = Fd(4);
 /// Becomes the first process. `control` leads to the supervisor, `trees` are the prepared ones.
 pub(crate) fn run(plan: &Plan, trees: &[Fd], control: Fd) -> ! {
     sys::wipe_environment();
+    sys::wipe_words();
     // What is made has the mode it is made with; the command gets the caller's mask back.
     let mask = sys::set_file_mask(0);
     let mut kernel = Linux { control };

@@ -20,6 +20,7 @@ const EXECUTE: u64 = 1;
 const WRITE_FILE: u64 = 1 << 1;
 const READ_FILE: u64 = 1 << 2;
 const READ_DIR: u64 = 1 << 3;
+const REMOVE_DIR: u64 = 1 << 4;
 const MAKE_CHAR: u64 = 1 << 6;
 const MAKE_BLOCK: u64 = 1 << 11;
 const TRUNCATE: u64 = 1 << 14;
@@ -29,6 +30,20 @@ const IOCTL_DEV: u64 = 1 << 15;
 #[must_use]
 pub(crate) fn scopes(abi: u32) -> u64 {
     if abi >= 6 { 0b11 } else { 0 }
+}
+
+/// The one of [`scopes`] that keeps abstract sockets inside.
+pub(crate) const ABSTRACT_SOCKETS: u64 = 1;
+
+/// The rights of a confined helper process on a directory.
+#[must_use]
+pub(crate) fn reach(reach: crate::Reach, abi: u32) -> u64 {
+    let wanted = match reach {
+        crate::Reach::Read => EXECUTE | READ_FILE | READ_DIR,
+        crate::Reach::Use => READ_FILE | WRITE_FILE | READ_DIR | REMOVE_DIR,
+        crate::Reach::Empty => REMOVE_DIR,
+    };
+    wanted & known(abi)
 }
 
 /// What may be done below a place.

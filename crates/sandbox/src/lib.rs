@@ -17,6 +17,7 @@
 //! Policy, configuration, presets: it is told paths and limits. It prints nothing. It is the only
 //! crate of the project with `unsafe` code, and that only below `sys`.
 
+mod confine;
 mod errno;
 mod execute;
 mod first;
@@ -32,6 +33,7 @@ mod start;
 mod sys;
 mod wire;
 
+pub use confine::{ConfineError, Reach, Walls, confine};
 pub use errno::Errno;
 pub use ids::{landlock_version, private_ids};
 pub use plan::{GATE_PORT, OWN_V4, OWN_V6, Plan, PlanError};
@@ -39,7 +41,7 @@ pub use seccomp::{Filter, Role, Strictness};
 pub use spec::{Access, Boundary, Command, Entry, Ids, Kind, Layers, Level, Room, Socket, Spec, Way};
 pub use start::{Event, Placement, Sandbox, Stage, StartError};
 pub use sys::{
-    Asker, Execution, Heard, Programs, Signals, become_role, become_subreaper, confine, enter,
-    forget_environment, fork_role, fork_role_with, kill_descendants, raise_stop, receive_question,
+    Asker, Execution, Heard, Programs, Signals, become_role, become_subreaper, enter, exit_status_of,
+    forget_environment, fork_role, fork_role_with, give_up, kill_descendants, raise_stop, receive_question,
     send_answer, set_process_name, wait_for,
 };

@@ -237,6 +237,22 @@ impl Sandbox {
         sys::send(Fd(self.control.as_raw_fd()), &order.encode())
     }
 
+    /// What has to stay open in a process that calls [`Sandbox::kill`] or [`Sandbox::signal`].
+    #[must_use]
+    pub fn descriptors(&self) -> [BorrowedFd<'_>; 2] {
+        [self.control.as_fd(), self.pidfd.as_fd()]
+    }
+
+    /// Ends everything inside, and does not wait for it.
+    pub fn kill(&self) {
+        if self.plan.has_namespaces() {
+            let _gone = sys::pidfd_signal(self.pidfd.as_fd(), libc::SIGKILL);
+        } else {
+            // The first process ends what the command leaves.
+            self.signal(libc::SIGKILL);
+        }
+    }
+
     /// Ends everything inside at once and waits until it is gone.
     pub fn kill_and_wait(&self) {
         let _gone = sys::pidfd_signal(self.pidfd.as_fd(), libc::SIGKILL);

@@ -21,6 +21,7 @@ mod network;
 mod prepare;
 mod program;
 mod scratch;
+mod stand_in;
 mod state;
 mod supervise;
 mod terminal;

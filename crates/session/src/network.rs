@@ -5,7 +5,7 @@ use fumehood_monitor::{
     Action, Channel, FlowId, FromBroker, FromGateway, Monitor, Packet, Policy, Report, ToGateway, Wire, pair,
 };
 use fumehood_sandbox::{
-    Boundary, Errno, Role, Socket, Way, become_role, confine, forget_environment, fork_role, wait_for,
+    Boundary, Errno, Reach, Role, Socket, Way, become_role, confine, forget_environment, fork_role, wait_for,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, pidfd_send_signal};
@@ -212,7 +212,7 @@ impl Watch {
                 return 1;
             }
             forget_environment();
-            if confine(Role::Gateway).is_err() {
+            if confine(Role::Gateway, &[]).is_err() {
                 return 1;
             }
             fumehood_gateway::run(sockets, channel)
@@ -221,7 +221,7 @@ impl Watch {
             if become_role(c"fumehood-broker", &[channel.as_fd()]).is_err() {
                 return 1;
             }
-            if confine(Role::Broker).is_err() {
+            if confine(Role::Broker, &[(c"/".to_owned(), Reach::Read)]).is_err() {
                 return 1;
             }
             fumehood_broker::run(channel)

@@ -4,7 +4,8 @@ use crate::approvals::{Approvals, Asking, AskingError};
 use crate::janitor::Janitor;
 use crate::log::{Log, broken_off};
 use crate::network::{Network, Watch};
-use crate::terminal::{self, Terminal, TerminalError};
+use crate::stand_in::StandIn;
+use crate::terminal::{self, Ended, Terminal, TerminalError};
 use crate::turn::Turn;
 use crate::watcher::Watcher;
 use fumehood_audit::{Entry, Kind, Session};
@@ -95,6 +96,9 @@ pub enum RunError {
     /// A helper process could not be made.
     #[error("start the janitor: {0}")]
     Janitor(#[source] Errno),
+    /// A helper process could not give up what it does not need.
+    #[error("the janitor could not be confined")]
+    JanitorUnconfined,
     /// Nobody could answer what is held.
     #[error("approvals: {0}")]
     Asking(#[from] AskingError),
@@ -110,6 +114,15 @@ pub enum RunError {
     /// The terminal relay was killed from outside; the sandbox went with it.
     #[error("the terminal relay was killed from outside")]
     RelayLost,
+    /// A helper process could not give up what it does not need.
+    #[error("the terminal relay could not be confined")]
+    RelayUnconfined,
+    /// The relay was ended by its own filter.
+    #[error(
+        "the terminal relay made a system call that it never makes, and was ended: what the program printed may have \
+         taken it over, or it has a flaw"
+    )]
+    RelayBroke,
 }
 
 /// Signals that are passed on to the command.
@@ -141,6 +154,9 @@ pub fn run(mut run: Run) -> Result<Outcome, RunError> {
     } else {
         None
     };
+    if !janitor.as_ref().is_none_or(Janitor::is_confined) {
+        return Err(RunError::JanitorUnconfined);
+    }
     run.spec.placed = grouped;
     run.ceilings = run.ceilings.beside(&run.limits);
     run.spec.boundary = run.network.boundary();
@@ -236,6 +252,7 @@ fn supervise(
         sandbox: &sandbox,
         signals,
         watchdog: None,
+        struck: None,
         terminal: None,
         network,
         turns: run.turns.as_ref(),
@@ -268,6 +285,8 @@ struct Supervisor<'a> {
     sandbox: &'a Sandbox,
     signals: &'a Signals,
     watchdog: Option<Watchdog>,
+    /// A limit that struck while this process was stopped.
+    struck: Option<Limit>,
     terminal: Option<Terminal>,
     network: &'a mut Option<Watch>,
     turns: Option<&'a OwnedFd>,
@@ -292,6 +311,11 @@ impl Supervisor<'_> {
     fn watch(&mut self) -> Result<End, RunError> {
         loop {
             let ready = self.wait();
+            if let Some(limit) = self.struck.take() {
+                self.log
+                    .record(Entry::new(Kind::LimitStruck).text("limit", limit));
+                return Ok(End::Limit(limit));
+            }
             if let Some(struck) = self.watchdog.as_mut().and_then(|w| w.tick(Instant::now())) {
                 self.log
                     .record(Entry::new(Kind::LimitStruck).text("limit", struck.limit));
@@ -306,7 +330,11 @@ impl Supervisor<'_> {
                 return Ok(end);
             }
             if ready.terminal {
-                return Err(RunError::RelayLost);
+                return Err(match self.terminal.as_ref().map(Terminal::why_ended) {
+                    Some(Ended::Unconfined) => RunError::RelayUnconfined,
+                    Some(Ended::Broke) => RunError::RelayBroke,
+                    _ => RunError::RelayLost,
+                });
             }
             if ready.log {
                 self.log.look();
@@ -415,12 +443,26 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Stops this process as a shell's job, and goes on when it is continued.
+    /// Stops this process as a shell's job, and goes on when it is continued. Who keeps the limits
+    /// goes on all the time; without one there is no stop.
     fn stop(&mut self) {
+        let Ok(stand_in) = self
+            .watchdog
+            .as_mut()
+            .map(|watchdog| StandIn::start(self.sandbox, watchdog))
+            .transpose()
+        else {
+            self.sandbox.signal(libc::SIGCONT);
+            return;
+        };
         if let Some(terminal) = &self.terminal {
             terminal.suspend();
         }
         raise_stop();
+        self.struck = stand_in.and_then(StandIn::dismiss);
+        if self.struck.is_some() {
+            return; // and the terminal stays with whoever has it
+        }
         if let Some(terminal) = &self.terminal {
             terminal.resume();
         }

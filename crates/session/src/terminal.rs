@@ -93,6 +93,20 @@ const WAITS: u8 = b'w';
 /// The relay's last word: the terminal is as it was found.
 const GIVEN_BACK: u8 = b'g';
 
+/// The relay's word where it could not be confined.
+const UNCONFINED: u8 = b'u';
+
+/// Why a relay ended that should not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It could not give up what it does not need.
+    Unconfined,
+    /// Its filter ended it.
+    Broke,
+    /// Somebody else did.
+    Killed,
+}
+
 /// The relay, running.
 #[derive(Debug)]
 pub(crate) struct Terminal {
@@ -165,6 +179,24 @@ impl Terminal {
         self.process.as_fd()
     }
 
+    /// After it has ended.
+    pub(crate) fn why_ended(&self) -> Ended {
+        use rustix::process::{WaitId, WaitIdOptions, waitid};
+        let mut word = [0u8];
+        let flags = rustix::net::RecvFlags::DONTWAIT | rustix::net::RecvFlags::PEEK;
+        let said = rustix::net::recv(&self.orders, &mut word, flags).is_ok();
+        // It is reaped later.
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        let status = waitid(WaitId::PidFd(self.process.as_fd()), options)
+            .ok()
+            .flatten();
+        match status.and_then(|s| s.terminating_signal()) {
+            _ if said && word[0] == UNCONFINED => Ended::Unconfined,
+            Some(libc::SIGSYS) => Ended::Broke,
+            _ => Ended::Killed,
+        }
+    }
+
     /// Lets the relay show what is left and give the terminal back; waits for that.
     pub(crate) fn finish(self) {
         self.order(FINISH);
@@ -182,7 +214,10 @@ impl Terminal {
         if rustix::io::read(&self.orders, &mut word) != Ok(1) || word[0] != GIVEN_BACK {
             relay::restore_for_the_dead();
         }
-        if let Some(found) = &self.found {
+        // A run that ends in the background leaves the terminal to whoever has it.
+        let own = rustix::process::getpgrp();
+        let behind = rustix::termios::tcgetpgrp(stdin()).is_ok_and(|front| front != own);
+        if let Some(found) = self.found.as_ref().filter(|_| !behind) {
             let _gone = tcsetattr(stdin(), rustix::termios::OptionalActions::Drain, found);
         }
     }

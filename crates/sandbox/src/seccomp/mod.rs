@@ -7,6 +7,7 @@
 mod assemble;
 #[cfg(test)]
 mod interpret;
+mod local;
 mod role;
 mod table;
 

@@ -1,7 +1,7 @@
 //! What fumehood's own helper processes may still do once they meet hostile bytes, as data.
 
 use super::table::{Answer, RULES, Rule, Scope, When};
-use super::{Filter, assemble, table};
+use super::{Filter, assemble, local, table};
 
 /// A helper process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +10,10 @@ pub enum Role {
     Gateway,
     /// Dials. It needs the C library's resolver: threads, sockets, files to read.
     Broker,
+    /// Passes bytes between the user's terminal and the sandbox's.
+    Relay,
+    /// Ends what is in control groups, and removes them.
+    Janitor,
 }
 
 const EPERM: Answer = Answer::Error(libc::EPERM);
@@ -176,6 +180,8 @@ impl Filter {
                 let flat = RULES.iter().filter(|r| r.scope != Scope::LandlockOnly);
                 assemble::program(BROKER.iter().chain(flat), table::OTHERWISE)
             }
+            Role::Relay => assemble::program(local::RELAY.iter(), local::OTHERWISE),
+            Role::Janitor => assemble::program(local::JANITOR.iter(), local::OTHERWISE),
         };
         Filter {
             program,

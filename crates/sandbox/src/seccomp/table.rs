@@ -14,6 +14,8 @@ pub(crate) enum Answer {
     Allow,
     /// The supervisor's side hears of it, and lets it go on (`SECCOMP_RET_USER_NOTIF`).
     Tell,
+    /// It ends the process, which is told of nobody: SIGSYS.
+    Kill,
     /// It is not made, and answers this error.
     Error(i32),
 }
@@ -24,6 +26,7 @@ impl Answer {
         match self {
             Answer::Allow => 0x7fff_0000,
             Answer::Tell => 0x7fc0_0000,
+            Answer::Kill => 0x8000_0000, // SECCOMP_RET_KILL_PROCESS
             Answer::Error(errno) => 0x0005_0000 | (errno as u32 & 0xffff),
         }
     }
@@ -63,7 +66,7 @@ pub(crate) enum Scope {
 }
 
 /// One refusal: these calls, when all conditions hold, answer this.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Rule {
     pub(crate) calls: &'static [Nr],
     pub(crate) when: &'static [When],

@@ -228,6 +228,11 @@ pub fn wait_for(role: BorrowedFd<'_>) {
     super::wait_pidfd(role);
 }
 
+/// Waits as [`wait_for`] does; the status the process ended with, `None` where a signal ended it.
+pub fn exit_status_of(role: impl std::os::fd::AsFd) -> Option<i32> {
+    super::wait_pidfd_status(role.as_fd())
+}
+
 /// How many threads this process has; the link count of its task folder less the two it has empty.
 fn threads() -> Option<u64> {
     use std::os::unix::fs::MetadataExt;

@@ -78,20 +78,27 @@ fn clone_sandbox_with_user() -> Result<i32> {
 
 /// Waits until a child has ended, and reaps it. Interrupted waits are begun again.
 pub(crate) fn wait_pidfd(pidfd: BorrowedFd<'_>) {
+    let _signalled = wait_pidfd_status(pidfd);
+}
+
+/// As above; the status it ended with, `None` where a signal ended it.
+pub(crate) fn wait_pidfd_status(pidfd: BorrowedFd<'_>) -> Option<i32> {
+    // SAFETY: all-zero bytes are a valid siginfo.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     loop {
-        // SAFETY: a null siginfo is allowed (nothing is reported).
-        let done = unsafe {
-            libc::waitid(
-                libc::P_PIDFD,
-                pidfd.as_raw_fd() as u32,
-                std::ptr::null_mut(),
-                libc::WEXITED,
-            )
-        };
-        if done == 0 || Errno::last() != Errno::INTR {
-            return;
+        let number = pidfd.as_raw_fd() as u32;
+        // SAFETY: the structure lives until the call returns.
+        let done = unsafe { libc::waitid(libc::P_PIDFD, number, &raw mut info, libc::WEXITED) };
+        if done == 0 {
+            break;
+        }
+        if Errno::last() != Errno::INTR {
+            return None;
         }
     }
+    // SAFETY: waitid succeeded, so this is what it tells of a child.
+    let status = unsafe { info.si_status() };
+    (info.si_code == libc::CLD_EXITED).then_some(status)
 }
 
 /// Sends a signal to the process behind a pidfd.

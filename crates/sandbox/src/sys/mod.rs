@@ -21,13 +21,14 @@ pub(crate) use command::{
 pub use command::{become_subreaper, kill_descendants};
 pub use datagram::{Asker, receive_question, send_answer};
 pub use entry::enter;
+pub(crate) use entry::wipe_words;
 pub(crate) use fork::{Cloned, Waited, clone_sandbox, exit_now, start_command, wait_any, wipe_environment};
-pub use fork::{fork_role, fork_role_with, set_process_name, wait_for};
-pub(crate) use identity::{IdMapping, namespace_with_mapping, pidfd_signal, wait_pidfd};
+pub use fork::{exit_status_of, fork_role, fork_role_with, set_process_name, wait_for};
+pub(crate) use identity::{IdMapping, namespace_with_mapping, pidfd_signal, wait_pidfd, wait_pidfd_status};
 pub(crate) use linux::{Linux, landlock_version};
 pub(crate) use message::{PACKET, packet_pair, receive, send};
 pub(crate) use mount::{prepare_overlay, prepare_tree};
 pub use programs::{Execution, Heard, Programs};
-pub use role::{become_role, confine, forget_environment};
+pub use role::{become_role, forget_environment, give_up};
 pub(crate) use signals::reset_for_child;
 pub use signals::{Signals, raise_stop};

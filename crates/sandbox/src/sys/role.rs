@@ -1,11 +1,7 @@
 //! What a helper process of our own gives up before it meets anything hostile.
 
-use super::Linux;
 use super::linux::check_int;
 use crate::errno::Errno;
-use crate::kernel::{Fd, Kernel};
-use crate::landlock::{self, Grant};
-use crate::seccomp::{Filter, Role};
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -17,6 +13,16 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 pub fn become_role(name: &CStr, keep: &[BorrowedFd<'_>]) -> Result<(), Errno> {
     super::set_process_name(name);
     super::die_with_parent();
+    silence_standard()?;
+    give_up(keep)
+}
+
+/// No descriptor but these and the standard ones, not traceable, no core file. Values that own another
+/// descriptor must not be dropped afterwards.
+///
+/// # Errors
+/// One of them was refused.
+pub fn give_up(keep: &[BorrowedFd<'_>]) -> Result<(), Errno> {
     prctl(libc::PR_SET_DUMPABLE, 0)?;
     let no_core = libc::rlimit {
         rlim_cur: 0,
@@ -24,29 +30,7 @@ pub fn become_role(name: &CStr, keep: &[BorrowedFd<'_>]) -> Result<(), Errno> {
     };
     // SAFETY: the structure lives until the call returns.
     check_int(unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const no_core) })?;
-    silence_standard()?;
     close_others(keep)
-}
-
-/// Gives up, for good, all that a helper does not need: files but to read (the gateway: any), and the system
-/// calls that its table does not name. Where the kernel has no Landlock, the filter is the only wall.
-///
-/// # Errors
-/// A wall could not be raised: the process must not go on.
-pub fn confine(role: Role) -> Result<(), Errno> {
-    let mut kernel = Linux { control: Fd(-1) };
-    kernel.no_new_privileges()?;
-    let abi = super::landlock_version();
-    if abi > 0 {
-        let ruleset = kernel.landlock_ruleset(landlock::known(abi), landlock::scopes(abi))?;
-        if role == Role::Broker {
-            let read = landlock::rights(Grant::Read, true, abi);
-            kernel.landlock_allow(ruleset, c"/", read)?;
-        }
-        kernel.landlock_enforce(ruleset)?;
-        kernel.close(ruleset);
-    }
-    kernel.load_filter(&Filter::of_role(role)).map(drop)
 }
 
 /// Overwrites this process's copy of the caller's environment, where tokens lie.

@@ -1,7 +1,7 @@
 //! The relay process: `poll` between the user's terminal and the sandbox's.
 
-use super::{FINISH, GIVEN_BACK, RESUME, SUSPEND, WAITS};
-use fumehood_sandbox::{Signals, set_process_name};
+use super::{FINISH, GIVEN_BACK, RESUME, SUSPEND, UNCONFINED, WAITS};
+use fumehood_sandbox::{Role, Signals, confine, give_up, set_process_name};
 use fumehood_terminal::{Probe, Relay, Size, Status, Stream};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{read, write};
@@ -46,6 +46,16 @@ pub(super) fn run(master: OwnedFd, orders: OwnedFd, title: &str) -> i32 {
         keyboard: true,
         hung_up: false,
     };
+    // Before the first byte of anybody is read.
+    let kept = [
+        connection.master.as_fd(),
+        connection.orders.as_fd(),
+        connection.signals.as_fd(),
+    ];
+    if give_up(&kept).is_err() || confine(Role::Relay, &[]).is_err() {
+        let _supervisor_gone = write(&connection.orders, &[UNCONFINED]);
+        return 1;
+    }
     connection.take();
     while connection.step() {}
     connection.give_back();

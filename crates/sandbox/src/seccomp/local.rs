@@ -1,0 +1,229 @@
+//! The system calls of the helper processes that touch no network, relay and janitor, as data: what is
+//! allowed, when, and what for.
+//! Everything else ends the process at once: a helper that makes another call has been taken over, or
+//! has a flaw that must be seen.
+
+use super::assemble::Otherwise;
+use super::table::{Answer, NEWEST, Rule, Scope, When};
+use libc::c_long as Nr;
+
+/// What calls get that a list does not name.
+pub(super) const OTHERWISE: Otherwise = Otherwise {
+    known: Answer::Kill,
+    newest: NEWEST,
+    unknown: Answer::Kill,
+};
+
+const fn allow(calls: &'static [Nr], why: &'static str) -> Rule {
+    allow_when(calls, &[], why)
+}
+
+const fn allow_when(calls: &'static [Nr], when: &'static [When], why: &'static str) -> Rule {
+    Rule {
+        calls,
+        when,
+        answer: Answer::Allow,
+        scope: Scope::All,
+        why,
+    }
+}
+
+/// Memory that is neither a file nor executable.
+const MEMORY: [Rule; 4] = [
+    allow_when(
+        &[libc::SYS_mmap],
+        &[
+            // PROT_EXEC
+            When::MaskedIs(2, 4, 0),
+            // MAP_ANONYMOUS
+            When::AnyBit(3, 0x20),
+        ],
+        "the allocator's; no file, nothing that can be executed",
+    ),
+    allow_when(
+        &[libc::SYS_mprotect],
+        &[When::MaskedIs(2, 4, 0)],
+        "the allocator's, as above",
+    ),
+    allow(
+        &[
+            libc::SYS_munmap,
+            libc::SYS_mremap,
+            libc::SYS_madvise,
+            libc::SYS_brk,
+        ],
+        "the allocator's",
+    ),
+    allow(
+        &[
+            libc::SYS_exit_group,
+            libc::SYS_exit,
+            libc::SYS_rt_sigreturn,
+            libc::SYS_rt_sigprocmask,
+            libc::SYS_sigaltstack,
+            libc::SYS_restart_syscall,
+            libc::SYS_futex,
+            libc::SYS_getrandom,
+            libc::SYS_clock_gettime,
+        ],
+        "to end, to come back from a signal, to know the time where the kernel gives no faster way",
+    ),
+];
+
+const READ_AND_WRITE: Rule = allow(
+    &[libc::SYS_read, libc::SYS_write, libc::SYS_close],
+    "what is open, and nothing can be opened besides",
+);
+
+/// The terminal relay: it reads what the program prints, which is hostile.
+pub(super) const RELAY: &[Rule] = &[
+    READ_AND_WRITE,
+    allow(&[libc::SYS_ppoll], "waiting for either side"),
+    #[cfg(target_arch = "x86_64")]
+    allow(&[libc::SYS_poll], "as above"),
+    allow_when(
+        &[libc::SYS_ioctl],
+        &[When::Is(1, 0x5401)],
+        "TCGETS: is this a terminal, and in which modes",
+    ),
+    allow_when(
+        &[libc::SYS_ioctl],
+        &[When::Is(1, 0x802c_542a)],
+        "TCGETS2: as TCGETS",
+    ),
+    allow_when(
+        &[libc::SYS_ioctl],
+        &[When::Is(1, 0x5402)],
+        "TCSETS: raw, and back",
+    ),
+    allow_when(&[libc::SYS_ioctl], &[When::Is(1, 0x5403)], "TCSETSW: as TCSETS"),
+    allow_when(
+        &[libc::SYS_ioctl],
+        &[When::Is(1, 0x402c_542b)],
+        "TCSETS2: as TCSETS",
+    ),
+    allow_when(
+        &[libc::SYS_ioctl],
+        &[When::Is(1, 0x402c_542c)],
+        "TCSETSW2: as TCSETS",
+    ),
+    allow_when(
+        &[libc::SYS_ioctl],
+        &[When::Is(1, 0x5413)],
+        "TIOCGWINSZ: the window's size",
+    ),
+    allow_when(
+        &[libc::SYS_ioctl],
+        &[When::Is(1, 0x5414)],
+        "TIOCSWINSZ: for the sandbox's",
+    ),
+    MEMORY[0],
+    MEMORY[1],
+    MEMORY[2],
+    MEMORY[3],
+];
+
+/// The janitor: it ends what is in a control group and removes it.
+pub(super) const JANITOR: &[Rule] = &[
+    READ_AND_WRITE,
+    allow(
+        &[
+            libc::SYS_openat,
+            libc::SYS_getdents64,
+            libc::SYS_fstat,
+            libc::SYS_newfstatat,
+            libc::SYS_statx,
+            libc::SYS_lseek,
+            libc::SYS_unlinkat,
+            libc::SYS_fcntl,
+        ],
+        "the files and directories of its groups; Landlock holds everything else",
+    ),
+    #[cfg(target_arch = "x86_64")]
+    allow(
+        &[libc::SYS_open, libc::SYS_stat, libc::SYS_lstat, libc::SYS_rmdir],
+        "as above",
+    ),
+    allow(&[libc::SYS_pidfd_open], "a process that is to be ended"),
+    allow_when(
+        &[libc::SYS_pidfd_send_signal],
+        &[When::Is(1, libc::SIGKILL as u32)],
+        "ending it, and nothing else",
+    ),
+    allow(
+        &[libc::SYS_nanosleep, libc::SYS_clock_nanosleep],
+        "until a group is empty",
+    ),
+    MEMORY[0],
+    MEMORY[1],
+    MEMORY[2],
+    MEMORY[3],
+];
+
+#[cfg(test)]
+mod tests {
+    use super::super::Filter;
+    use super::super::assemble::NATIVE;
+    use super::super::interpret::{Call, run};
+    use super::*;
+    use crate::Role;
+
+    const KILLED: u32 = 0x8000_0000;
+
+    fn judged(role: Role, nr: Nr, args: [u64; 6]) -> u32 {
+        let call = Call {
+            arch: NATIVE,
+            nr: nr as u32,
+            args,
+        };
+        run(&Filter::of_role(role).program, &call)
+    }
+
+    #[test]
+    fn no_role_executes_connects_or_makes_processes() {
+        let never = [
+            libc::SYS_execve,
+            libc::SYS_execveat,
+            libc::SYS_clone,
+            libc::SYS_clone3,
+            libc::SYS_socket,
+            libc::SYS_connect,
+            libc::SYS_sendto,
+            libc::SYS_sendmsg,
+            libc::SYS_ptrace,
+            libc::SYS_kill,
+            libc::SYS_tgkill,
+            libc::SYS_pidfd_getfd,
+            libc::SYS_io_uring_setup,
+            libc::SYS_openat2,
+            libc::SYS_dup3,
+        ];
+        for role in [Role::Relay, Role::Janitor] {
+            for nr in never {
+                assert_eq!(judged(role, nr, [0; 6]), KILLED, "{role:?} {nr}");
+            }
+        }
+        assert_eq!(judged(Role::Relay, libc::SYS_openat, [0; 6]), KILLED);
+    }
+
+    #[test]
+    fn what_is_allowed_in_part_is_allowed_in_that_part() {
+        let allowed = Answer::Allow.value();
+        let ioctl = |command| judged(Role::Relay, libc::SYS_ioctl, [0, command, 0, 0, 0, 0]);
+        assert_eq!(ioctl(0x5413), allowed, "TIOCGWINSZ");
+        assert_eq!(ioctl(0x5412), KILLED, "TIOCSTI types for the user");
+        let map = |protection, flags| judged(Role::Relay, libc::SYS_mmap, [0, 1, protection, flags, 0, 0]);
+        assert_eq!(map(3, 0x22), allowed);
+        assert_eq!(map(7, 0x22), KILLED, "executable");
+        assert_eq!(map(3, 0x02), KILLED, "a file");
+        let signal = |n| judged(Role::Janitor, libc::SYS_pidfd_send_signal, [0, n, 0, 0, 0, 0]);
+        assert_eq!((signal(9), signal(15)), (allowed, KILLED));
+    }
+
+    #[test]
+    fn every_permission_says_what_for() {
+        for rule in RELAY.iter().chain(JANITOR) {
+            assert!(rule.why.len() > 5 && !rule.calls.is_empty() && rule.answer == Answer::Allow);
+        }
+    }
+}

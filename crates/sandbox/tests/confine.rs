@@ -1,0 +1,196 @@
+//! A helper process with a planted flaw: it tries what a hijacked one would try, confined as the real
+//! ones are, and gets nothing. Each attempt is first made without confinement, where it succeeds.
+//!
+//! Not under libtest, because a process with threads cannot fork a role.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![expect(clippy::print_stdout, reason = "what a test harness prints")]
+#![expect(clippy::disallowed_methods, reason = "one attempt is to execute a program")]
+
+use fumehood_sandbox::{Reach, Role, confine, exit_status_of, fork_role, give_up, landlock_version};
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{Error, Read, Result};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What there is to reach.
+struct World {
+    folder: tempfile::TempDir,
+    own: PathBuf,
+    open: File,
+    tcp: TcpListener,
+    unix: UnixListener,
+}
+
+impl World {
+    fn new() -> World {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("own");
+        std::fs::create_dir_all(own.join("sub")).unwrap();
+        std::fs::write(own.join("control"), "").unwrap();
+        std::fs::write(folder.path().join("secret"), "canary").unwrap();
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        tcp.set_nonblocking(true).unwrap();
+        let unix = UnixListener::bind(folder.path().join("socket")).unwrap();
+        unix.set_nonblocking(true).unwrap();
+        World {
+            open: File::open(folder.path().join("secret")).unwrap(),
+            folder,
+            own,
+            tcp,
+            unix,
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Whether anything came of it.
+    fn was_reached(&self) -> bool {
+        let here = [self.path("planted"), self.path("executed"), self.own.join("new")];
+        self.tcp.accept().is_ok() || self.unix.accept().is_ok() || here.iter().any(|p| p.exists())
+    }
+}
+
+type Attempt = (&'static str, fn(&World) -> Result<()>);
+
+/// What a hijacked process tries.
+const ATTEMPTS: [Attempt; 9] = [
+    ("open a file", |w| File::open(w.path("secret")).map(drop)),
+    ("make a file", |w| File::create(w.path("planted")).map(drop)),
+    ("list a folder", |w| std::fs::read_dir(w.folder.path()).map(drop)),
+    ("execute a program", |w| {
+        let made = Command::new("touch").arg(w.path("executed")).status()?;
+        made.success()
+            .then_some(())
+            .ok_or_else(|| Error::other("it failed"))
+    }),
+    ("start a thread", |_| {
+        std::thread::Builder::new().spawn(|| ()).map(drop)
+    }),
+    ("connect to a port", |w| {
+        TcpStream::connect(w.tcp.local_addr()?).map(drop)
+    }),
+    ("connect to a socket", |w| {
+        UnixStream::connect(w.path("socket")).map(drop)
+    }),
+    ("make a socket", |_| UdpSocket::bind("127.0.0.1:0").map(drop)),
+    (INHERITED, |w| (&w.open).read(&mut [0; 8]).map(drop)),
+];
+const INHERITED: &str = "read what the supervisor has open";
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Succeeded,
+    Refused,
+    /// The filter ended the process.
+    Killed,
+}
+
+fn attempt(world: &World, role: Option<Role>, attempt: fn(&World) -> Result<()>) -> Ended {
+    let confined = || {
+        let folders = [
+            (c_string(&world.own), Reach::Use),
+            (c_string(world.folder.path()), Reach::Empty),
+        ];
+        let folders = match role {
+            Some(Role::Janitor) => &folders[..],
+            _ => &[],
+        };
+        let up = |role| give_up(&[std::io::stdin().as_fd()]).is_ok() && confine(role, folders).is_ok();
+        role.is_none_or(up)
+    };
+    let process = fork_role(|| match confined() {
+        true => attempt(world).map_or(2, |()| 1),
+        false => 3,
+    });
+    match exit_status_of(process.unwrap()) {
+        Some(1) => Ended::Succeeded,
+        Some(2) => Ended::Refused,
+        None => Ended::Killed,
+        other => panic!("not confined: {other:?}"),
+    }
+}
+
+fn c_string(path: &Path) -> CString {
+    CString::new(path.as_os_str().as_bytes()).unwrap()
+}
+
+fn a_relay_gets_nothing() {
+    for (name, act) in ATTEMPTS {
+        let world = World::new();
+        assert_eq!(attempt(&world, None, act), Ended::Succeeded, "control: {name}");
+        let world = World::new();
+        let expected = match name {
+            INHERITED => Ended::Refused, // it is closed
+            _ => Ended::Killed,
+        };
+        assert_eq!(attempt(&world, Some(Role::Relay), act), expected, "{name}");
+        assert!(!world.was_reached(), "{name}");
+    }
+}
+
+fn a_janitor_gets_nothing_but_its_groups() {
+    assert!(landlock_version() > 0, "this kernel has no Landlock");
+    for (name, act) in ATTEMPTS {
+        let world = World::new();
+        let ended = attempt(&world, Some(Role::Janitor), act);
+        assert_ne!(ended, Ended::Succeeded, "{name}");
+        assert!(!world.was_reached(), "{name}");
+    }
+    let own: [Attempt; 3] = [
+        ("write a control file", |w| {
+            let file = File::options().write(true).open(w.own.join("control"))?;
+            std::io::Write::write_all(&mut &file, b"1")
+        }),
+        ("list its group", |w| std::fs::read_dir(&w.own).map(drop)),
+        ("remove its group", |w| std::fs::remove_dir(w.own.join("sub"))),
+    ];
+    for (name, act) in own {
+        let world = World::new();
+        assert_eq!(
+            attempt(&world, Some(Role::Janitor), act),
+            Ended::Succeeded,
+            "{name}"
+        );
+    }
+    let others: [Attempt; 2] = [
+        ("make a file in its group", |w| {
+            File::create(w.own.join("new")).map(drop)
+        }),
+        ("read beside its group", |w| {
+            std::fs::read(w.path("secret")).map(drop)
+        }),
+    ];
+    for (name, act) in others {
+        let world = World::new();
+        assert_eq!(
+            attempt(&world, Some(Role::Janitor), act),
+            Ended::Refused,
+            "{name}"
+        );
+        assert!(!world.was_reached(), "{name}");
+    }
+}
+
+fn main() {
+    let tests: [(&str, fn()); 2] = [
+        ("a_relay_gets_nothing", a_relay_gets_nothing),
+        (
+            "a_janitor_gets_nothing_but_its_groups",
+            a_janitor_gets_nothing_but_its_groups,
+        ),
+    ];
+    for (name, test) in tests {
+        test(); // a panic ends it all, with a status that is not 0
+        println!("test {name} ... ok");
+    }
+    println!("test result: ok. {} passed; 0 failed", tests.len());
+}
