@@ -62,8 +62,10 @@ pub(crate) fn wipe_words() {
     let words = WORDS.load(Ordering::Relaxed);
     let mut name = b"fumehood".iter();
     for n in 0..usize::try_from(COUNT.load(Ordering::Relaxed)).unwrap_or(0) {
-        // SAFETY: the C library gives so many words, and nobody else writes to the list.
-        let mut at = unsafe { *words.add(n) };
+        // SAFETY: the C library gives so many words.
+        let word = unsafe { words.add(n) };
+        // SAFETY: as above, and nobody else writes to the list.
+        let mut at = unsafe { *word };
         // SAFETY: a NUL-terminated string in writable memory; volatile so that it is really done.
         while unsafe { at.read_volatile() } != 0 {
             // SAFETY: as above, before the terminator.
