@@ -101,12 +101,7 @@ fn run(kept: Vec<OwnedFd>, command: &Command) -> i32 {
         return 0;
     };
     drop(socket);
-    let first = command.arguments.iter().map(|word| word.to_bytes_with_nul());
-    listen(
-        &Programs::new(listener),
-        client.as_ref(),
-        first.collect::<Vec<_>>().concat(),
-    )
+    listen(&Programs::new(listener), client.as_ref(), command)
 }
 
 /// How long what was heard waits for more, milliseconds: the writer is woken once for many, and who
@@ -116,8 +111,8 @@ const MORE: i32 = 20;
 const WAITING: usize = 64;
 
 /// Of the attempts of one process to execute the same, the last is recorded.
-fn listen(programs: &Programs, client: Option<&Client>, first: Vec<u8>) -> i32 {
-    let mut first = Some(first);
+fn listen(programs: &Programs, client: Option<&Client>, command: &Command) -> i32 {
+    let mut first = Some(command);
     let mut heard: Vec<(Execution, Entry)> = Vec::with_capacity(WAITING);
     // Where the writer is gone the run goes on, and says so at its end.
     let record = |heard: &mut Vec<(Execution, Entry)>| {
@@ -129,17 +124,17 @@ fn listen(programs: &Programs, client: Option<&Client>, first: Vec<u8>) -> i32 {
         let patience = if heard.is_empty() { -1 } else { MORE };
         match programs.next(patience) {
             Ok(Heard::Execution(mut next)) => {
-                // The first is a fork of the supervisor, whose memory nobody may read.
-                if let Some(first) = first.take()
-                    && next.arguments.is_empty()
-                {
-                    (next.arguments, next.cut) = (first, false);
+                // The first is a fork of the supervisor, whose memory and directory nobody may read.
+                let first = first.take();
+                if let Some(first) = first.filter(|_| next.arguments.is_empty()) {
+                    let words = first.arguments.iter().map(|word| word.to_bytes_with_nul());
+                    (next.arguments, next.cut) = (words.collect::<Vec<_>>().concat(), false);
                 }
                 let mut before = heard.iter_mut().rev().map(|(before, _)| before);
                 match before.find(|before| before.pid == next.pid) {
                     Some(before) if before.arguments == next.arguments => before.path = next.path,
                     _ => {
-                        let entry = entry(&next);
+                        let entry = entry(&next, first);
                         heard.push((next, entry));
                     }
                 }
@@ -178,7 +173,7 @@ fn receive(socket: &OwnedFd) -> Option<OwnedFd> {
 /// The longest line that is recorded as it is.
 const SHOWN: usize = 2048;
 
-fn entry(execution: &Execution) -> Entry {
+fn entry(execution: &Execution, first: Option<&Command>) -> Entry {
     let arguments = &execution.arguments;
     let shown = arguments.get(..SHOWN).unwrap_or(arguments);
     let mut entry = Entry::new(Kind::ProgramExec)
@@ -187,7 +182,9 @@ fn entry(execution: &Execution) -> Entry {
     if let Some(parent) = parent(execution.pid) {
         entry = entry.number("parent", parent);
     }
-    if let Ok(directory) = std::fs::read_link(format!("/proc/{}/cwd", execution.pid)) {
+    if let Some(first) = first {
+        entry = entry.bytes("directory", first.directory.to_bytes());
+    } else if let Ok(directory) = std::fs::read_link(format!("/proc/{}/cwd", execution.pid)) {
         use std::os::unix::ffi::OsStrExt;
         entry = entry.bytes("directory", directory.as_os_str().as_bytes());
     }
