@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 const README: &str = include_str!("../README.md");
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 15] = [
     include_str!("bad_input.rs"),
     include_str!("contract.rs"),
     include_str!("environment.rs"),
@@ -12,6 +12,7 @@ const SOURCES: [&str; 14] = [
     include_str!("git.rs"),
     include_str!("ipc.rs"),
     include_str!("isolation_levels.rs"),
+    include_str!("kept_back.rs"),
     include_str!("kernel_doors.rs"),
     include_str!("lifecycle.rs"),
     include_str!("limits.rs"),

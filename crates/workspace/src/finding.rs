@@ -71,6 +71,7 @@ impl Judge {
         }
         found.extend(executable(change));
         found.extend(leaving_link(change));
+        found.extend(makes_a_repository(change, after.unwrap_or_default()));
         if let Some(after) = after.filter(|_| change.status() != Status::Mode) {
             found.extend(hidden_characters(before.unwrap_or_default(), after));
             found.extend(package_scripts(&change.path, before, after));
@@ -145,6 +146,50 @@ fn leaving_link(change: &Change) -> Option<Finding> {
         };
     }
     None
+}
+
+/// Sections of git's configuration with keys that name programs, or files with more of it (git-config(1)).
+const RUNNING_SECTIONS: [&[u8]; 20] = [
+    b"[core",
+    b"[include",
+    b"[filter",
+    b"[diff",
+    b"[merge",
+    b"[credential",
+    b"[gpg",
+    b"[remote",
+    b"[alias",
+    b"[pager",
+    b"[interactive",
+    b"[trailer",
+    b"[sendemail",
+    b"[uploadpack",
+    b"[mergetool",
+    b"[man",
+    b"[browser",
+    b"[tar",
+    b"[submodule",
+    b"[sequence",
+];
+
+/// A folder with `HEAD`, `objects` and `refs` is a repository to git, under whatever name, and git runs what the `config`
+/// in it names (`core.fsmonitor`) when somebody merely asks for the status there. Without `HEAD` it is none.
+fn makes_a_repository(change: &Change, after: &[u8]) -> Option<Finding> {
+    let name = change.path.file_name()?.to_ascii_lowercase();
+    let head = ["head", "commondir"].iter().any(|n| name == *n);
+    let runs = |bytes: &[u8]| {
+        let lower = bytes.to_ascii_lowercase();
+        RUNNING_SECTIONS
+            .iter()
+            .any(|section| lower.windows(section.len()).any(|w| w == *section))
+    };
+    let config = name == "config" || name == "config.worktree";
+    (head || (config && runs(after))).then(|| {
+        finding(
+            "repository",
+            "git takes a folder with it for a repository, and runs what its config names",
+        )
+    })
 }
 
 /// Characters that change what a reader sees (Trojan Source, CVE-2021-42574), more of them than before.
@@ -223,6 +268,27 @@ mod tests {
             ["package-scripts"]
         );
         assert_eq!(names(&package, &with("1", "x"), "{"), ["package-scripts"]);
+    }
+
+    #[test]
+    fn what_makes_a_folder_a_repository_is_found() {
+        let file = || Node::File { mode: 0o644, size: 9 };
+        for (path, content, found) in [
+            ("bare/HEAD", "ref: refs/heads/main", true),
+            ("x/head", "", true),
+            ("bare/commondir", "..", true),
+            ("bare/config", "[Core]\n\tfsmonitor = x", true),
+            ("bare/config", "[include]\n\tpath = more", true),
+            ("bare/config.worktree", "[filter \"x\"]", true),
+            ("app/config", "[server]\nlevel = 1", false),
+            ("src/head.rs", "", false),
+            ("HEADER", "", false),
+        ] {
+            let change = change(path, None, file());
+            assert_eq!(names(&change, "", content) == ["repository"], found, "{path}");
+        }
+        let link = change("bare/HEAD", None, Node::Link("refs/heads/main".into()));
+        assert_eq!(names(&link, "", ""), ["repository"]);
     }
 
     #[test]
