@@ -204,19 +204,30 @@ check "nor with a mount and pid namespace there" \
     as "$other" unshare --user --map-root-user --mount --net --ipc /usr/bin/python3 "$scratch/reach.py" "${pids[@]}"
 check "all of it still runs" alive
 
-# Every socket that its processes hold: none has a name or a port that anyone could use.
-no_socket_with_a_name() {
-    local pid
+# Every socket that its processes hold: none has a port, and one with a name is the desk's, in the closed state,
+# where nobody else can connect.
+no_socket_that_others_can_use() {
+    local pid name
     for pid in "${pids[@]}"; do
         find "/proc/$pid/fd" -lname 'socket:*' -printf '%l\n' 2>/dev/null | tr -dc '0-9\n'
     done | sort -u >"$scratch/inodes"
     for pid in "${pids[@]}"; do
-        awk '$8 != "" { print $7 }' "/proc/$pid/net/unix"                # bound, by path or abstract name
-        awk 'FNR > 1 { print $10 }' "/proc/$pid/net/tcp" "/proc/$pid/net/tcp6" "/proc/$pid/net/udp" "/proc/$pid/net/udp6" \
-            "/proc/$pid/net/raw" 2>/dev/null
+        awk '$8 != "" { print $7, $8 }' "/proc/$pid/net/unix"            # bound, by path or abstract name
+        awk 'FNR > 1 { print $10, "a-port" }' "/proc/$pid/net/tcp" "/proc/$pid/net/tcp6" "/proc/$pid/net/udp" \
+            "/proc/$pid/net/udp6" "/proc/$pid/net/raw" 2>/dev/null
     done | sort -u >"$scratch/named"
     echo "held, and named:"
-    ! comm -12 "$scratch/inodes" "$scratch/named" | grep .
+    join "$scratch/inodes" "$scratch/named" | tee "$scratch/held"
+    [ -s "$scratch/held" ] || { echo "the desk is not among them: this looks at nothing"; return 1; }
+    while read -r _ name; do
+        [[ $name == "$state"/* && -S $name ]] || return
+        as "$owner" /usr/bin/python3 -c "$connect" "$name" || { echo "its own user is refused"; return 1; }
+        refused_for_access "$name" || return
+    done <"$scratch/held"
+}
+connect='import socket, sys; socket.socket(socket.AF_UNIX, socket.SOCK_STREAM).connect(sys.argv[1])'
+refused_for_access() {
+    ! as "$other" /usr/bin/python3 -c "$connect" "$1" 2>"$scratch/refused" && grep -F PermissionError "$scratch/refused"
 }
 no_port_of_the_user() { ! ss -Hltunpe | grep -E "uid:$(id -u "$owner")( |$)|fumehood"; }
 no_name_in_shared_places() { shared_places | diff "$scratch/shared-before" -; }
@@ -233,7 +244,7 @@ groups_are_closed() {
         as "$other" sh -c '! { : >"$1/cgroup.procs"; } && ! mkdir "$1/x" && ! rmdir "$1"' sh "$group" || return
     done <"$scratch/groups"
 }
-check "none of its sockets has a name or a port" no_socket_with_a_name
+check "none of its sockets can be used by another user" no_socket_that_others_can_use
 check "its user listens on nothing" no_port_of_the_user
 check "it left no name in a place shared by all" no_name_in_shared_places
 check "it uses no System V memory, queue or semaphore" no_shared_memory
