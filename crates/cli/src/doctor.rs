@@ -9,7 +9,7 @@ use fumehood_policy::json::Json;
 use fumehood_policy::origin::{Origin, Sourced};
 use fumehood_policy::profile::NetworkWishes;
 use fumehood_sandbox::{Level, Way};
-use fumehood_session::{End, Facts, Home, Host, Network, Project, Request, Run, prepare};
+use fumehood_session::{End, Facts, Host, Network, Project, Request, Run, prepare};
 use std::io::Write;
 
 /// One row: what, whether it works, and what that means.
@@ -129,25 +129,10 @@ fn trial_in(
 ) -> Result<Option<Way>, String> {
     let project = Project::open(place, &host.user.home).map_err(|e| e.to_string())?;
     let request = Request {
-        directory: project.path().to_owned(),
-        project,
-        layers: None,
-        git: None,
-        command: vec!["/bin/true".into()],
         level,
         nested,
-        shown: Vec::new(),
-        caches: Vec::new(),
-        layered: Vec::new(),
-        hidden: Vec::new(),
-        protected: Vec::new(),
-        home: Home::Throwaway,
-        scratch: None,
-        variables: Vec::new(),
-        user: None,
-        room: None,
-        terminal: [false; 3],
         network: !network.is_empty(),
+        ..Request::bare(project, vec!["/bin/true".into()])
     };
     let spec = prepare(host, &request).map_err(|e| e.to_string())?;
     let run = Run {

@@ -1,8 +1,7 @@
 //! Small jobs in sandboxes of their own: reading what a session's git directory holds.
 
 use fumehood_limits::{Ceilings, Limits};
-use fumehood_sandbox::Level;
-use fumehood_session::{End, Home, Host, Project, Request, Run, Shown, prepare};
+use fumehood_session::{End, Host, Project, Request, Run, Shown, prepare};
 use fumehood_workspace::git::{Confined, Job};
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -49,26 +48,12 @@ fn request(host: &Host, job: &Job<'_>) -> Result<Request, String> {
         at: at.clone(),
         writable: false,
     });
+    let project = Project::open(job.folder, &host.user.home).map_err(|e| e.to_string())?;
+    let command = vec!["/bin/sh".into(), "-c".into(), job.script.into()];
     Ok(Request {
-        network: false,
-        project: Project::open(job.folder, &host.user.home).map_err(|e| e.to_string())?,
-        layers: None,
-        git: None,
         directory: std::fs::canonicalize(job.folder).map_err(|e| e.to_string())?,
-        command: vec!["/bin/sh".into(), "-c".into(), job.script.into()],
-        level: Level::Namespace,
-        nested: false,
         shown: shown.collect(),
-        caches: Vec::new(),
-        layered: Vec::new(),
-        hidden: Vec::new(),
-        protected: Vec::new(),
-        home: Home::Throwaway,
-        scratch: None,
-        variables: Vec::new(),
-        user: None,
-        room: None,
-        terminal: [false; 3],
+        ..Request::bare(project, command)
     })
 }
 

@@ -1,8 +1,8 @@
 //! What a run writes over caches of the host: folders of its own, gone with it.
 
+use crate::gone::of_gone_runs;
 use crate::host::Host;
 use fumehood_sandbox::Layers;
-use rustix::process::{Pid, test_kill_process};
 use std::ffi::CString;
 use std::fs::{DirBuilder, Permissions};
 use std::io::Result;
@@ -24,7 +24,9 @@ impl Caches {
     /// It cannot be made for this user alone.
     pub fn make(place: &Path) -> Result<Caches> {
         let all = place.join("caches");
-        sweep(&all);
+        for left in of_gone_runs(&all) {
+            remove(&left);
+        }
         let folder = all.join(std::process::id().to_string());
         private().recursive(true).create(&all)?;
         private().create(&folder)?;
@@ -90,20 +92,6 @@ fn open_up(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             open_up(&entry.path());
-        }
-    }
-}
-
-/// Removes the folders of runs whose process is gone.
-fn sweep(all: &Path) {
-    for entry in std::fs::read_dir(all).into_iter().flatten().flatten() {
-        let pid = entry
-            .file_name()
-            .to_str()
-            .and_then(|n| n.parse().ok())
-            .and_then(Pid::from_raw);
-        if pid.is_some_and(|p| test_kill_process(p) == Err(rustix::io::Errno::SRCH)) {
-            remove(&entry.path());
         }
     }
 }

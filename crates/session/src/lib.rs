@@ -13,6 +13,7 @@ mod approvals;
 mod caches;
 mod environment;
 mod explain;
+mod gone;
 mod home;
 mod host;
 mod janitor;

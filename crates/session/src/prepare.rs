@@ -56,6 +56,34 @@ pub struct Request {
     pub network: bool,
 }
 
+impl Request {
+    /// A command at the project's top and nothing else: no network, no terminal, an empty home.
+    #[must_use]
+    pub fn bare(project: Project, command: Vec<OsString>) -> Request {
+        Request {
+            directory: project.path().to_owned(),
+            project,
+            layers: None,
+            git: None,
+            command,
+            level: Level::Namespace,
+            nested: false,
+            shown: Vec::new(),
+            caches: Vec::new(),
+            layered: Vec::new(),
+            hidden: Vec::new(),
+            protected: Vec::new(),
+            home: Home::Throwaway,
+            scratch: None,
+            variables: Vec::new(),
+            user: None,
+            room: None,
+            terminal: [false; 3],
+            network: false,
+        }
+    }
+}
+
 /// A git directory of the run's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnGit {

@@ -1,6 +1,6 @@
 //! A run's own folder on the host, for level `landlock`, which cannot mount anything private.
 
-use rustix::process::{Pid, test_kill_process};
+use crate::gone::of_gone_runs;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,9 @@ impl Scratch {
     /// It cannot be made for this user alone.
     pub fn make(state: &Path) -> Result<Scratch, ScratchError> {
         let runs = state.join("runs");
-        sweep(&runs);
+        for left in of_gone_runs(&runs) {
+            let _later = std::fs::remove_dir_all(left);
+        }
         let path = runs.join(std::process::id().to_string());
         let failed = |why| ScratchError {
             path: path.clone(),
@@ -75,20 +77,6 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         // std walks by descriptor and follows no links, which the program may have put there.
         let _later = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Removes the folders of runs whose process is gone.
-fn sweep(runs: &Path) {
-    for entry in std::fs::read_dir(runs).into_iter().flatten().flatten() {
-        let pid = entry
-            .file_name()
-            .to_str()
-            .and_then(|n| n.parse().ok())
-            .and_then(Pid::from_raw);
-        if pid.is_some_and(|p| test_kill_process(p) == Err(rustix::io::Errno::SRCH)) {
-            let _later = std::fs::remove_dir_all(entry.path());
-        }
     }
 }
 
