@@ -220,12 +220,15 @@ no_socket_that_others_can_use() {
     join "$scratch/inodes" "$scratch/named" | tee "$scratch/held"
     [ -s "$scratch/held" ] || { echo "the desk is not among them: this looks at nothing"; return 1; }
     while read -r _ name; do
-        [[ $name == "$state"/* && -S $name ]] || return
+        # It was bound beneath an open folder, so the kernel tells only its last part.
+        [[ $name == /proc/self/fd/*/* ]] || return
+        name=$(find "$state" -type s -name "${name##*/}")
+        [ -S "$name" ] || { echo "it does not lie in the state"; return 1; }
         as "$owner" /usr/bin/python3 -c "$connect" "$name" || { echo "its own user is refused"; return 1; }
         refused_for_access "$name" || return
     done <"$scratch/held"
 }
-connect='import socket, sys; socket.socket(socket.AF_UNIX, socket.SOCK_STREAM).connect(sys.argv[1])'
+connect='import socket, sys; socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).connect(sys.argv[1])'
 refused_for_access() {
     ! as "$other" /usr/bin/python3 -c "$connect" "$1" 2>"$scratch/refused" && grep -F PermissionError "$scratch/refused"
 }
