@@ -69,6 +69,8 @@ struct Model {
     permits: Vec<(Permit, Effect)>,
     waiters: BTreeMap<u64, Effect>,
     next: u64,
+    /// The latest time that this run of the monitor was told.
+    latest: Time,
 }
 
 fn some_effect(n: u8) -> Effect {
@@ -136,10 +138,12 @@ fn play(steps: Vec<(Step, i64)>) -> Result<(), TestCaseError> {
     let mut salt = 0;
     let all: Vec<Effect> = (0..3).map(some_effect).collect();
     for (step, jump) in steps {
-        if jump < 0 {
+        let now = now(&mut clock, jump);
+        // For as long as the clock is behind what it once said, no yes lasts.
+        if now < model.latest {
             model.votes.clear();
         }
-        let now = now(&mut clock, jump);
+        model.latest = model.latest.max(now);
         let wakes = holds.tick(now);
         model.take(wakes, &all);
         match step {
@@ -205,6 +209,7 @@ fn play(steps: Vec<(Step, i64)>) -> Result<(), TestCaseError> {
                 salt += 1;
                 holds = salted(settings, salt);
                 holds.restore(kept, now);
+                model.latest = now;
             }
             Step::Freeze => {
                 let wakes = holds.freeze();
