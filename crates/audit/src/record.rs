@@ -49,6 +49,10 @@ kinds! {
     SessionCheckpoint, "session.checkpoint", "a session's head, in the account's index";
     SessionErase, "session.erase", "what a session's records said was forgotten, in the account's index";
     KeyNext, "key.next", "the key that signs from here on";
+    // The order is that of the index's bits: new ones go to the end.
+    FlowEnd, "flow.end", "a connection is over";
+    WorkspaceUndo, "workspace.undo", "an apply was taken back";
+    WorkspaceDiscard, "workspace.discard", "changes that waited were forgotten";
 }
 
 /// The value of a field. No secret is ever one: credentials are named, bodies are digests.

@@ -9,6 +9,7 @@ mod message;
 mod monitor;
 mod report;
 mod request;
+mod told;
 mod wire;
 
 pub use channel::{Channel, MAX_PACKET, Packet, pair};
@@ -19,4 +20,5 @@ pub use message::{
 pub use monitor::{Action, Monitor, Policy};
 pub use report::{Blocked, Report, Tunnel};
 pub use request::{Held, Judgement, Terms, judge, judge_remote};
+pub use told::{Ending, Told};
 pub use wire::{Reader, Writer};

@@ -2,6 +2,7 @@
 
 use crate::message::{DialError, FlowId, FromBroker, FromGateway, MAX_ADDRESSES, ToBroker, ToGateway};
 use crate::report::{Counts, Report};
+use crate::told::{Ending, Ledger, Told};
 use fumehood_destination::{Access, Class, Denied, Destination, Rules, class};
 use fumehood_policy::value::{HostName, Port};
 use std::collections::HashMap;
@@ -45,6 +46,7 @@ pub struct Monitor {
     policy: Policy,
     flows: HashMap<FlowId, Flow>,
     counts: Counts,
+    ledger: Ledger,
 }
 
 #[derive(Debug)]
@@ -52,6 +54,9 @@ struct Flow {
     destination: Option<Destination>,
     open: bool,
 }
+
+/// The rule of what comes from outside.
+const PUBLISHED: &str = "a published port";
 
 /// Whether requests are read. While they are not, what a rule allows passes unread, the name in the TLS
 /// greeting checked, and the report says so.
@@ -65,6 +70,7 @@ impl Monitor {
             policy,
             flows: HashMap::new(),
             counts: Counts::default(),
+            ledger: Ledger::default(),
         }
     }
 
@@ -85,6 +91,21 @@ impl Monitor {
         self.counts.report()
     }
 
+    /// What belongs into the log since this was asked last, in order.
+    pub fn told(&mut self) -> Vec<Told> {
+        self.ledger.take()
+    }
+
+    /// The network is gone: flows that are open are cut, and nothing follows.
+    pub fn close(&mut self) {
+        let mut left: Vec<_> = self.flows.drain().collect();
+        left.sort_by_key(|(flow, _)| *flow);
+        for (flow, cut) in left {
+            self.ledger.ended(flow, cut.destination, Ending::Cut);
+        }
+        self.ledger.close();
+    }
+
     /// What the gateway claims. A number used twice, or never given, is answered with nothing: an honest
     /// gateway does not send it.
     pub fn from_gateway(&mut self, message: FromGateway) -> Option<Action> {
@@ -92,14 +113,18 @@ impl Monitor {
             FromGateway::Open { flow, destination } => self.open(flow, destination),
             FromGateway::Enter { flow } => {
                 self.begin(flow, None)?;
+                self.ledger.allowed(flow, None, PUBLISHED);
                 Some(Action::Inside(flow))
             }
             FromGateway::Broken { destination, why } => {
+                self.ledger.refused(&destination, &why.to_string());
                 self.counts.block(&destination, why.to_string(), None);
                 None
             }
             FromGateway::Closed { flow, sent, received } => {
                 let ended = self.flows.remove(&flow)?;
+                let how = Ending::Closed { sent, received };
+                self.ledger.ended(flow, ended.destination.clone(), how);
                 if let (Some(destination), true) = (ended.destination, ended.open) {
                     self.counts.tunnel(&destination, sent, received);
                 }
@@ -119,6 +144,10 @@ impl Monitor {
 
     fn open(&mut self, flow: FlowId, destination: Destination) -> Option<Action> {
         if self.begin(flow, Some(destination.clone())).is_none() {
+            self.ledger.refused(
+                &destination,
+                "too many connections at a time, or a number used twice",
+            );
             return Some(Action::Gateway(ToGateway::Refused { flow }));
         }
         if is_loopback(&destination.host) {
@@ -126,10 +155,14 @@ impl Monitor {
         }
         let decision = self.policy.rules.connect(&destination);
         match (decision.verdict, decision.rule) {
-            (Ok(()), Some(rule)) => Some(match rule.access() {
-                Access::Http(_) if READS_REQUESTS => Action::Gateway(ToGateway::Inspect { flow }),
-                _ => self.dial(flow, destination),
-            }),
+            (Ok(()), Some(rule)) => {
+                self.ledger
+                    .allowed(flow, Some(destination.clone()), &rule.to_string());
+                Some(match rule.access() {
+                    Access::Http(_) if READS_REQUESTS => Action::Gateway(ToGateway::Inspect { flow }),
+                    _ => self.dial(flow, destination),
+                })
+            }
             (Err(why), _) => Some(self.deny(flow, &destination, &why)),
             (Ok(()), None) => Some(self.deny(flow, &destination, &Denied::Host)),
         }
@@ -139,6 +172,8 @@ impl Monitor {
         if !self.policy.host.contains(&destination.port) {
             return self.deny(flow, &destination, &Denied::Port);
         }
+        self.ledger
+            .allowed(flow, Some(destination.clone()), &words(&destination));
         Action::Broker(ToBroker::Dial {
             flow,
             destination,
@@ -157,6 +192,7 @@ impl Monitor {
     }
 
     fn deny(&mut self, flow: FlowId, destination: &Destination, why: &Denied) -> Action {
+        self.ledger.refused(destination, &why.to_string());
         self.counts
             .block(destination, why.to_string(), Some(words(destination)));
         self.refuse(flow)
@@ -178,7 +214,10 @@ impl Monitor {
             }
             FromBroker::Failed { flow, why } => {
                 let known = self.flows.get(flow).filter(|f| !f.open)?;
-                if let Some(destination) = known.destination.clone() {
+                let destination = known.destination.clone();
+                self.ledger
+                    .ended(*flow, destination.clone(), Ending::Failed(why.to_string()));
+                if let Some(destination) = destination {
                     self.failed(&destination, *why);
                 }
                 Some(self.refuse(*flow))
@@ -189,6 +228,7 @@ impl Monitor {
     fn failed(&mut self, destination: &Destination, why: DialError) {
         match why {
             DialError::Address(address) => {
+                self.ledger.refused(destination, &why.to_string());
                 let words = to_address(address, destination.port);
                 self.counts.block(destination, why.to_string(), words);
             }
@@ -203,6 +243,8 @@ impl Monitor {
         Some(if given {
             Action::Gateway(ToGateway::Inside { flow })
         } else {
+            let why = "the sandbox gave no socket".to_owned();
+            self.ledger.ended(flow, None, Ending::Failed(why));
             self.refuse(flow)
         })
     }

@@ -13,6 +13,7 @@ mod approvals;
 mod caches;
 mod environment;
 mod explain;
+mod flows;
 mod gone;
 mod home;
 mod host;

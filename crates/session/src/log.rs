@@ -35,6 +35,14 @@ impl Log {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn of_client(client: Client) -> Self {
+        Self {
+            client: Some(client),
+            ..Self::default()
+        }
+    }
+
     fn lost(error: &RecorderError) -> Self {
         Self {
             client: None,

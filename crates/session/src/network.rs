@@ -1,6 +1,8 @@
 //! The network of a run, from the supervisor's side: it keeps the sandbox's sockets unread until something
 //! arrives at one, starts gateway and broker then, and asks the monitor about every message of theirs.
 
+use crate::flows::Flows;
+use crate::log::Log;
 use fumehood_monitor::{
     Action, Channel, FlowId, FromBroker, FromGateway, Monitor, Packet, Policy, Report, ToGateway, Wire, pair,
 };
@@ -98,6 +100,7 @@ pub(crate) struct Watch {
     helpers: Option<(Helper, Helper)>,
     /// Flows that wait for a socket of the sandbox, in the order in which those were asked for.
     entering: VecDeque<FlowId>,
+    flows: Flows,
     way: Option<Way>,
     lost: Option<&'static str>,
     over: bool,
@@ -114,6 +117,7 @@ impl Watch {
             },
             helpers: None,
             entering: VecDeque::new(),
+            flows: Flows::default(),
             way: None,
             lost: None,
             over: false,
@@ -182,7 +186,7 @@ impl Watch {
     }
 
     /// Something of [`Watch::watched`] is ready. Gives how many sockets are to be asked of the sandbox.
-    pub(crate) fn ready(&mut self) -> usize {
+    pub(crate) fn ready(&mut self, log: &mut Log) -> usize {
         if self.helpers.is_none() {
             match self.start() {
                 Ok(helpers) => self.helpers = Some(helpers),
@@ -190,7 +194,13 @@ impl Watch {
             }
             return 0;
         }
-        self.hear()
+        let asked = self.hear();
+        self.record(log);
+        asked
+    }
+
+    fn record(&mut self, log: &mut Log) {
+        self.flows.record(self.monitor.told(), log);
     }
 
     fn start(&mut self) -> Result<(Helper, Helper), Errno> {
@@ -302,7 +312,7 @@ impl Watch {
     }
 
     /// The sandbox is gone: connections end, both processes too.
-    pub(crate) fn finish(mut self) -> Report {
+    pub(crate) fn finish(mut self, log: &mut Log) -> Report {
         let until = Instant::now() + ENDING;
         while self.helpers.is_some() && self.monitor.flows() > 0 && Instant::now() < until {
             let pause = Timespec {
@@ -311,11 +321,14 @@ impl Watch {
             };
             let _interrupted = poll(&mut self.watched(), Some(&pause));
             self.hear();
+            self.record(log);
         }
         if self.helpers.is_some() {
             self.hear();
         }
         self.end();
+        self.monitor.close();
+        self.record(log);
         let mut report = self.monitor.report();
         report.lost = self.lost;
         report

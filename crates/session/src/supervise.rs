@@ -179,7 +179,7 @@ pub fn run(mut run: Run) -> Result<Outcome, RunError> {
     let ended = supervise(&run, &signals, &group, &in_force, &mut log, &mut network);
     let network = network.map(|watch| {
         let way = watch.way();
-        (watch.finish(), way)
+        (watch.finish(&mut log), way)
     });
     let struck = group.struck();
     if let (Some(struck), true) = (struck, ended.is_ok()) {
@@ -405,7 +405,8 @@ impl Supervisor<'_> {
     }
 
     fn network(&mut self) {
-        let asked = self.network.as_mut().map_or(0, Watch::ready);
+        let log = &mut *self.log;
+        let asked = self.network.as_mut().map_or(0, |network| network.ready(log));
         (0..asked).for_each(|_| self.sandbox.ask_socket());
     }
 

@@ -97,8 +97,36 @@ pub(super) fn sentence(record: &Record) -> String {
         Kind::SessionEnd => format!("status {}, by {}", get("status"), get("origin")),
         Kind::LimitStruck => format!("the limit of {} was reached", get("limit")),
         Kind::ProgramExec => format!("[{}] {}", get("pid"), get("argv")),
+        Kind::Flow | Kind::FlowEnd => flow(record),
         Kind::WorkspaceStage => format!("{} changes wait in {}", get("changes"), get("workspace")),
         _ => listed(record),
+    }
+}
+
+/// A connection: where, and by which rule, or how it ended.
+fn flow(record: &Record) -> String {
+    let get = |name: &str| text(record, name);
+    let at = match (get("host"), get("port")) {
+        (Some(host), Some(port)) if host.contains(':') => format!("[{host}]:{port}"),
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        _ if get("decision").as_deref() == Some("deny") => "other destinations".to_owned(),
+        _ => "from outside".to_owned(),
+    };
+    let rule = get("rule").unwrap_or_default();
+    match (
+        get("decision").as_deref(),
+        get("error"),
+        get("sent"),
+        get("received"),
+    ) {
+        (Some("deny"), ..) => match get("times").filter(|times| times != "1") {
+            Some(times) => format!("deny {at}: {rule} ({times} times until now)"),
+            None => format!("deny {at}: {rule}"),
+        },
+        (Some(decision), ..) => format!("{decision} {at}: rule {rule}"),
+        (_, Some(why), ..) => format!("no connection to {at}: {why}"),
+        (_, _, Some(sent), Some(received)) => format!("{at}: {sent} bytes out, {received} in"),
+        _ => format!("{at}: cut off, nobody knows how many bytes passed"),
     }
 }
 
@@ -146,6 +174,41 @@ mod tests {
         for (bytes, text) in vectors {
             assert_eq!(super::base64(bytes.as_bytes()), text);
         }
+    }
+
+    #[test]
+    fn a_connection_is_told_with_its_rule_and_its_bytes() {
+        use fumehood_audit::{Kind, Record, Value};
+        let text = |text: &str| Value::Text(text.to_owned());
+        let told = |kind, fields: &[(&str, Value)]| {
+            super::sentence(&Record {
+                sequence: 0,
+                time: 0,
+                cause: None,
+                blind: [0; 16],
+                kind,
+                fields: fields.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect(),
+            })
+        };
+        let (host, port) = (("host", text("a.example")), ("port", Value::Number(443)));
+        let decided = |decision, times| {
+            let fields = [
+                host.clone(),
+                port.clone(),
+                ("decision", text(decision)),
+                ("rule", text("r")),
+                ("times", Value::Number(times)),
+            ];
+            told(Kind::Flow, &fields)
+        };
+        assert_eq!(decided("allow", 1), "allow a.example:443: rule r");
+        assert_eq!(decided("deny", 1), "deny a.example:443: r");
+        assert_eq!(decided("deny", 4), "deny a.example:443: r (4 times until now)");
+        let (sent, received) = (("sent", Value::Number(1)), ("received", Value::Number(2)));
+        let ended = told(Kind::FlowEnd, &[host.clone(), port.clone(), sent, received]);
+        assert_eq!(ended, "a.example:443: 1 bytes out, 2 in");
+        let failed = told(Kind::FlowEnd, &[host, port, ("error", text("gone"))]);
+        assert_eq!(failed, "no connection to a.example:443: gone");
     }
 
     #[test]

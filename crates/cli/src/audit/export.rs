@@ -6,7 +6,7 @@
 
 use super::arguments::ExportArguments;
 use super::{Here, event, find, print};
-use fumehood_audit::{Kind, Question, Record, sessions};
+use fumehood_audit::{Kind, Question, Record, Value, sessions};
 use fumehood_policy::json::Json;
 use std::ops::ControlFlow;
 
@@ -88,17 +88,21 @@ struct Class {
     activity: u64,
 }
 
-const fn class(kind: Kind) -> Class {
-    let (category, class, activity) = match kind {
-        Kind::ProgramExec => (1, 1007, 1),            // Process Activity: Launch
-        Kind::ProgramExit => (1, 1007, 2),            // Process Activity: Terminate
-        Kind::Flow => (4, 4001, 1),                   // Network Activity: Open
-        Kind::Effect | Kind::Hold => (6, 6003, 99),   // API Activity: Other
+fn class(record: &Record) -> Class {
+    let (category, class, activity) = match record.kind {
+        Kind::ProgramExec => (1, 1007, 1), // Process Activity: Launch
+        Kind::ProgramExit => (1, 1007, 2), // Process Activity: Terminate
+        Kind::Flow if is(record, "decision", "deny") => (4, 4001, 5), // Network Activity: Refuse
+        Kind::Flow => (4, 4001, 1),        // Network Activity: Open
+        Kind::FlowEnd if record.fields.contains_key("error") => (4, 4001, 4), // Network Activity: Fail
+        Kind::FlowEnd => (4, 4001, 2),     // Network Activity: Close
+        Kind::Effect | Kind::Hold => (6, 6003, 99), // API Activity: Other
         Kind::Approval | Kind::Grant => (3, 3005, 1), // User Access Management: Assign Privileges
-        Kind::WorkspaceStage | Kind::WorkspaceApply => (1, 1001, 3), // File System Activity: Update
-        Kind::SessionStart => (6, 6002, 3),           // Application Lifecycle: Start
-        Kind::SessionEnd => (6, 6002, 4),             // Application Lifecycle: Stop
-        _ => (6, 6002, 99),                           // Application Lifecycle: Other
+        Kind::WorkspaceStage | Kind::WorkspaceApply | Kind::WorkspaceUndo => (1, 1001, 3), // File System Activity: Update
+        Kind::WorkspaceDiscard => (1, 1001, 4), // File System Activity: Delete
+        Kind::SessionStart => (6, 6002, 3),     // Application Lifecycle: Start
+        Kind::SessionEnd => (6, 6002, 4),       // Application Lifecycle: Stop
+        _ => (6, 6002, 99),                     // Application Lifecycle: Other
     };
     Class {
         category,
@@ -112,7 +116,7 @@ fn ocsf(session: &str, record: &Record) -> String {
         category,
         class,
         activity,
-    } = class(record.kind);
+    } = class(record);
     let denied = is(record, "decision", "deny");
     let mut out = format!(
         "{{\"time\":{},\"category_uid\":{category},\"class_uid\":{class},\"activity_id\":{activity},\"type_uid\":{},\
@@ -142,6 +146,15 @@ fn ocsf(session: &str, record: &Record) -> String {
         out.push_str(&format!(
             ",\"dst_endpoint\":{{\"hostname\":{},\"port\":{port}}}",
             Json::text(host)
+        ));
+    }
+    if let (Kind::FlowEnd, Some(Value::Number(sent)), Some(Value::Number(received))) = (
+        record.kind,
+        record.fields.get("sent"),
+        record.fields.get("received"),
+    ) {
+        out.push_str(&format!(
+            ",\"traffic\":{{\"bytes_out\":{sent},\"bytes_in\":{received}}}"
         ));
     }
     let fields = record.fields.iter();

@@ -89,10 +89,15 @@ fn page(id: &str, records: &[Record], more: usize, good: bool, verdict: &str) ->
     out.push_str(&timeline(records));
     let of =
         |kinds: &[Kind]| -> Vec<&Record> { records.iter().filter(|r| kinds.contains(&r.kind)).collect() };
-    out.push_str(&destinations(&of(&[Kind::Flow])));
+    out.push_str(&destinations(&of(&[Kind::Flow, Kind::FlowEnd])));
     let acted = [Kind::Effect, Kind::Hold, Kind::Approval, Kind::Grant];
     out.push_str(&table("Effects, holds and approvals", &of(&acted)));
-    let changed = [Kind::WorkspaceStage, Kind::WorkspaceApply];
+    let changed = [
+        Kind::WorkspaceStage,
+        Kind::WorkspaceApply,
+        Kind::WorkspaceUndo,
+        Kind::WorkspaceDiscard,
+    ];
     out.push_str(&table("Changes", &of(&changed)));
     out.push_str(&table("Processes", &of(&[Kind::ProgramExec, Kind::ProgramExit])));
     out.push_str(&table("Limits", &of(&[Kind::LimitStruck])));
@@ -135,7 +140,7 @@ fn facts(records: &[Record]) -> String {
 /// Kinds that have a row of the picture, with its colour.
 const LANES: [(&str, &[Kind], &str); 5] = [
     ("programs", &[Kind::ProgramExec], "#3d6fb4"),
-    ("connections", &[Kind::Flow], "#2f7d5b"),
+    ("connections", &[Kind::Flow, Kind::FlowEnd], "#2f7d5b"),
     (
         "effects",
         &[Kind::Effect, Kind::Hold, Kind::Approval, Kind::Grant],
@@ -143,7 +148,12 @@ const LANES: [(&str, &[Kind], &str); 5] = [
     ),
     (
         "changes",
-        &[Kind::WorkspaceStage, Kind::WorkspaceApply],
+        &[
+            Kind::WorkspaceStage,
+            Kind::WorkspaceApply,
+            Kind::WorkspaceUndo,
+            Kind::WorkspaceDiscard,
+        ],
         "#7a4ea3",
     ),
     ("limits", &[Kind::LimitStruck], "#b3261e"),
@@ -236,37 +246,53 @@ fn table(title: &str, records: &[&Record]) -> String {
     out
 }
 
-/// Connections by host: how many, decided how, how many bytes.
+#[derive(Debug, Default)]
+struct Destination {
+    rule: String,
+    count: u64,
+    sent: u64,
+    received: u64,
+}
+
+/// Connections by host: how many, decided how, by which rule, how many bytes.
 fn destinations(flows: &[&Record]) -> String {
-    let mut hosts: BTreeMap<(String, String), (u64, u64, u64)> = BTreeMap::new();
-    let number = |record: &Record, name: &str| {
-        event::text(record, name)
-            .and_then(|n| n.parse().ok())
-            .unwrap_or(0u64)
-    };
+    let mut hosts: BTreeMap<(String, String), Destination> = BTreeMap::new();
     for flow in flows {
         let get = |name: &str| event::text(flow, name).unwrap_or_default();
-        let at = hosts.entry((get("host"), get("decision"))).or_default();
-        *at = (
-            at.0 + 1,
-            at.1.saturating_add(number(flow, "sent")),
-            at.2.saturating_add(number(flow, "received")),
-        );
+        let number = |name: &str| get(name).parse::<u64>().unwrap_or(0);
+        let host = match get("port") {
+            port if port.is_empty() => get("host"),
+            port => format!("{}:{port}", get("host")),
+        };
+        if flow.kind == Kind::FlowEnd {
+            let at = hosts.entry((host, "allow".to_owned())).or_default();
+            at.sent = at.sent.saturating_add(number("sent"));
+            at.received = at.received.saturating_add(number("received"));
+            continue;
+        }
+        let at = hosts.entry((host, get("decision"))).or_default();
+        at.rule = get("rule");
+        // Refusals say how often until then.
+        at.count = number("times").max(at.count + u64::from(!flow.fields.contains_key("times")));
     }
     if hosts.is_empty() {
         return String::new();
     }
     let mut out =
-        "<h2>Destinations</h2>\n<table><tr><th>Host</th><th>Decision</th><th>Connections</th><th>Sent</th>\
-                   <th>Received</th></tr>"
+        "<h2>Destinations</h2>\n<table><tr><th>Host</th><th>Decision</th><th>Rule</th><th>Connections</th>\
+                   <th>Sent</th><th>Received</th></tr>"
             .to_owned();
-    for ((host, decision), (count, sent, received)) in hosts.iter().take(ROWS) {
+    for ((host, decision), at) in hosts.iter().take(ROWS) {
         let class = if decision == "deny" { "deny" } else { "" };
         let _string = write!(
             out,
-            "<tr class=\"{class}\"><td>{}</td><td>{}</td><td>{count}</td><td>{sent}</td><td>{received}</td></tr>",
+            "<tr class=\"{class}\"><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             html(host),
-            html(decision)
+            html(decision),
+            html(&at.rule),
+            at.count,
+            at.sent,
+            at.received
         );
     }
     out.push_str("</table>\n");

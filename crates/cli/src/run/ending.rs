@@ -42,7 +42,8 @@ pub(super) fn end(command: &[OsString], limits: &Limits, outcome: &mut Outcome, 
     });
     super::record::end(&mut outcome.log, code, origin, limit);
     if !events.is_open() && std::io::stderr().is_terminal() {
-        super::record::receipt(&mut outcome.log);
+        let network = outcome.network.as_ref().map(|(report, _)| report);
+        super::record::receipt(&mut outcome.log, network);
     }
     events.write(
         "end",

@@ -6,6 +6,7 @@ use crate::workspace::plural;
 use fumehood_audit::{Clock, Entry, Kind, Session, new_session_id};
 use fumehood_effect::Digest;
 use fumehood_limits::Limit;
+use fumehood_monitor::Report;
 use fumehood_policy::Escaped;
 use fumehood_policy::profile::Profile;
 use fumehood_sandbox::Level;
@@ -109,7 +110,7 @@ fn cover(request: &mut Request, root: PathBuf, what: &str) -> Result<(), String>
 
 /// The card at the end of a run: only for a person, and only where there is more to say than that
 /// programs ran.
-pub(super) fn receipt(log: &mut Log) {
+pub(super) fn receipt(log: &mut Log, network: Option<&Report>) {
     const TOLD: [(Kind, &str); 6] = [
         (Kind::ProgramExec, "program"),
         (Kind::Flow, "connection"),
@@ -133,12 +134,42 @@ pub(super) fn receipt(log: &mut Log) {
         "receipt of {id}: {}",
         counted.collect::<Vec<_>>().join(", ")
     ));
+    if let Some(report) = network {
+        hosts(report);
+    }
     let mut head = summary.note.lines().skip(1);
     let (size, root) = (head.next().unwrap_or_default(), head.next().unwrap_or_default());
     say::line(&format!(
         "  {size} records, signed head {}; `fumehood audit show {id}` tells them, `verify` checks them",
         root.get(..16).unwrap_or(root)
     ));
+}
+
+/// How many hosts the receipt names.
+const HOSTS: usize = 8;
+
+/// The hosts that were reached, with their bytes, and how many were refused.
+fn hosts(report: &Report) {
+    let reached = report
+        .tunnels
+        .iter()
+        .take(HOSTS)
+        .map(|t| format!("{} ({} bytes out, {} in)", t.destination, t.sent, t.received));
+    let mut parts: Vec<String> = reached.collect();
+    let more = report.tunnels.len().saturating_sub(HOSTS);
+    if more > 0 {
+        parts.push(format!("{more} more"));
+    }
+    let refused = report.blocked.iter().filter(|b| !b.failed).count() as u64 + report.more;
+    if refused > 0 {
+        parts.push(format!(
+            "{} refused",
+            plural(usize::try_from(refused).unwrap_or(usize::MAX), "destination")
+        ));
+    }
+    if !parts.is_empty() {
+        say::line(&format!("  hosts: {}", parts.join(", ")));
+    }
 }
 
 /// Records the end, and says so if the run was not recorded.

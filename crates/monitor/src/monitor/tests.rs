@@ -159,6 +159,55 @@ fn counts_and_flows_are_bounded() {
     assert!(report.more > 5000);
 }
 
+/// Each flow is told when it is decided and when it is over, with the rule; one refused after the name was
+/// looked up is told as refused too.
+#[test]
+fn each_flow_is_told_with_its_rule() {
+    let mut monitor = monitor(&["*.example.com"], &[]);
+    let (far, near, evil) = ("a.example.com:443", "b.example.com:443", "evil.example:443");
+    monitor.from_gateway(open(1, far));
+    monitor.from_broker(&connected(1));
+    let closed = From::Closed {
+        flow: 1,
+        sent: 3,
+        received: 5,
+    };
+    monitor.from_gateway(closed);
+    monitor.from_gateway(open(2, evil));
+    monitor.from_gateway(open(3, near));
+    let why = DialError::Address("10.1.2.3".parse().unwrap());
+    monitor.from_broker(&FromBroker::Failed { flow: 3, why });
+    monitor.from_gateway(open(4, far));
+    monitor.close();
+    let allowed = |flow, at: &str| Told::Allowed {
+        flow,
+        destination: Some(to(at)),
+        rule: "*.example.com".to_owned(),
+    };
+    let ended = |flow, at: &str, how| Told::Ended {
+        flow,
+        destination: Some(to(at)),
+        how,
+    };
+    let refused = |at: &str, rule: &str| Told::Refused {
+        destination: Some(to(at)),
+        rule: rule.to_owned(),
+        times: 1,
+    };
+    let expected = [
+        allowed(1, far),
+        ended(1, far, Ending::Closed { sent: 3, received: 5 }),
+        refused(evil, "no rule allows this host"),
+        allowed(3, near),
+        ended(3, near, Ending::Failed(why.to_string())),
+        refused(near, &why.to_string()),
+        allowed(4, far),
+        ended(4, far, Ending::Cut),
+    ];
+    assert_eq!(monitor.told(), expected);
+    assert_eq!(monitor.told(), []);
+}
+
 proptest! {
     /// Whatever a gateway that was taken over sends: nothing is released but what a rule names.
     #[test]

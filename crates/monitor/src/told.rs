@@ -1,0 +1,189 @@
+//! What is decided about each flow and how it ended, for the log. A program that tries the same refused destination
+//! again and again is told of ever more rarely, so that it cannot fill a disk; what passes is told each time.
+
+use crate::message::FlowId;
+use fumehood_destination::Destination;
+use std::collections::HashMap;
+
+/// How many refused destinations are told apart; attempts to reach others are counted together.
+const MAX_REFUSED: usize = 4096;
+
+/// Something that belongs into the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// A flow may begin.
+    Allowed {
+        /// The flow, whose end follows.
+        flow: FlowId,
+        /// Where; none where it comes from outside to a published port.
+        destination: Option<Destination>,
+        /// The rule that allows it, as it was written.
+        rule: String,
+    },
+    /// A flow was refused.
+    Refused {
+        /// Where it wanted to go; none where too many were refused to tell them apart.
+        destination: Option<Destination>,
+        /// Why, or which rule came nearest.
+        rule: String,
+        /// How often until now, this time included. Told at 1, 2, 4, 8 … and at the end.
+        times: u64,
+    },
+    /// A flow that was allowed is over.
+    Ended {
+        /// The flow.
+        flow: FlowId,
+        /// Where; as when it began.
+        destination: Option<Destination>,
+        /// How.
+        how: Ending,
+    },
+}
+
+/// How a flow that was allowed ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Its connection was made, and closed.
+    Closed {
+        /// Bytes that left.
+        sent: u64,
+        /// Bytes that came back.
+        received: u64,
+    },
+    /// There was no connection.
+    Failed(String),
+    /// The sandbox ended first: how many bytes passed nobody knows.
+    Cut,
+}
+
+/// What waits to be told.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    waiting: Vec<Told>,
+    refused: HashMap<(Destination, String), u64>,
+    others: u64,
+}
+
+impl Ledger {
+    pub(crate) fn allowed(&mut self, flow: FlowId, destination: Option<Destination>, rule: &str) {
+        let rule = rule.to_owned();
+        self.waiting.push(Told::Allowed {
+            flow,
+            destination,
+            rule,
+        });
+    }
+
+    pub(crate) fn ended(&mut self, flow: FlowId, destination: Option<Destination>, how: Ending) {
+        self.waiting.push(Told::Ended {
+            flow,
+            destination,
+            how,
+        });
+    }
+
+    pub(crate) fn refused(&mut self, destination: &Destination, why: &str) {
+        let key = (destination.clone(), why.to_owned());
+        let known = self.refused.len() < MAX_REFUSED || self.refused.contains_key(&key);
+        if !known {
+            self.others += 1;
+            self.waiting
+                .extend(rarely(self.others).then(|| others(self.others)));
+            return;
+        }
+        let times = self.refused.entry(key).or_default();
+        *times += 1;
+        let told = rarely(*times).then(|| refused(destination, why, *times));
+        self.waiting.extend(told);
+    }
+
+    /// What was not told yet.
+    pub(crate) fn take(&mut self) -> Vec<Told> {
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Nothing follows: attempts that were not told yet are.
+    pub(crate) fn close(&mut self) {
+        let mut left: Vec<_> = self
+            .refused
+            .drain()
+            .filter(|(_, times)| !rarely(*times))
+            .collect();
+        left.sort();
+        let left = left.iter().map(|((to, why), times)| refused(to, why, *times));
+        self.waiting.extend(left);
+        if self.others > 0 && !rarely(self.others) {
+            self.waiting.push(others(self.others));
+        }
+    }
+}
+
+const fn rarely(times: u64) -> bool {
+    times.is_power_of_two()
+}
+
+fn refused(destination: &Destination, why: &str, times: u64) -> Told {
+    Told::Refused {
+        destination: Some(destination.clone()),
+        rule: why.to_owned(),
+        times,
+    }
+}
+
+fn others(times: u64) -> Told {
+    Told::Refused {
+        destination: None,
+        rule: format!("more than {MAX_REFUSED} destinations were refused; these are counted together"),
+        times,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to(text: &str) -> Destination {
+        Destination::authority(text.as_bytes(), None).unwrap()
+    }
+
+    fn times(told: &[Told]) -> Vec<u64> {
+        let times = |told: &Told| match told {
+            Told::Refused { times, .. } => Some(*times),
+            _ => None,
+        };
+        told.iter().filter_map(times).collect()
+    }
+
+    /// A flood costs the log no more than the logarithm of its length, and is counted to the end.
+    #[test]
+    fn a_flood_is_told_rarely_and_to_its_end() {
+        let mut ledger = Ledger::default();
+        (0..1000).for_each(|_| ledger.refused(&to("evil.example:443"), "no"));
+        assert_eq!(times(&ledger.take()), [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]);
+        ledger.close();
+        assert_eq!(times(&ledger.take()), [1000]);
+    }
+
+    #[test]
+    fn of_too_many_destinations_the_number_is_told() {
+        let mut ledger = Ledger::default();
+        for n in 0..MAX_REFUSED + 5 {
+            ledger.refused(&to(&format!("n{n}.example:443")), "no");
+        }
+        let told = ledger.take();
+        assert_eq!(told.len(), MAX_REFUSED + 3, "1, 2 and 4 of the others");
+        ledger.close();
+        let last = ledger.take();
+        assert!(
+            matches!(
+                last.as_slice(),
+                [Told::Refused {
+                    destination: None,
+                    times: 5,
+                    ..
+                }]
+            ),
+            "{last:?}"
+        );
+    }
+}

@@ -1,0 +1,100 @@
+//! The network's connections in the log: each when it is decided, with the rule, and when it is over, with its bytes.
+
+use crate::log::Log;
+use fumehood_audit::{Entry, Kind, Ticket};
+use fumehood_monitor::{Ending, FlowId, Told};
+use std::collections::HashMap;
+
+/// Connections whose end is still to be recorded.
+#[derive(Debug, Default)]
+pub(crate) struct Flows {
+    open: HashMap<FlowId, Ticket>,
+}
+
+impl Flows {
+    /// Records what the monitor told.
+    pub(crate) fn record(&mut self, told: Vec<Told>, log: &mut Log) {
+        for told in told {
+            let entry = entry(&told);
+            match told {
+                Told::Allowed { flow, .. } => {
+                    let ticket = log.record(entry);
+                    self.open.extend(ticket.map(|ticket| (flow, ticket)));
+                }
+                Told::Refused { .. } => drop(log.record(entry)),
+                Told::Ended { flow, .. } => {
+                    let entry = match self.open.remove(&flow) {
+                        Some(begun) => entry.caused_by(begun),
+                        None => entry,
+                    };
+                    log.record(entry);
+                }
+            }
+        }
+    }
+}
+
+fn entry(told: &Told) -> Entry {
+    let (entry, destination) = match told {
+        Told::Allowed {
+            destination, rule, ..
+        } => {
+            let entry = Entry::new(Kind::Flow)
+                .text("decision", "allow")
+                .text("rule", rule);
+            (entry, destination)
+        }
+        Told::Refused {
+            destination,
+            rule,
+            times,
+        } => {
+            let entry = Entry::new(Kind::Flow).text("decision", "deny").text("rule", rule);
+            (entry.number("times", *times), destination)
+        }
+        Told::Ended { destination, how, .. } => (ended(how), destination),
+    };
+    match destination {
+        Some(to) => entry.text("host", &to.host).number("port", to.port.get().into()),
+        None => entry,
+    }
+}
+
+fn ended(how: &Ending) -> Entry {
+    let entry = Entry::new(Kind::FlowEnd);
+    match how {
+        Ending::Closed { sent, received } => entry.number("sent", *sent).number("received", *received),
+        Ending::Failed(why) => entry.text("error", why),
+        Ending::Cut => entry.flag("cut", true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fumehood_audit::Client;
+
+    /// The end of a connection names its beginning, and nothing is kept of one that is over.
+    #[test]
+    fn an_end_names_its_beginning() {
+        let (client, _writer) = Client::pair().unwrap();
+        let mut log = Log::of_client(client);
+        let mut flows = Flows::default();
+        let rule = "example.com".to_owned();
+        let begun = Told::Allowed {
+            flow: 7,
+            destination: None,
+            rule,
+        };
+        flows.record(vec![begun], &mut log);
+        assert_eq!(flows.open.len(), 1);
+        let (flow, how) = (7, Ending::Cut);
+        let over = Told::Ended {
+            flow,
+            destination: None,
+            how,
+        };
+        flows.record(vec![over], &mut log);
+        assert!(flows.open.is_empty() && log.failure().is_none());
+    }
+}
