@@ -8,6 +8,7 @@ HOW is one of
             which is made, but has no capability in it
   writes    no file of the process filesystem can be opened for writing (Landlock; EACCES): the same
             host where the writing of the id mapping is what fails, as bwrap reports it
+  landlock  no ruleset of Landlock can be made: a kernel without it, or one where it is switched off
   container clone3 answers ENOSYS, unshare and a clone with a namespace EPERM: Docker's seccomp profile
 
 The restriction is inherited, cannot be taken back, and holds for the command's children.
@@ -97,6 +98,8 @@ if how == "mounts":
     filter_calls(*(refuse(n, EPERM) for n in numbers))
 elif how == "writes":
     refuse_writes_below_proc()
+elif how == "landlock":
+    filter_calls(refuse(LANDLOCK_CREATE, ENOSYS))
 elif how == "container":
     filter_calls(
         refuse(CLONE3, ENOSYS),

@@ -11,10 +11,11 @@ mux() {
 # The server's own words and folder say nothing of this run: see survivors.
 (cd / && mux new-session -d -s base 'exec sleep 100000')
 
-# screen NAME COLUMNS ROWS SCRIPT: bash runs the script in the current folder, and stays when it ends.
+# screen NAME COLUMNS ROWS SCRIPT: bash runs the script in the current folder. The window stays when it ends,
+# also under a Ctrl-C that comes late.
 screen() {
     close "$1"
-    mux new-session -d -s "$1" -x "$2" -y "$3" "bash --norc --noprofile -c $(printf %q "$4"); echo; echo ended; exec sleep 1000"
+    mux new-session -d -s "$1" -x "$2" -y "$3" "trap : INT; bash --norc --noprofile -c $(printf %q "$4"); trap '' INT; echo; echo ended; exec sleep 1000"
     mux set-option -t "$1" status off
     mux set-option -t "$1" window-size manual
     mux resize-window -t "$1" -x "$2" -y "$3"

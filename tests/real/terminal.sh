@@ -19,25 +19,41 @@ looks_the_same() {
     awaits within "$text"
     alike
     for key in "$@"; do
-        keys outside "$key"
-        keys within "$key"
-        await 5 agree || alike
+        press "$key"
+        alike
     done
     close outside
     close within
 }
 
-# Drawing takes a moment: the screens must come to agree, colours and attributes included.
+# Every key here changes the screen or moves the cursor. The next one comes when both programs have
+# answered this one: two screens that still agree on what was there before have answered nothing.
+press() {
+    local one
+    local -A before
+    for one in outside within; do before[$one]=$(picture $one); done
+    for one in outside within; do keys $one "$1"; done
+    for one in outside within; do
+        await 20 changed $one "${before[$one]}" || { echo "$1 changes nothing $one" && return 1; }
+    done
+}
+
+changed() { [[ $(picture "$1") != "$2" ]]; }
+
+# Drawing takes a moment: the screens must come to agree, colours, attributes and cursor included.
 agree() {
-    [[ $(colours outside) == "$(colours within)" ]]
+    [[ $(picture outside) == "$(picture within)" ]]
 }
 
 alike() {
-    await 5 agree && return
-    diff <(colours outside) <(colours within)
+    await 20 agree && return
+    diff <(picture outside) <(picture within)
 }
 
-colours() { mux capture-pane -p -e -t "$1" | head -n 23 | python3 "$(dirname "$0")/cells.py"; }
+picture() {
+    mux capture-pane -p -e -t "$1" | head -n 23 | python3 "$(dirname "$0")/cells.py"
+    echo "cursor at $(fact "$1" cursor_x) $(fact "$1" cursor_y)"
+}
 
 files_for_screens() {
     project "$1"
@@ -158,28 +174,27 @@ job_control() {
     terminal_is_clean one
     keys one 'echo in be''tween' Enter
     awaits one 'in between'
-    keys one fg Enter
+    # The shell itself says how it ended: what is typed while the run still has the terminal goes to the run.
+    keys one 'fg; echo status=$?' Enter
     awaits one 'line 20 of'
     keys one ':q' Enter
-    await 5 on_normal_screen one
-    keys one 'echo status=$?' Enter
     awaits one 'status=0'
     terminal_is_clean one
     close one
 }
 
-on_normal_screen() { [[ $(fact "$1" alternate_on) == 0 ]]; }
-
 jobs_of_a_shell_inside() {
     project shell-inside
     screen one 80 24 "$run bash --norc --noprofile -i"
     awaits one 'bash-'
-    keys one 'sleep 1000' Enter
-    sleep 0.5
+    local napping
+    napping="sleep 1000.$$"
+    keys one "$napping" Enter
+    await 10 is_in_state "$napping" S
     keys one C-z
     awaits one Stopped
     keys one 'fg' Enter
-    sleep 0.5
+    await 10 is_in_state "$napping" S
     keys one C-c
     keys one 'echo still $((40 + 2))' Enter
     awaits one 'still 42'
@@ -187,6 +202,15 @@ jobs_of_a_shell_inside() {
     keys one 'exit' Enter
     awaits one ended
     close one
+}
+
+# is_in_state COMMAND STATE: of the processes with exactly these words.
+is_in_state() {
+    local pid
+    for pid in $(pgrep -fx "$1"); do
+        [[ $(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null) == "$2 "* ]] && return
+    done
+    return 1
 }
 
 ten_million_bytes() {

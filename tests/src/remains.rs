@@ -46,28 +46,50 @@ fn search(folder: &Path, part: &str, deeper: usize, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Asks again until there is nothing left, for a second at most; what then still is.
+/// Longer waits nobody: what has not ended by then will not. A disk under load keeps the log's last
+/// write waiting for seconds, which is no fault.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Asks again until there is nothing left; what still is when patience ends.
 pub fn settle<T>(mut left: impl FnMut() -> Vec<T>) -> Vec<T> {
     let begun = Instant::now();
     loop {
         let now = left();
-        if now.is_empty() || begun.elapsed() > Duration::from_secs(1) {
+        if now.is_empty() || begun.elapsed() > PATIENCE {
             return now;
         }
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
+/// Waits until it is so.
+pub fn await_that(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The children of a process: the name each has in `ps`, and its pid.
+#[must_use]
+pub fn children(pid: u32) -> Vec<(String, i32)> {
+    let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    list.split_whitespace()
+        .filter_map(|child| {
+            let name = fs::read_to_string(format!("/proc/{child}/comm")).ok()?;
+            Some((name.trim().to_owned(), child.parse().ok()?))
+        })
+        .collect()
+}
+
 /// A child, or a child's child, of a process, by the name it has in `ps`.
 #[must_use]
 pub fn descendant(pid: u32, name: &str) -> Option<i32> {
-    let children = format!("/proc/{pid}/task/{pid}/children");
-    let children = std::fs::read_to_string(children).unwrap_or_default();
-    children.split_whitespace().find_map(|child| {
-        let comm = std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
-        if comm.trim() == name {
-            return child.parse().ok();
+    children(pid).into_iter().find_map(|(comm, child)| {
+        if comm == name {
+            return Some(child);
         }
-        descendant(child.parse().ok()?, name)
+        descendant(u32::try_from(child).ok()?, name)
     })
 }

@@ -247,8 +247,9 @@ impl Running {
     pub fn wait(mut self) -> Output {
         drop(self.input.take());
         let status = self.wait_for_end();
-        // Whoever holds a stream open after the supervisor has ended is a survivor.
-        let patience = Duration::from_secs(3);
+        // Whoever holds a stream open after the supervisor has ended is a survivor; what is being ended
+        // has the time that a machine under load takes for it.
+        let patience = Duration::from_secs(20);
         let stdout = self
             .stdout
             .recv_timeout(patience)

@@ -320,6 +320,31 @@ fn root_of_a_user_namespace() {
     }
 }
 
+/// F16: root in a container, whose files lie on an overlay: the kernel maps no owners there, and the run stops
+/// with that reason, in both ways to write. Users' owners are never mapped.
+#[test]
+fn a_project_whose_owners_cannot_be_mapped() {
+    if !is_root() {
+        return;
+    }
+    let world = World::new();
+    let place = world.own("runtime").join("container");
+    let script = format!(
+        "cd {0}; mkdir lower upper work merged; mount -t overlay o -o lowerdir=lower,upperdir=upper,workdir=work merged
+         cd merged; exec \"$@\"",
+        place.display()
+    );
+    for flag in ["--apply=never", "--live"] {
+        fs::create_dir(&place).unwrap();
+        let words = ["unshare", "-m", "sh", "-ec", &script, "sh"];
+        let out = world.sandbox().under(words).flags([flag]).run(&["touch", "made"]);
+        let made = place.join("upper/made").exists();
+        fs::remove_dir_all(&place).unwrap();
+        out.refused(125, &["map the owners", "ordinary user"]);
+        assert!(!made, "{flag}");
+    }
+}
+
 /// A container's filter that refuses new namespaces: fumehood's own, without `--nested`, is one.
 #[test]
 fn namespaces_refused_by_a_filter() {
@@ -344,3 +369,37 @@ fn namespaces_refused_by_a_filter() {
     assert_eq!(out.errors().lines().count(), 1, "{}", out.errors());
     assert!(!world.project().join("made").exists());
 }
+
+/// A kernel without Landlock: everything else stands, the run says that it is a wall short, also where nobody
+/// sits at a terminal, and it is recorded; the level that is made of it is refused.
+#[test]
+fn a_kernel_without_landlock_is_told() {
+    let world = World::new();
+    let words = ["/usr/bin/python3", "-c", RESTRICTED, "landlock"];
+    let probe = probe();
+    let shown = ["--ro", probe.to_str().unwrap()];
+    let without = world.sandbox().under(words).flags(shown);
+    let out = without.run(&[probe.to_str().unwrap(), "landlock_version"]);
+    assert_eq!(out.ended(0), "ok 0", "there is one");
+    assert_eq!(out.said().len(), 1, "{out:?}");
+    out.said_last(&["weaker", "no Landlock"]);
+    let program = fumehood_tests::fumehood();
+    let asked = [
+        program.to_str().unwrap(),
+        "audit",
+        "query",
+        "--kind",
+        "session.start",
+        "--json",
+    ];
+    let recorded = world.sandbox().start_words(&asked).wait().ended(0);
+    assert!(recorded.contains("\"landlock\":0"), "{recorded}");
+    let by_name = world.sandbox().under(words).flags(["--isolation", "landlock"]);
+    by_name.run(&["touch", "made"]).refused(125, &["andlock"]); // root may not at all
+    assert!(!world.project().join("made").exists());
+    // With it nothing is said.
+    assert!(world.sandbox().run(&["true"]).said().is_empty());
+}
+
+/// Hosts that have less; see there.
+const RESTRICTED: &str = include_str!("../../packaging/test/restricted.py");

@@ -1,5 +1,5 @@
-//! `tests/README.md` says which test covers which case: every test it names exists, and every number
-//! of the catalogue is there.
+//! `tests/README.md` says which test covers which case: every number of the catalogue is there. That every
+//! test it names exists is for `tests/steps/05-documents.sh`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
@@ -53,34 +53,6 @@ fn every_case_is_listed_once() {
         let mut found: Vec<u32> = rows(heading).into_iter().flat_map(numbers).collect();
         found.sort_unstable();
         assert_eq!(found, (1..=last).collect::<Vec<_>>(), "{heading}");
-    }
-}
-
-#[test]
-fn every_test_named_exists() {
-    for row in ["### Escapes\n", "### Codex\n", "### sandbox-runtime\n"]
-        .into_iter()
-        .flat_map(rows)
-    {
-        let named = row
-            .split('`')
-            .skip(1)
-            .step_by(2)
-            .filter(|w| w.contains("::") || w.starts_with("e1") || w.starts_with("codex"));
-        for name in named {
-            let function = name.rsplit("::").next().unwrap();
-            // `…` stands for the rest of a name, `*` for all of a file.
-            let start = function.trim_end_matches(['…', '*']);
-            let whole = if start == function {
-                format!("fn {function}()")
-            } else {
-                format!("fn {start}")
-            };
-            assert!(
-                SOURCES.iter().any(|s| s.contains(&whole)),
-                "{name} is named in {row:?} and does not exist"
-            );
-        }
     }
 }
 

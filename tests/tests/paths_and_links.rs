@@ -668,3 +668,53 @@ fn fifo_outside() {
         "a read-only grant let a fifo be written: {through}"
     );
 }
+
+/// What there is at all: a root, a `/dev` and a home of the sandbox's own, and nothing else of the host's than
+/// the system's folders and the project. Nothing at the top can be written.
+#[test]
+fn what_there_is_is_listed() {
+    let world = World::new();
+    let out = world.sh(
+        "ls -A / | tr '\\n' ' '; echo; ls -A /dev | tr '\\n' ' '; echo; ls -A ~ | tr '\\n' ' '; echo
+        touch /x 2>&1; mkdir /usr/x /etc/x /dev/pts/x 2>&1; ls -A /run | tr '\\n' ' '",
+    );
+    let text = out.text();
+    let lines: Vec<&str> = text.lines().collect();
+    let top = [
+        ".fumehood",
+        "bin",
+        "dev",
+        "etc",
+        "home",
+        "lib",
+        "lib32",
+        "lib64",
+        "libx32",
+        "opt",
+        "proc",
+        "root",
+        "run",
+        "sbin",
+        "tmp",
+        "usr",
+        "var",
+    ];
+    let strange = |name: &&str| !top.contains(name);
+    assert_eq!(
+        lines[0].split(' ').find(|n| !n.is_empty() && strange(n)),
+        None,
+        "{text}"
+    );
+    assert_eq!(
+        lines[1].trim(),
+        "fd full null ptmx pts random shm stderr stdin stdout tty urandom zero"
+    );
+    // The way to the project, which lies below the home here.
+    assert_eq!(lines[2].trim(), "work", "{text}");
+    assert_eq!(text.matches("Read-only file system").count(), 3, "{text}");
+    assert_eq!(
+        text.matches("cannot create directory ‘/dev/pts/x’").count(),
+        1,
+        "{text}"
+    );
+}

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use fumehood_tests::{OuterTerminal, Output, World, fumehood, host_program};
+use fumehood_tests::{OuterTerminal, Output, World, await_that, fumehood, host_program};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -101,6 +101,49 @@ fn a_hidden_file_is_absent_and_cannot_be_applied_over() {
     assert_eq!(
         fs::read_to_string(world.project().join(".env")).unwrap(),
         "secret\n"
+    );
+}
+
+/// F12: what is hidden is held by a layer over the project, so an editor's save on the host (a rename over it)
+/// uncovers nothing, by name or by pattern, also in a folder that is replaced whole.
+#[test]
+fn a_hidden_file_stays_hidden_when_the_host_replaces_it() {
+    let world = World::with_repository();
+    let project = world.project();
+    fs::create_dir_all(project.join("deep/er")).unwrap();
+    for name in [".env", "deep/er/own.key"] {
+        fs::write(project.join(name), "first secret\n").unwrap();
+    }
+    let signals = world.own("runtime").join("signals");
+    fs::create_dir(&signals).unwrap();
+    let script = format!(
+        "cat .env deep/er/own.key 2>&1; echo x > {0}/ready; until [ -e {0}/go ]; do sleep 0.02; done
+         cat .env deep/er/own.key 2>&1; ls -A . deep/er",
+        signals.display()
+    );
+    let flags = [
+        "--hide",
+        ".env",
+        "--hide",
+        "**/*.key",
+        "--rw",
+        signals.to_str().unwrap(),
+    ];
+    let mut running = world.sandbox().flags(flags).start(&["sh", "-c", &script]);
+    running.await_file(&signals.join("ready"));
+    for name in [".env", "deep/er/own.key"] {
+        let path = project.join(name);
+        fs::write(path.with_extension("new"), "second secret\n").unwrap();
+        fs::rename(path.with_extension("new"), path).unwrap();
+    }
+    fs::write(signals.join("go"), "").unwrap();
+    let seen = running.wait().ended(0);
+    fs::remove_dir_all(&signals).unwrap();
+    assert_eq!(seen.matches("No such file").count(), 4, "{seen}");
+    assert!(!seen.contains("secret"), "{seen}");
+    assert!(
+        !seen.lines().any(|line| line == ".env" || line == "own.key"),
+        "{seen}"
     );
 }
 
@@ -369,14 +412,6 @@ fn operations(seed: u64) -> String {
     }
     script.push_str("} 2>/dev/null; true\n");
     script
-}
-
-fn await_that(what: &str, is_so: impl Fn() -> bool) {
-    let begun = std::time::Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed().as_secs() < 15, "{what}");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
 }
 
 /// `--apply turn`: what has no finding lands while the program runs, commits too; what the user takes back

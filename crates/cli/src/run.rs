@@ -102,6 +102,9 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
         .iter()
         .for_each(|path| say::line(&format!("not held: {path}")));
     notes.iter().for_each(|note| say::line(note));
+    second_wall(&host, request.level)
+        .iter()
+        .for_each(|note| say::line(note));
     begin(arguments, &request, &profile, &mut events);
     let ceilings = ceilings(request.level);
     let (kept, turns) = match kept {
@@ -126,6 +129,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
             &places,
             policy,
             kept.as_ref().map(|k| k.session.id()),
+            host.landlock,
         )?),
         asking: Some(Asking {
             folder: crate::holds::folder(&places.state()),
@@ -153,6 +157,22 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
             ));
         });
     Ok(ending::end(&request.command, &limits, &mut outcome, &mut events))
+}
+
+/// What is said where the kernel lacks the second wall: nobody learns it otherwise who does not ask `doctor`.
+fn second_wall(host: &Host, level: Level) -> Option<&'static str> {
+    match host.landlock {
+        _ if level == Level::Landlock => None, // it is the first there, and cannot be missing
+        0 => Some(
+            "weaker: this kernel has no Landlock, or it is switched off (boot option lsm=): one wall fewer, and \
+             fumehood's own helpers are held by their lists of system calls alone",
+        ),
+        1 => Some(
+            "weaker: this kernel's Landlock cannot hold files without forbidding every rename between folders: one \
+             wall fewer (Linux 5.19 has the next version)",
+        ),
+        _ => None,
+    }
 }
 
 /// How holds of this run behave. At level landlock the desk's socket is kept away by seccomp alone, so what is

@@ -26,6 +26,7 @@ pub(super) fn session(
     places: &Places,
     policy: Digest,
     workspace: Option<&str>,
+    landlock: u32,
 ) -> Result<Session, String> {
     let presets: Vec<&str> = profile.presets.iter().map(|p| p.entry.name).collect();
     let command = joined(&request.command);
@@ -40,6 +41,7 @@ pub(super) fn session(
         .bytes("project", request.project.path().as_os_str().as_bytes())
         .text("isolation", level)
         .flag("nested", request.nested)
+        .number("landlock", landlock.into())
         .text("presets", presets.join(" "))
         .text("apply", profile.apply)
         .digest("policy", policy)
