@@ -284,7 +284,7 @@ fn of_tools(config: &Config, out: &mut Vec<Ask>) {
         } else {
             format!(", reaching {}", hosts.join(", "))
         };
-        let words: Vec<String> = tool.argv.iter().map(ToString::to_string).collect();
+        let words: Vec<String> = tool.argv.iter().map(|a| a.value.to_string()).collect();
         push(
             out,
             "tool",

@@ -80,8 +80,8 @@ fn the_documented_examples_are_understood() {
 
     let tool = good(Layer::Project, include_str!("config/tool.toml"));
     let argv = &tool.tools[0].1.argv;
-    assert_eq!(argv[0], Argument::Literal("cargo".into()));
-    assert_eq!(argv[5].to_string(), "{filter}");
+    assert_eq!(argv[0].value, Argument::Literal("cargo".into()));
+    assert_eq!(argv[5].value.to_string(), "{filter}");
 
     good(Layer::User, include_str!("config/every-key.toml"));
 }
@@ -183,7 +183,7 @@ params = { n = { type = "Int", min = 3, max = 1 }, unused = { type = "Ident" } }
     fumehood.toml:26:1: error: parameter `n` is never used; put it into `argv` or remove it
     fumehood.toml:26:1: error: parameter `unused` is never used; put it into `argv` or remove it
     fumehood.toml:26:1: error: the program itself cannot be a parameter; write its name
-    fumehood.toml:28:16: error: an argument is a fixed text or one `{parameter}`, not both; split it in two
+    fumehood.toml:28:16: error: an argument is a fixed text or one `{parameter}`, not both; split it in two, or write `--option={parameter}` or `./{parameter}`
     fumehood.toml:29:16: error: `min` is above `max`: no number can match; swap them
     "#);
 }
@@ -311,4 +311,37 @@ fn every_key_has_a_row_in_the_readme() {
             );
         }
     }
+}
+
+#[test]
+fn a_tool_places_values_where_they_stay_values() {
+    let tool = |lines: &str| said(&format!("version = 1\n[tool.t]\ndescription = \"d\"\n{lines}\n"));
+    assert_eq!(
+        tool(
+            "params = { p = { type = \"PkgName\", optional = true }, f = { type = \"RelPath\", many = 9 }, d = { type = \"RelPath\", default = \"src\" } }\n\
+             argv = [\"cargo\", [\"--package={p}\", \"-q\"], \"./{d}\", \"{f}\"]\ncwd = \"a/b\"\nenv = { set = { RUST_BACKTRACE = \"1\" } }\noutput = { budget = \"8K\", parser = \"go-test\" }"
+        ),
+        ""
+    );
+    insta::assert_snapshot!(tool(
+        "params = { p = { type = \"Ident\" } }\nargv = [\"sh\", \"-c\", \"echo {p}\", \"-x{p}\", \"--{p}\", \"=--a={p}\", \"{p}{p}\", [\"-q\"], \"p}\"]"
+    ), @r"
+    fumehood.toml:2:1: error: parameter `p` is never used; put it into `argv` or remove it
+    fumehood.toml:5:21: error: an argument is a fixed text or one `{parameter}`, not both; split it in two, or write `--option={parameter}` or `./{parameter}`
+    fumehood.toml:5:33: error: an argument is a fixed text or one `{parameter}`, not both; split it in two, or write `--option={parameter}` or `./{parameter}`
+    fumehood.toml:5:42: error: an argument is a fixed text or one `{parameter}`, not both; split it in two, or write `--option={parameter}` or `./{parameter}`
+    fumehood.toml:5:51: error: an argument is a fixed text or one `{parameter}`, not both; split it in two, or write `--option={parameter}` or `./{parameter}`
+    fumehood.toml:5:63: error: an argument is a fixed text or one `{parameter}`, not both; split it in two, or write `--option={parameter}` or `./{parameter}`
+    fumehood.toml:5:73: error: a group stands or falls with a parameter in it; put a `{parameter}` into it, or leave its brackets out
+    fumehood.toml:5:81: error: a `}` without its `{`; write a fixed text, or one `{parameter}`
+    ");
+    insta::assert_snapshot!(tool(
+        "argv = [\"true\"]\ncwd = \"../x\"\nenv = { set = { LD_PRELOAD = \"x.so\" }, pass = [\"NODE_OPTIONS\"] }\noutput = { budget = \"1M\", parser = \"pytst\" }"
+    ), @r"
+    fumehood.toml:5:7: error: a pattern with `.` or `..` can never match: paths are resolved first; write the path without
+    fumehood.toml:6:7: error: by `LD_PRELOAD` a program is told what else to run; leave it out; write an option into `argv` instead
+    fumehood.toml:6:7: error: by `NODE_OPTIONS` a program is told what else to run; leave it out; write an option into `argv` instead
+    fumehood.toml:7:21: error: a tool gives back 1K to 64K; the rest is kept, and can be paged
+    fumehood.toml:7:36: error: `pytst` is not a parser of output; did you mean `pytest`?
+    ");
 }

@@ -283,6 +283,11 @@ impl<'a> Node<'a> {
         matches!(self.value, DeValue::String(_))
     }
 
+    /// Likewise a list.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.value, DeValue::Array(_))
+    }
+
     fn entry(&self, index: usize, value: &'a Spanned<DeValue<'a>>) -> Node<'a> {
         Node {
             doc: self.doc,

@@ -2,22 +2,26 @@
 //! `config.toml`, the machine's `policy.toml`. [`parse`] is pure: bytes in, a [`Config`] or
 //! all that is wrong with them out. Reading files is [`crate::read`]'s.
 
+mod argument;
 mod cluster;
 mod decode;
 mod governance;
 mod lines;
 mod model;
 mod network;
+mod parameter;
 mod parse;
 mod sandbox;
 mod tool;
 
+pub use argument::Argument;
 pub use cluster::{Kube, KubeVerdicts, Postgres, PostgresVerdicts};
 pub use governance::{Approval, Audit, Deny, Environment, Examples, Grant, OutLimit, Require, Rule, Service};
 pub use model::Config;
 pub use network::{Allow, Method, Network, Secret, UrlPattern};
+pub use parameter::{Parameter, ParameterKind};
 pub use parse::{MAX_BYTES, Parsed, parse};
 pub use sandbox::{EnvSection, Filesystem, Git, History, Limits, Workspace};
-pub use tool::{Argument, Output, Parameter, ParameterKind, Tool, ToolNetwork, ToolWorkspace};
+pub use tool::{Output, Summary, Tool, ToolNetwork, ToolWorkspace, runs_others};
 
 pub(crate) use decode::{Document, Fields, Node};

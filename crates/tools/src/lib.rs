@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod argv;
+pub mod call;
+mod guard;
+mod kind;
+pub mod lint;
+pub mod manifest;
+mod refused;
+pub mod schema;
+
+pub use argv::compile;
+pub use call::Arguments;
+pub use guard::{Guarded, MAX_BYTES, MAX_DEPTH, MAX_VALUES, guard};
+pub use manifest::{Effect, LoadError, Manifest};
+pub use refused::Refused;
