@@ -2,7 +2,8 @@
 //! against outside, alternated within one run, since machines are noisy. docs/benchmarks.md says
 //! how to repeat each figure.
 //!
-//! `fumehood-bench FUMEHOOD [start|scale|inside|many|workspace]…` in a folder that may be written.
+//! `fumehood-bench FUMEHOOD [start|peers|scale|inside|many|workspace]…` in a folder that may be written;
+//! `benches/run` builds it, fetches the peers and starts it.
 
 #![expect(
     clippy::disallowed_methods,
@@ -11,6 +12,7 @@
 
 mod floor;
 mod measure;
+mod peers;
 mod workspace;
 
 use measure::{Case, Table};
@@ -20,7 +22,7 @@ use std::process::Command;
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let Some(fumehood) = arguments.next() else {
-        eprintln!("usage: fumehood-bench FUMEHOOD [start|scale|inside|many|workspace]...");
+        eprintln!("usage: fumehood-bench FUMEHOOD [start|peers|scale|inside|many|workspace]...");
         std::process::exit(2);
     };
     if fumehood == "--floor" {
@@ -33,8 +35,12 @@ fn main() {
     let wanted: Vec<String> = arguments.collect();
     let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|w| w == name);
     let place = Place::new();
+    measure::adopt_orphans();
     if wants("start") {
         start(&fumehood, &place.0);
+    }
+    if wants("peers") {
+        peers::run(&fumehood, &place.0);
     }
     if wants("scale") {
         scale(&fumehood, &place.0);
@@ -69,12 +75,12 @@ impl Drop for Place {
     }
 }
 
-fn fumehood_true(fumehood: &Path, project: &Path) -> Case {
+pub(crate) fn fumehood_true(fumehood: &Path, project: &Path) -> Case {
     Case::new("fumehood run -- true", fumehood, &["run", "--", "true"], project)
 }
 
 /// The comparable bubblewrap: same namespaces, same folders, its own /proc, /dev and /tmp.
-fn bwrap_true(project: &Path) -> Case {
+pub(crate) fn bwrap_true(project: &Path) -> Case {
     let p = project.to_str().unwrap();
     let words = [
         "--unshare-all",

@@ -10,6 +10,7 @@ pub(crate) struct Case {
     program: PathBuf,
     words: Vec<String>,
     directory: PathBuf,
+    environment: Vec<(String, PathBuf)>,
 }
 
 impl Case {
@@ -19,24 +20,48 @@ impl Case {
             program: program.into(),
             words: words.iter().map(|w| (*w).into()).collect(),
             directory: directory.into(),
+            environment: Vec::new(),
         }
     }
 
-    /// One run: wall and processor time of the command and all it waited for.
+    /// The same with a variable of the environment.
+    pub(crate) fn with(mut self, name: &str, value: &Path) -> Case {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// One run: wall time until the command returned, and processor time of it and of all that it started,
+    /// also of what went on after it had returned.
     fn once(&self) -> (Duration, Duration) {
         let cpu = children_cpu();
         let began = Instant::now();
         let status = Command::new(&self.program)
             .args(&self.words)
             .current_dir(&self.directory)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .status()
             .unwrap_or_else(|e| panic!("{}: {e}", self.name));
         let wall = began.elapsed();
+        reap_all();
         assert!(status.success(), "{} failed: {status}", self.name);
         (wall, children_cpu() - cpu)
     }
+}
+
+/// Orphans of what is measured become children of this process, so that their time is counted: bubblewrap's
+/// front process returns before its sandbox has ended.
+pub(crate) fn adopt_orphans() {
+    // SAFETY: integers only.
+    unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) };
+}
+
+/// Waits for every child, own or adopted.
+fn reap_all() {
+    // SAFETY: no status is asked for.
+    while unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) } > 0 {}
 }
 
 fn children_cpu() -> Duration {
