@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 /// Shorter ones stand in ordinary text by chance, and could not be kept out of what comes back.
-pub(crate) const SHORTEST: usize = 8;
+pub(crate) use fumehood_redact::SHORTEST;
 /// A service account's key file has 2.4 KB, a token with many claims up to 8.
 pub(crate) const LONGEST: usize = 16 * 1024;
 

@@ -10,7 +10,7 @@ mod tests;
 use crate::binding::Binding;
 use crate::denied::Denied;
 use crate::placeholder::{Minter, Placeholder};
-use crate::redact::{Finder, Forbidden};
+use crate::redact::{Finder, Forbidden, forbidden};
 use crate::secret::Secret;
 use fumehood_destination::Destination;
 use fumehood_http::{Field, RequestHead};
@@ -128,7 +128,7 @@ impl Vault {
     fn renew(&mut self) {
         self.finder = Finder::new(self.credentials.iter().map(|c| c.placeholder.text().as_bytes()));
         let all = self.credentials.iter().chain(&self.retired);
-        self.forbidden = Arc::new(Forbidden::new(all.map(|c| (&c.secret, &c.placeholder))));
+        self.forbidden = Arc::new(forbidden(all.map(|c| (&c.secret, &c.placeholder))));
     }
 
     /// Says which field of an issuer's answer is a new value of which credential.

@@ -237,7 +237,7 @@ mod tests {
         let secret = Secret::new(KEY.as_bytes().to_vec()).unwrap();
         let shown = Minter::new([1; 32]).placeholder("KEY", &secret);
         (
-            Frames::new(Arc::new(Forbidden::new([(&secret, &shown)]))),
+            Frames::new(Arc::new(crate::redact::forbidden([(&secret, &shown)]))),
             shown.text().to_owned(),
         )
     }

@@ -1,28 +1,31 @@
 //! The forms in which a secret can come back, each beside the same form of its placeholder.
 
-use super::unescape::unescaped;
-use crate::secret::SHORTEST;
+use crate::SHORTEST;
+use crate::unescape::unescaped;
 use base64::Engine;
 use base64::alphabet::{self, Alphabet};
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
+/// Stands where the placeholder cannot be written as the secret was.
+pub(crate) const FILL: u8 = b'*';
+
 /// One form: bytes that must not pass, and as many that pass instead.
-pub(super) struct Form {
-    pub(super) real: Zeroizing<Vec<u8>>,
-    pub(super) shown: Vec<u8>,
+pub(crate) struct Form {
+    pub(crate) real: Zeroizing<Vec<u8>>,
+    pub(crate) shown: Vec<u8>,
 }
 
 impl Form {
     /// A text that is only found.
-    pub(super) fn only(text: &[u8]) -> Form {
+    pub(crate) fn only(text: &[u8]) -> Form {
         form(text.to_vec(), Vec::new())
     }
 }
 
 /// All forms of a secret that are texts of their own. Escapes (percent-encoding, JSON, HTML) are not here:
-/// each character may be escaped or not, so they are undone instead ([`super::unescape`]).
-pub(super) fn forms(real: &[u8], shown: &[u8]) -> Vec<Form> {
+/// each character may be escaped or not, so they are undone instead ([`crate::unescape`]).
+pub(crate) fn forms(real: &[u8], shown: &[u8]) -> Vec<Form> {
     let mut out = vec![form(real.to_vec(), shown.to_vec())];
     for digits in [b"0123456789abcdef", b"0123456789ABCDEF"] {
         out.push(form(hex(real, digits), hex(shown, digits)));
@@ -38,7 +41,7 @@ pub(super) fn forms(real: &[u8], shown: &[u8]) -> Vec<Form> {
     // A secret that looks as if it held escapes reads so where escapes are undone.
     let plain = unescaped(real);
     if plain.len() >= SHORTEST {
-        out.push(form(plain.clone(), vec![super::FILL; plain.len()]));
+        out.push(form(plain.clone(), vec![FILL; plain.len()]));
     }
     out.sort_by(|one, two| one.real.cmp(&two.real));
     out.dedup_by(|one, two| one.real == two.real);

@@ -1,5 +1,4 @@
 use super::*;
-use crate::placeholder::Minter;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
@@ -8,21 +7,19 @@ use proptest::prelude::*;
 const KEY: &str = "sk-ant-api03-t0p+S3cret/Value~with=odd\"chars";
 
 fn forbidden(secrets: &[&str]) -> Arc<Forbidden> {
-    let secrets: Vec<Secret> = secrets
-        .iter()
-        .map(|s| Secret::new(s.as_bytes().to_vec()).unwrap())
-        .collect();
-    let minter = Minter::new([1; 32]);
-    let placeholders: Vec<Placeholder> = (0..)
-        .zip(&secrets)
-        .map(|(n, s): (usize, _)| minter.placeholder(&n.to_string(), s))
-        .collect();
-    Arc::new(Forbidden::new(secrets.iter().zip(&placeholders)))
+    let shown: Vec<String> = secrets.iter().map(|s| placeholder(s)).collect();
+    let pairs = secrets.iter().zip(&shown);
+    Arc::new(Forbidden::new(pairs.map(|(s, p)| (s.as_bytes(), p.as_bytes()))))
 }
 
+/// As long as the secret, with its public beginning.
 fn placeholder(secret: &str) -> String {
-    let secret = Secret::new(secret.as_bytes().to_vec()).unwrap();
-    Minter::new([1; 32]).placeholder("0", &secret).text().to_owned()
+    let begins = if secret.starts_with("sk-ant-api03-") {
+        13
+    } else {
+        0
+    };
+    format!("{}{}", &secret[..begins], "Q".repeat(secret.len() - begins))
 }
 
 fn clean(secret: &str, text: &str) -> String {

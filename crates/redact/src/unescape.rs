@@ -7,12 +7,12 @@ use memchr::memchr3;
 
 /// A text with its escapes undone, and where each of its bytes stood before.
 #[derive(Debug, Default)]
-pub(super) struct Reading {
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Reading {
+    pub(crate) bytes: Vec<u8>,
     /// For each byte where its notation began, and one more: where the last one ended.
-    pub(super) starts: Vec<u32>,
+    pub(crate) starts: Vec<u32>,
     /// How far it goes: an escape that the text cuts off is not read yet.
-    pub(super) read: usize,
+    pub(crate) read: usize,
 }
 
 /// What stands at the beginning of a text.
@@ -26,17 +26,17 @@ enum Token {
 }
 
 /// Whether a text could read otherwise than it is written.
-pub(super) fn has_escapes(text: &[u8]) -> bool {
+pub(crate) fn has_escapes(text: &[u8]) -> bool {
     memchr3(b'%', b'\\', b'&', text).is_some()
 }
 
 /// The whole text, for itself.
-pub(super) fn unescaped(text: &[u8]) -> Vec<u8> {
+pub(crate) fn unescaped(text: &[u8]) -> Vec<u8> {
     read(text, true).bytes
 }
 
 /// Undoes the escapes of a text; `last` says that nothing follows.
-pub(super) fn read(text: &[u8], last: bool) -> Reading {
+pub(crate) fn read(text: &[u8], last: bool) -> Reading {
     let mut out = Reading {
         bytes: Vec::with_capacity(text.len()),
         starts: Vec::with_capacity(text.len() + 1),

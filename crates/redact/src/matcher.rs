@@ -1,7 +1,7 @@
 //! Finds any of many texts in a stream of bytes (Wu and Manber, "A fast algorithm for multi-pattern
 //! searching", 1994): a table says, for the last three bytes of a window, how far the window may move.
 
-use super::encoding::Form;
+use crate::encoding::Form;
 
 /// Bytes that index the table.
 const BLOCK: usize = 3;
@@ -10,7 +10,7 @@ const BITS: u32 = 16;
 const WIDEST: usize = 64;
 
 /// The table of a set of forms.
-pub(super) struct Matcher {
+pub(crate) struct Matcher {
     forms: Vec<Form>,
     /// How far the window may move, by the hash of its last block.
     shift: Box<[u8]>,
@@ -24,7 +24,7 @@ pub(super) struct Matcher {
 
 impl Matcher {
     /// Forms are at least [`BLOCK`] bytes long; those of secrets are.
-    pub(super) fn new(forms: Vec<Form>) -> Matcher {
+    pub(crate) fn new(forms: Vec<Form>) -> Matcher {
         let lengths = || forms.iter().map(|f| f.real.len());
         let window = lengths().min().unwrap_or(WIDEST).clamp(BLOCK, WIDEST);
         let longest = lengths().max().unwrap_or_default();
@@ -52,16 +52,16 @@ impl Matcher {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.forms.is_empty()
     }
 
-    pub(super) fn form(&self, n: u32) -> &Form {
+    pub(crate) fn form(&self, n: u32) -> &Form {
         &self.forms[n as usize]
     }
 
     /// Every place where a form stands: (where it begins, which), in the order of beginnings.
-    pub(super) fn find(&self, text: &[u8], mut found: impl FnMut(usize, u32)) {
+    pub(crate) fn find(&self, text: &[u8], mut found: impl FnMut(usize, u32)) {
         let mut end = self.window;
         while end <= text.len() {
             let hash = hash(&text[end - BLOCK..end]);
@@ -84,7 +84,7 @@ impl Matcher {
     }
 
     /// Where the earliest form could begin that the end of the text cuts off; the text's length if none.
-    pub(super) fn cut(&self, text: &[u8]) -> usize {
+    pub(crate) fn cut(&self, text: &[u8]) -> usize {
         let from = text.len().saturating_sub(self.longest.saturating_sub(1));
         (from..text.len())
             .find(|at| self.could_begin(&text[*at..]))
