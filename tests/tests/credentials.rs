@@ -129,3 +129,35 @@ fn the_store_is_not_reachable_from_inside() {
     assert_eq!(out.ended(0), "");
     assert!(!out.errors().contains(KEY));
 }
+
+/// While requests pass as they are, a run that asks for a secret does not begin: nobody would keep it.
+#[test]
+fn no_run_pretends_to_keep_a_secret() {
+    let world = World::new();
+    secret(&world, &["add", "KEY", "--for", "x.example"], KEY).ended(0);
+    let flags = ["--secret", "KEY", "--allow", "x.example"];
+    world.sandbox().flags(flags).run(&["true"]).refused(
+        125,
+        &[
+            "--secret: secret: KEY could not be put into a request",
+            "leave it out",
+        ],
+    );
+    let config = world.root().join("config/fumehood");
+    fs::create_dir_all(&config).unwrap();
+    fs::write(
+        config.join("config.toml"),
+        "version = 1\n[secret.KEY]\nfrom = \"store:KEY\"\nfor = \"x.example\"\n",
+    )
+    .unwrap();
+    world.sandbox().run(&["true"]).refused(
+        125,
+        &["config.toml:2:9: secret: KEY could not be put into a request"],
+    );
+    let odd = ["--secret", "a b"];
+    world
+        .sandbox()
+        .flags(odd)
+        .run(&["true"])
+        .refused(125, &["--secret: "]);
+}

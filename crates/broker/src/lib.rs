@@ -26,7 +26,7 @@ pub use binding::Binding;
 pub use denied::Denied;
 pub use dial::dial;
 pub use keeper::Keeper;
-pub use opening::{MAX_SECRETS, OpenError, Opened, Wanted, minter, open};
+pub use opening::{MAX_SECRETS, OpenError, Opened, Told, Wanted, minter, open};
 pub use placeholder::{Minter, Placeholder};
 pub use process::run;
 pub use redact::{Forbidden, Redactor};

@@ -21,8 +21,21 @@ pub struct Wanted {
     pub name: EnvName,
     /// Where it comes from and where it may go; without, all of that is in the store.
     pub secret: Option<config::Secret>,
+    /// Whether the session goes on without it where its source names a variable that is not set, or empty.
+    pub optional: bool,
     /// Who wants it, for messages: a place in a file, a flag.
     pub origin: String,
+}
+
+/// What the supervisor is told of a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The variable under which programs look for it.
+    pub name: EnvName,
+    /// What stands for it inside.
+    pub placeholder: String,
+    /// Where it may go: the hosts of the configuration, or those that it was stored for.
+    pub hosts: Vec<HostPort>,
 }
 
 /// Why a session does not begin: one of its secrets cannot be used. Holds no value.
@@ -48,42 +61,63 @@ enum Why {
     Unusable(#[from] Unusable),
 }
 
-/// Fetches what is wanted. The names are told with what stands for each.
+/// Fetches what is wanted, and tells what stands for each.
 ///
 /// # Errors
 /// The first that cannot be used.
 pub fn open(
     wanted: &[Wanted],
     outside: &impl Outside,
-    minter: Minter,
-) -> Result<(Vault, Vec<(EnvName, String)>), OpenError> {
+    minter: impl FnOnce() -> Result<Minter, StoreError>,
+) -> Result<Option<(Vault, Vec<Told>)>, OpenError> {
     let mut opened = Vec::new();
     for one in wanted {
-        let fetched = value(one, outside);
-        opened.push(fetched.map_err(|why| OpenError {
+        let failed = |why| OpenError {
             origin: one.origin.clone(),
             name: one.name.clone(),
             why,
-        })?);
+        };
+        match value(one, outside) {
+            Err(why) if one.optional && is_not_there(&why) => {}
+            Err(why) => return Err(failed(why)),
+            Ok(value) => opened.push((one, value)),
+        }
     }
-    let mut vault = Vault::new(minter);
-    let named = wanted.iter().map(|w| w.name.to_string());
-    let placeholders = vault.add(
-        named
-            .zip(opened)
-            .map(|(name, (secret, binding))| (name, secret, binding)),
-    );
-    let names = wanted.iter().map(|w| w.name.clone());
-    let told = names
-        .zip(placeholders.iter().map(|p| p.text().to_owned()))
-        .collect();
-    Ok((vault, told))
+    let Some((first, _)) = opened.first() else {
+        return Ok(None);
+    };
+    let mut vault = Vault::new(minter().map_err(|why| OpenError {
+        origin: first.origin.clone(),
+        name: first.name.clone(),
+        why: Why::Store(why),
+    })?);
+    let (mut names, mut added) = (Vec::new(), Vec::new());
+    for (one, (secret, binding, hosts)) in opened {
+        names.push((one.name.clone(), hosts));
+        added.push((one.name.to_string(), secret, binding));
+    }
+    let placeholders = vault.add(added);
+    let told = names.into_iter().zip(&placeholders);
+    let told = told.map(|((name, hosts), placeholder)| Told {
+        name,
+        placeholder: placeholder.text().to_owned(),
+        hosts,
+    });
+    let told = told.collect();
+    Ok(Some((vault, told)))
 }
 
-fn value(wanted: &Wanted, outside: &impl Outside) -> Result<(Secret, Binding), Why> {
+fn is_not_there(why: &Why) -> bool {
+    matches!(
+        why,
+        Why::Fetch(FetchError::NotSet(_) | FetchError::Unusable(Unusable::Empty))
+    )
+}
+
+fn value(wanted: &Wanted, outside: &impl Outside) -> Result<(Secret, Binding, Vec<HostPort>), Why> {
     let Some(secret) = &wanted.secret else {
         let stored = stored(&wanted.name, outside)?;
-        return Ok((stored.value, Binding::to(&stored.hosts)));
+        return Ok((stored.value, Binding::to(&stored.hosts), stored.hosts));
     };
     let value = match &secret.from {
         SecretSource::Store(name) => {
@@ -99,7 +133,8 @@ fn value(wanted: &Wanted, outside: &impl Outside) -> Result<(Secret, Binding), W
         }
         other => fetch(other, outside)?,
     };
-    Ok((value.require(secret.require.as_ref())?, Binding::new(secret)))
+    let value = value.require(secret.require.as_ref())?;
+    Ok((value, Binding::new(secret), secret.hosts.clone()))
 }
 
 fn stored(name: &EnvName, outside: &impl Outside) -> Result<crate::store::Stored, Why> {
@@ -138,25 +173,41 @@ pub fn minter(state: &Path) -> Result<Minter, StoreError> {
 /// What the process that opened tells the supervisor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Opened {
-    /// Names, and what stands for each.
-    Told(Vec<(EnvName, String)>),
+    /// What there is of secrets.
+    Told(Vec<Told>),
     /// Why there is no session, in words.
     Failed(String),
 }
 
 /// How many secrets one session has at most.
 pub const MAX_SECRETS: usize = 64;
+/// Hosts of one secret: more than a packet holds.
+const MAX_HOSTS: usize = 4096;
+
+fn several<T>(
+    read: &mut Reader<'_>,
+    most: usize,
+    one: impl Fn(&mut Reader<'_>) -> Option<T>,
+) -> Option<Vec<T>> {
+    let count = usize::try_from(read.number()?).ok().filter(|n| *n <= most)?;
+    (0..count).map(|_| one(read)).collect()
+}
 
 impl Opened {
     /// The packet.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         match self {
-            Opened::Told(pairs) => {
+            Opened::Told(all) => {
                 let mut out = Writer::new(b't');
-                out.number(pairs.len() as u64);
-                for (name, placeholder) in pairs {
-                    out.bytes(name.as_str().as_bytes()).bytes(placeholder.as_bytes());
+                out.number(all.len() as u64);
+                for told in all {
+                    out.bytes(told.name.as_str().as_bytes())
+                        .bytes(told.placeholder.as_bytes())
+                        .number(told.hosts.len() as u64);
+                    for host in &told.hosts {
+                        out.bytes(host.to_string().as_bytes());
+                    }
                 }
                 out.finish()
             }
@@ -175,14 +226,13 @@ impl Opened {
         let mut read = Reader::new(rest);
         let value = match tag {
             b'f' => Opened::Failed(read.text()?.to_owned()),
-            b't' => {
-                let count = usize::try_from(read.number()?)
-                    .ok()
-                    .filter(|n| *n <= MAX_SECRETS)?;
-                let pair =
-                    |read: &mut Reader<'_>| Some((read.text()?.parse().ok()?, read.text()?.to_owned()));
-                Opened::Told((0..count).map(|_| pair(&mut read)).collect::<Option<_>>()?)
-            }
+            b't' => Opened::Told(several(&mut read, MAX_SECRETS, |read| {
+                Some(Told {
+                    name: read.text()?.parse().ok()?,
+                    placeholder: read.text()?.to_owned(),
+                    hosts: several(read, MAX_HOSTS, |read| read.text()?.parse().ok())?,
+                })
+            })?),
             _ => return None,
         };
         read.end(value)
@@ -211,6 +261,7 @@ mod tests {
         Wanted {
             name: name.parse().unwrap(),
             secret: Some(config.secrets[0].1.clone()),
+            optional: false,
             origin: "t:2:1".to_owned(),
         }
     }
@@ -230,9 +281,10 @@ mod tests {
             .unwrap();
     }
 
-    fn opened(state: &Path, wanted: &[Wanted]) -> Result<Vec<(EnvName, String)>, String> {
-        let opened = open(wanted, &machine(state), minter(state).unwrap());
-        opened.map(|(_, told)| told).map_err(|e| e.to_string())
+    fn opened(state: &Path, wanted: &[Wanted]) -> Result<Vec<Told>, String> {
+        let opened = open(wanted, &machine(state), || minter(state));
+        let told = opened.map(|o| o.map_or_else(Vec::new, |(_, told)| told));
+        told.map_err(|e| e.to_string())
     }
 
     #[test]
@@ -242,12 +294,16 @@ mod tests {
         let by_flag = Wanted {
             name: "KEY".parse().unwrap(),
             secret: None,
+            optional: false,
             origin: "--secret".to_owned(),
         };
         let first = opened(state.path(), std::slice::from_ref(&by_flag)).unwrap();
         assert_eq!(first, opened(state.path(), &[by_flag]).unwrap());
-        assert_eq!((first[0].1.len(), first[0].1.starts_with("sk_test_")), (12, true));
-        assert_ne!(first[0].1, "sk_test_1234");
+        let shown = &first[0].placeholder;
+        assert_eq!((shown.len(), shown.starts_with("sk_test_")), (12, true));
+        assert_ne!(shown, "sk_test_1234");
+        let hosts: Vec<String> = first[0].hosts.iter().map(ToString::to_string).collect();
+        assert_eq!(hosts, ["api.example.com", "*.example.net"]);
         let other = tempfile::tempdir().unwrap();
         store(other.path());
         let named = wanted("KEY", "from = \"store:KEY\"\nfor = \"api.example.com\"");
@@ -303,9 +359,26 @@ mod tests {
         assert!(opened(state.path(), &[narrower]).is_ok());
     }
 
+    /// An agent's key that is not set, or empty, is no reason not to begin; nothing is made for it.
+    #[test]
+    fn what_is_optional_may_be_missing() {
+        let state = tempfile::tempdir().unwrap();
+        let mut one = wanted("X", "from = \"env:FUMEHOOD_NOT_SET\"\nfor = \"x.example\"");
+        one.optional = true;
+        assert_eq!(opened(state.path(), &[one]), Ok(Vec::new()));
+        assert!(!state.path().join("secrets").exists());
+        let mut other = wanted("X", "from = \"cmd:false\"\nfor = \"x.example\"");
+        other.optional = true;
+        assert!(opened(state.path(), &[other]).is_err());
+    }
+
     #[test]
     fn what_is_told_comes_back_and_nothing_else_does() {
-        let told = Opened::Told(vec![("KEY".parse().unwrap(), "sk_test_x".to_owned())]);
+        let told = Opened::Told(vec![Told {
+            name: "KEY".parse().unwrap(),
+            placeholder: "sk_test_x".to_owned(),
+            hosts: vec!["a.example:8443".parse().unwrap(), "*.b.example".parse().unwrap()],
+        }]);
         assert_eq!(Opened::decode(&told.encode()), Some(told.clone()));
         assert_eq!(Opened::decode(&[told.encode(), vec![0]].concat()), None);
         let failed = Opened::Failed("why".to_owned());

@@ -165,6 +165,9 @@ pub(crate) struct RunArguments {
     /// Open a port of the sandbox on this machine
     #[arg(short, long, value_name = "[ADDR:]PORT[:PORT]")]
     pub(crate) publish: Vec<String>,
+    /// Use this secret: a placeholder inside, the value only in requests to the hosts that it is for
+    #[arg(long = "secret", value_name = "NAME")]
+    pub(crate) secrets: Vec<String>,
     /// Memory at most, such as 2G
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory: Option<String>,

@@ -2,6 +2,7 @@
 //! an exit status (DESIGN §8).
 
 mod caches;
+mod credentials;
 mod ending;
 mod flags;
 mod home;
@@ -18,6 +19,7 @@ use crate::arguments::{HoldsMode, Isolation, RunArguments};
 use crate::configuration::{Places, profile};
 use crate::events::Events;
 use crate::say;
+use credentials::Credentials;
 use fumehood_limits::Ceilings;
 use fumehood_monitor::hold::{Mode, Settings};
 use fumehood_policy::Escaped;
@@ -78,6 +80,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     let root = folders.first().map_or(&[][..], |top| &top.names);
     let command = arguments.command.first().cloned().unwrap_or_default();
     let (profile, policy) = profile(&places, &flags, &command, &folders)?;
+    let credentials = credentials::open(&profile, &places)?;
     let Wanted {
         mut request,
         limits,
@@ -85,6 +88,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
         slot: _slot, // to the end of the run
         notes,
     } = request::request(arguments, &host, project, directory, &places, &profile, root)?;
+    credentials.place(&mut request);
     let scratch = match request.level {
         Level::Landlock => Some(Scratch::make(&places.state())?),
         Level::Namespace => None,
@@ -105,7 +109,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     second_wall(&host, request.level)
         .iter()
         .for_each(|note| say::line(note));
-    begin(arguments, &request, &profile, &mut events);
+    begin(arguments, &request, &profile, &credentials, &mut events);
     let ceilings = ceilings(request.level);
     let (kept, turns) = match kept {
         None => (None, None),
@@ -114,23 +118,25 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
             (Some(kept), turns)
         }
     };
+    let start = record::session(
+        &request,
+        &profile,
+        &places,
+        policy,
+        kept.as_ref().map(|k| k.session.id()),
+        host.landlock,
+        &credentials.names(),
+    )?;
     let run = Run {
         spec,
         turns,
         limits: limits.clone(),
         ceilings,
-        network: network::begin(&profile.network, arguments.boundary)?,
+        network: network::begin(&profile.network, arguments.boundary, credentials.broker)?,
         title: title(&request),
         gives_streams: true,
         written: written(&request),
-        session: Some(record::session(
-            &request,
-            &profile,
-            &places,
-            policy,
-            kept.as_ref().map(|k| k.session.id()),
-            host.landlock,
-        )?),
+        session: Some(start),
         asking: Some(Asking {
             folder: crate::holds::folder(&places.state()),
             settings: settings(arguments),
@@ -263,7 +269,13 @@ fn title(request: &Request) -> String {
 }
 
 /// The start: one line for a person, an event for a program. Notices are always said.
-fn begin(arguments: &RunArguments, request: &Request, profile: &Profile, events: &mut Events) {
+fn begin(
+    arguments: &RunArguments,
+    request: &Request,
+    profile: &Profile,
+    credentials: &Credentials,
+    events: &mut Events,
+) {
     let presets: Vec<String> = profile.presets.iter().map(ToString::to_string).collect();
     for notice in &profile.notices {
         say::line(&notice.to_string());
@@ -281,14 +293,18 @@ fn begin(arguments: &RunArguments, request: &Request, profile: &Profile, events:
         ));
     }
     if arguments.verbose || std::io::stderr().is_terminal() {
-        say::line(&summary(request, profile, &presets));
+        let network = network::words(&profile.network) + &credentials.words();
+        say::line(&summary(request, profile, &presets, &network));
     }
     let project = Escaped::from(request.project.path()).to_string();
     let presets = Json::List(profile.presets.iter().map(|p| Json::text(p.entry.name)).collect());
-    events.write(
-        "start",
-        vec![("project", Json::text(project)), ("presets", presets)],
-    );
+    let secrets = Json::List(credentials.names().into_iter().map(Json::text).collect());
+    let start = vec![
+        ("project", Json::text(project)),
+        ("presets", presets),
+        ("secrets", secrets),
+    ];
+    events.write("start", start);
 }
 
 fn more(count: usize) -> String {
@@ -299,7 +315,7 @@ fn more(count: usize) -> String {
     }
 }
 
-fn summary(request: &Request, profile: &Profile, presets: &[String]) -> String {
+fn summary(request: &Request, profile: &Profile, presets: &[String], network: &str) -> String {
     let level = match (request.level, request.nested) {
         (Level::Landlock, _) => "isolation landlock (weaker: names visible, no pid namespace)",
         (_, true) => "nested (weaker: namespaces and mounts stay possible inside)",
@@ -310,7 +326,6 @@ fn summary(request: &Request, profile: &Profile, presets: &[String]) -> String {
     } else {
         presets.join(", ")
     };
-    let network = network::words(&profile.network);
     if request.layers.is_some() {
         let project = Escaped::from(request.project.path());
         let when = match profile.apply {

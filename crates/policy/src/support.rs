@@ -14,6 +14,8 @@ pub struct Support {
     pub gateway: bool,
     /// Whether requests to these hosts are read. While they are not, a rule that narrows them allows nothing.
     pub requests: bool,
+    /// Whether secrets are put into them. While they are not, a run that asks for one does not begin.
+    pub secrets: bool,
     /// Whether changes can be kept back (overlay workspace): ask, never.
     pub staging: bool,
     /// Whether changes are judged file by file: hold, mask, turn.
@@ -31,6 +33,7 @@ impl Support {
         network: false,
         gateway: true,
         requests: false,
+        secrets: false,
         staging: true,
         judging: false,
         audit: false,

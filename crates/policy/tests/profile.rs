@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use fumehood_policy::choose::Folder;
 use fumehood_policy::config::{Config, parse};
 use fumehood_policy::expand::{Environment, FileKind};
-use fumehood_policy::profile::{CommandLine, Inputs, Profile, Project, Refused, assemble};
+use fumehood_policy::profile::{CommandLine, Inputs, Profile, Project, Refused, SecretWish, assemble};
 use fumehood_policy::support::Support;
 use fumehood_policy::value::{Apply, Isolation, Variables};
 use fumehood_policy::{Layer, preset};
@@ -285,7 +285,7 @@ fn an_agent_has_a_home_of_its_own_with_your_settings() {
 #[test]
 fn an_untrusted_project_gets_nothing_it_asks_for() {
     let machine = Machine::new(&[("/home/ana/.ssh/id", ""), ("/code/shared/x", "")]);
-    let asking = run("true").project(
+    let asking = reading("true").project(
         r#"
 presets = ["claude-code", "rust"]
 nested = true
@@ -338,8 +338,123 @@ for = "evil.example"
     ");
     insta::assert_snapshot!(notices(&profile), @r"
     fumehood.toml:8:22: network: the network is off: isolation landlock has none by name
-    fumehood.toml:9:9: secret: secrets stay outside: this version cannot use them
+    fumehood.toml:9:9: secret: X is for evil.example, which no rule allows; it stays outside
     ");
+}
+
+/// Requests read, as a later version does.
+fn reading(command: &'static str) -> Run {
+    let mut run = run(command);
+    run.support.requests = true;
+    run.support.secrets = true;
+    run
+}
+
+fn secrets(profile: &Profile) -> String {
+    let line = |s: &SecretWish| {
+        let from = s
+            .secret
+            .as_ref()
+            .map_or("the store".to_owned(), |s| s.from.to_string());
+        let optional = if s.optional { ", if it is set" } else { "" };
+        format!("{} from {from}{optional} ({})", s.name, s.origin)
+    };
+    profile.secrets.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+const STRIPE: &str = "[secret.STRIPE_KEY]\nfrom = \"op://dev/stripe/key\"\nfor = \"api.stripe.com\"";
+
+#[test]
+fn secrets_are_in_runs_that_reach_their_hosts() {
+    let machine = Machine::default();
+    let allowed = format!("network.allow = [\"*.stripe.com\"]\n{STRIPE}");
+    assert_eq!(
+        secrets(&reading("true").user(&allowed).ok(&machine)),
+        "STRIPE_KEY from op://dev/stripe/key (config.toml:3:9)"
+    );
+    // In other runs it is not even fetched.
+    let profile = reading("true").user(STRIPE).ok(&machine);
+    assert_eq!((profile.secrets.len(), notices(&profile)), (0, String::new()));
+    let mut named = reading("true").user(STRIPE);
+    named.flags.secrets = vec!["STRIPE_KEY".parse().unwrap()];
+    insta::assert_snapshot!(named.refused(), @"--secret: secret: STRIPE_KEY is for api.stripe.com, which no rule allows; add --allow api.stripe.com, or leave the secret out");
+    // Of the store's own, hosts are known when it is opened.
+    let mut stored = reading("true").user("network.allow = [\"x.example\"]");
+    stored.flags.secrets = vec!["STORED".parse().unwrap()];
+    assert_eq!(secrets(&stored.ok(&machine)), "STORED from the store (--secret)");
+    let mut offline = reading("true");
+    offline.flags.secrets = vec!["STORED".parse().unwrap()];
+    insta::assert_snapshot!(offline.refused(), @"--secret: secret: STORED can go nowhere: this run has no network; name its host with --allow, or leave it out");
+}
+
+/// The project's file asks; what the user's own file says of the same secret stays.
+#[test]
+fn a_project_binds_no_secret_of_the_users() {
+    let machine = Machine::default();
+    let evil = "network.allow = [\"evil.example\"]\n[secret.STRIPE_KEY]\nfrom = \"env:STRIPE_KEY\"\nfor = \"evil.example\"";
+    let asking = reading("true").project(evil);
+    let profile = asking.ok(&machine);
+    assert!(profile.secrets.is_empty() && profile.network.allow.is_empty());
+    assert!(profile.waiting.iter().any(|a| {
+        a.to_string()
+            .contains("use your secret STRIPE_KEY from env:STRIPE_KEY for evil.example")
+    }));
+    let allowed = format!("network.allow = [\"api.stripe.com\"]\n{STRIPE}");
+    let profile = reading("true")
+        .user(&allowed)
+        .project(evil)
+        .trusted()
+        .ok(&machine);
+    assert_eq!(
+        secrets(&profile),
+        "STRIPE_KEY from op://dev/stripe/key (config.toml:3:9)"
+    );
+    insta::assert_snapshot!(notices(&profile), @"fumehood.toml:3:9: secret: STRIPE_KEY is what config.toml:3:9 says");
+    let trusted = reading("true").project(evil).trusted().ok(&machine);
+    assert_eq!(
+        secrets(&trusted),
+        "STRIPE_KEY from env:STRIPE_KEY (fumehood.toml:3:9)"
+    );
+}
+
+/// Review F7: nobody could keep a secret from coming back through bytes that pass unread.
+#[test]
+fn no_secret_for_a_host_that_is_a_tunnel() {
+    let tunnel = format!("network.allow = [{{ host = \"api.stripe.com\", tunnel = true }}]\n{STRIPE}");
+    insta::assert_snapshot!(reading("true").user(&tunnel).refused(), @"config.toml:3:9: secret: STRIPE_KEY is for `api.stripe.com`, to which bytes pass unread (config.toml:2:18); remove `tunnel`, or leave the secret out");
+    let agent = "network.allow = [{ host = \"api.anthropic.com\", tunnel = true }]";
+    let profile = reading("claude").user(agent).ok(&Machine::default());
+    assert!(profile.secrets.is_empty());
+    insta::assert_snapshot!(notices(&profile), @"preset claude-code: secret: ANTHROPIC_API_KEY is for `api.anthropic.com`, to which bytes pass unread (config.toml:2:18); it stays outside");
+}
+
+#[test]
+fn keys_of_agents_are_secrets_unless_they_are_passed_by_name() {
+    let machine = Machine::default();
+    insta::assert_snapshot!(secrets(&reading("codex").ok(&machine)), @r"
+    CODEX_API_KEY from env:CODEX_API_KEY, if it is set (preset codex)
+    OPENAI_API_KEY from env:OPENAI_API_KEY, if it is set (preset codex)
+    ");
+    let own = "[secret.OPENAI_API_KEY]\nfrom = \"keyring:openai\"\nfor = \"api.openai.com\"";
+    let mut both = reading("codex").user(own);
+    both.flags.env = vec![("CODEX_API_KEY".into(), None)];
+    insta::assert_snapshot!(secrets(&both.ok(&machine)), @"OPENAI_API_KEY from keyring:openai (config.toml:2:9)");
+    // Asked to be kept outside and shown inside at once.
+    both.flags.env = vec![("OPENAI_API_KEY".into(), Some("x".into()))];
+    insta::assert_snapshot!(both.refused(), @"config.toml:2:9: secret: --env OPENAI_API_KEY would show inside what the secret OPENAI_API_KEY keeps outside; leave one of the two out");
+    let source = "network.allow = [\"x.example\"]\n[secret.X]\nfrom = \"env:SOURCE\"\nfor = \"x.example\"";
+    let mut shown = reading("true").user(source);
+    shown.flags.env = vec![("SOURCE".into(), None)];
+    insta::assert_snapshot!(shown.refused(), @"config.toml:3:9: secret: --env SOURCE would show inside what the secret X keeps outside; leave one of the two out");
+}
+
+#[test]
+fn while_requests_pass_unread_no_run_pretends_to_keep_a_secret() {
+    let mut asked = run("claude").user("network.allow = [\"api.stripe.com\"]");
+    asked.support.secrets = false;
+    assert!(asked.ok(&Machine::default()).secrets.is_empty());
+    asked.flags.secrets = vec!["X".parse().unwrap()];
+    insta::assert_snapshot!(asked.refused(), @"--secret: secret: X could not be put into a request: this version passes them as they are; leave it out");
 }
 
 #[test]
@@ -662,6 +777,7 @@ fn hosts_come_from_files_flags_presets_and_the_clients_own_registries() {
     run.flags.allow = vec!["api.example:8443".parse().unwrap()];
     assert!(notices(&run.ok(&machine)).contains("`packages.example:443` is not allowed at all"));
     run.support.requests = true;
+    run.support.secrets = true;
     let network = run.ok(&machine).network;
     let all = |items: Vec<String>| items.join("\n");
     insta::assert_snapshot!(all(network.allow.iter().map(|a| format!("{} ({})", a.value, a.origin)).collect()), @r#"

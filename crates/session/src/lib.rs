@@ -11,6 +11,7 @@
 
 mod approvals;
 mod caches;
+mod credentials;
 mod environment;
 mod explain;
 mod flows;
@@ -34,6 +35,7 @@ mod worktree;
 
 pub use approvals::{Asking, AskingError};
 pub use caches::Caches;
+pub use credentials::{Broker, CredentialError};
 pub use environment::Variables;
 pub use explain::{Facts, remedy};
 pub use home::{Home, HomeError, KeptHome, Settings, Slot};

@@ -1,13 +1,14 @@
 //! The network of a run, from the supervisor's side: it keeps the sandbox's sockets unread until something
 //! arrives at one, starts gateway and broker then, and asks the monitor about every message of theirs.
 
+use crate::credentials::{self, Broker};
 use crate::flows::Flows;
 use crate::log::Log;
 use fumehood_monitor::{
     Action, Channel, FlowId, FromBroker, FromGateway, Monitor, Packet, Policy, Report, ToGateway, Wire, pair,
 };
 use fumehood_sandbox::{
-    Boundary, Errno, Reach, Role, Socket, Way, become_role, confine, forget_environment, fork_role, wait_for,
+    Boundary, Errno, Role, Socket, Way, become_role, confine, forget_environment, fork_role, wait_for,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, pidfd_send_signal};
@@ -25,6 +26,8 @@ pub struct Network {
     pub published: Vec<Published>,
     /// What not to try: see [`Boundary::best`].
     pub best: Way,
+    /// The broker, where it has secrets; else it is started when it is needed.
+    pub broker: Option<Broker>,
 }
 
 /// A port inside, and where it is open outside.
@@ -97,6 +100,7 @@ struct Helper {
 pub(crate) struct Watch {
     monitor: Monitor,
     gathered: Gathered,
+    broker: Option<Broker>,
     helpers: Option<(Helper, Helper)>,
     /// Flows that wait for a socket of the sandbox, in the order in which those were asked for.
     entering: VecDeque<FlowId>,
@@ -115,6 +119,7 @@ impl Watch {
                 published: published.collect(),
                 ..Gathered::default()
             },
+            broker: network.broker,
             helpers: None,
             entering: VecDeque::new(),
             flows: Flows::default(),
@@ -227,15 +232,14 @@ impl Watch {
             }
             fumehood_gateway::run(sockets, channel)
         })?;
-        let broker = Helper::start(|channel| {
-            if become_role(c"fumehood-broker", &[channel.as_fd()]).is_err() {
-                return 1;
-            }
-            if confine(Role::Broker, &[(c"/".to_owned(), Reach::Read)]).is_err() {
-                return 1;
-            }
-            fumehood_broker::run(channel)
-        })?;
+        let broker = match self.broker.take().and_then(Broker::into_parts) {
+            Some((process, channel)) => Helper {
+                process,
+                channel,
+                waiting: VecDeque::new(),
+            },
+            None => Helper::start(|channel| credentials::serve(channel, None))?,
+        };
         Ok((gateway, broker))
     }
 

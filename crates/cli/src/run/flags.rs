@@ -45,6 +45,7 @@ pub(super) fn parse(arguments: &RunArguments, directory: &Path) -> Result<Comman
         allow: all("allow", &arguments.allow)?,
         control: all("control", &arguments.control)?,
         publish: all("publish", &arguments.publish)?,
+        secrets: all("secret", &arguments.secrets)?,
     })
 }
 

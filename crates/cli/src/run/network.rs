@@ -8,13 +8,17 @@ use fumehood_monitor::{Policy, Report};
 use fumehood_policy::profile::NetworkWishes;
 use fumehood_policy::value::Publish;
 use fumehood_sandbox::Way;
-use fumehood_session::{Network, Published};
+use fumehood_session::{Broker, Network, Published};
 
 /// How many destinations are listed at the end.
 const LISTED: usize = 12;
 
 /// The same, in no better way than this.
-pub(super) fn begin(wishes: &NetworkWishes, best: Option<Boundary>) -> Result<Network, String> {
+pub(super) fn begin(
+    wishes: &NetworkWishes,
+    best: Option<Boundary>,
+    broker: Option<Broker>,
+) -> Result<Network, String> {
     let best = match best {
         None => Way::Transparent,
         Some(Boundary::Redirect) => Way::Redirected,
@@ -22,6 +26,7 @@ pub(super) fn begin(wishes: &NetworkWishes, best: Option<Boundary>) -> Result<Ne
     };
     Ok(Network {
         best,
+        broker,
         ..network(wishes)?
     })
 }
@@ -54,6 +59,7 @@ pub(crate) fn network(wishes: &NetworkWishes) -> Result<Network, String> {
             .map(|p| publish(&p.value))
             .collect::<Result<_, _>>()?,
         best: Way::default(),
+        broker: None,
     })
 }
 

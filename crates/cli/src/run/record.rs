@@ -27,6 +27,7 @@ pub(super) fn session(
     policy: Digest,
     workspace: Option<&str>,
     landlock: u32,
+    secrets: &[String],
 ) -> Result<Session, String> {
     let presets: Vec<&str> = profile.presets.iter().map(|p| p.entry.name).collect();
     let command = joined(&request.command);
@@ -48,6 +49,9 @@ pub(super) fn session(
         .number("uid", u64::from(fumehood_session::user_id()))
         .number("pid", u64::from(std::process::id()))
         .text("version", env!("CARGO_PKG_VERSION"));
+    if !secrets.is_empty() {
+        start = start.text("secrets", secrets.join(" "));
+    }
     if let Some(workspace) = workspace {
         start = start.text("workspace", workspace);
     }

@@ -1,4 +1,6 @@
-use super::{Inputs, Profile, Refused, environment, files, limits, network, requests, restrictions, walls};
+use super::{
+    Inputs, Profile, Refused, environment, files, limits, network, requests, restrictions, secrets, walls,
+};
 use crate::choose::{Chosen, choose};
 use crate::expand::Environment;
 use crate::glob::Glob;
@@ -23,6 +25,7 @@ pub fn assemble(inputs: &Inputs<'_>, env: &impl Environment) -> Result<Profile, 
         &mut refusals,
         &mut notices,
     );
+    let secrets = secrets::secrets(inputs, &presets, &network, &mut refusals, &mut notices);
     let profile = Profile {
         shown: files.shown,
         covered: files.covered,
@@ -36,6 +39,7 @@ pub fn assemble(inputs: &Inputs<'_>, env: &impl Environment) -> Result<Profile, 
         scratch: scratch(inputs, &presets),
         homes: files::homes(&presets, env),
         network,
+        secrets,
         waiting: requests::waiting(inputs),
         presets: chosen,
         notices: Vec::new(),

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::origin::Origin;
 use crate::preset::Entry;
 use crate::support::Support;
-use crate::value::{Apply, ByteSize, Cpus, HidePattern, HostPort, Isolation, Port, Publish, Span};
+use crate::value::{Apply, ByteSize, Cpus, EnvName, HidePattern, HostPort, Isolation, Port, Publish, Span};
 
 /// All that a profile is made of. Every part was parsed before; assembling reads nothing but
 /// through [`crate::expand::Environment`].
@@ -81,6 +81,8 @@ pub struct CommandLine {
     pub control: Vec<Port>,
     /// `-p`
     pub publish: Vec<Publish>,
+    /// `--secret`
+    pub secrets: Vec<EnvName>,
 }
 
 impl<'a> Inputs<'a> {

@@ -13,6 +13,7 @@ mod limits;
 mod network;
 mod requests;
 mod restrictions;
+mod secrets;
 mod walls;
 
 pub use assemble::assemble;
@@ -20,6 +21,7 @@ pub use environment::{EnvItem, EnvMatch, EnvPlan, Inside};
 pub use inputs::{CommandLine, Inputs, Project};
 pub use limits::RunLimits;
 pub use network::NetworkWishes;
+pub use secrets::{NoWay, SecretWish, no_way, way};
 
 use std::fmt;
 use std::path::PathBuf;
@@ -62,6 +64,8 @@ pub struct Profile {
     pub homes: Vec<AgentHome>,
     /// What of the network is wanted, for the gateway.
     pub network: NetworkWishes,
+    /// Secrets, for the broker.
+    pub secrets: Vec<SecretWish>,
     /// What is less than was asked for, and why. For people; the run goes on.
     pub notices: Vec<Notice>,
     /// Requests of the project's file that wait for trust.

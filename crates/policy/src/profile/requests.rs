@@ -16,7 +16,7 @@ pub(super) fn waiting(inputs: &Inputs<'_>) -> Vec<Ask> {
         .map_or_else(Vec::new, |p| asks(p.config))
 }
 
-/// Credentials, services, tools, signing, presets to come.
+/// Services, tools, signing, presets to come.
 pub(super) fn unavailable(inputs: &Inputs<'_>, notices: &mut Vec<Notice>) {
     for config in inputs.requesting() {
         let mut say = |key, pos: Option<Pos>, message: &str| {
@@ -29,11 +29,6 @@ pub(super) fn unavailable(inputs: &Inputs<'_>, notices: &mut Vec<Notice>) {
             }
         };
         if !inputs.support.network {
-            say(
-                "secret",
-                config.secrets.first().map(|(at, _)| at.pos),
-                "secrets stay outside: this version cannot use them",
-            );
             say(
                 "postgres",
                 config.postgres.first().map(|(at, _)| at.pos),

@@ -234,7 +234,7 @@ pub fn exit_status_of(role: impl std::os::fd::AsFd) -> Option<i32> {
 }
 
 /// How many threads this process has; the link count of its task folder less the two it has empty.
-fn threads() -> Option<u64> {
+pub(super) fn threads() -> Option<u64> {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata("/proc/self/task")
         .ok()
@@ -245,31 +245,4 @@ fn threads() -> Option<u64> {
 pub fn set_process_name(name: &CStr) {
     // SAFETY: a NUL-terminated string of which the kernel copies at most 16 bytes.
     unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
-}
-
-/// Overwrites this process's copy of the environment it was started with. The first process of a
-/// sandbox is a fork of the supervisor, and whatever reads its memory or `/proc/1/environ` finds
-/// nothing there: bubblewrap's pid 1 keeps the host's (research/escapes.md §3.1).
-pub(crate) fn wipe_environment() {
-    unsafe extern "C" {
-        static environ: *const *mut libc::c_char;
-    }
-    // SAFETY: the C library's list of strings; this process has one thread and nobody writes it.
-    let mut entry = unsafe { environ };
-    while !entry.is_null() {
-        // SAFETY: entries up to the null one are valid.
-        let mut at = unsafe { *entry };
-        if at.is_null() {
-            return;
-        }
-        // SAFETY: a NUL-terminated string in writable memory; volatile so that it is really done.
-        while unsafe { at.read() } != 0 {
-            // SAFETY: as above, before the terminator.
-            unsafe { at.write_volatile(0) };
-            // SAFETY: at most one past the terminator.
-            at = unsafe { at.add(1) };
-        }
-        // SAFETY: the list ends with a null entry, which has not been reached.
-        entry = unsafe { entry.add(1) };
-    }
 }

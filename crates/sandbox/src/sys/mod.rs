@@ -4,6 +4,7 @@
 mod command;
 mod datagram;
 mod entry;
+mod environment;
 mod fork;
 mod identity;
 mod linux;
@@ -22,7 +23,9 @@ pub use command::{become_subreaper, kill_descendants};
 pub use datagram::{Asker, receive_question, send_answer};
 pub use entry::enter;
 pub(crate) use entry::wipe_words;
-pub(crate) use fork::{Cloned, Waited, clone_sandbox, exit_now, start_command, wait_any, wipe_environment};
+pub use environment::forget_variable;
+pub(crate) use environment::wipe_environment;
+pub(crate) use fork::{Cloned, Waited, clone_sandbox, exit_now, start_command, wait_any};
 pub use fork::{exit_status_of, fork_role, fork_role_with, set_process_name, wait_for};
 pub(crate) use identity::{IdMapping, namespace_with_mapping, pidfd_signal, wait_pidfd, wait_pidfd_status};
 pub(crate) use linux::{Linux, landlock_version};
