@@ -292,3 +292,78 @@ fn a_log_that_cannot_be_written_is_said_and_the_command_runs() {
     assert_eq!((out.code, out.text().as_str()), (0, "ran"), "{out:?}");
     assert!(out.errors().contains("not recorded to its end"), "{out:?}");
 }
+
+fn verb(world: &World, words: &[&str]) -> Output {
+    let mut all = vec![fumehood_tests::fumehood().into_os_string()];
+    all.extend(words.iter().map(Into::into));
+    world.sandbox().start_words(&all).wait()
+}
+
+/// What a person does with the changes after the run is in the account's index, path by path with digests, and told
+/// with the session; what landed during the run is in the session's own log.
+#[test]
+fn applies_undos_and_discards_are_recorded() {
+    let world = World::new();
+    let script = "printf one > new.txt; mkdir -p d; printf two > d/e; ln -s new.txt link; rm -f gone";
+    std::fs::write(world.project().join("gone"), "x").unwrap();
+    world.sandbox().flags(["--apply", "ask"]).sh(script).ended(0);
+    verb(&world, &["apply", "--all"]).ended(0);
+    verb(&world, &["undo"]).ended(0);
+    let found = audit(&world, &["query", "--kind", "workspace.apply", "--json"]).ended(0);
+    // SHA-256 of "one" and of "two".
+    for words in [
+        "\"session\":\"account\"",
+        "\"apply\":1",
+        "put 7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed new.txt\\u0000",
+        "put 3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3 d/e\\u0000",
+        "directory d\\u0000",
+        "remove gone\\u0000",
+        "\"list.digest\":",
+    ] {
+        assert!(found.contains(words), "{words}: {found}");
+    }
+    let undone = audit(&world, &["query", "--kind", "workspace.undo"]).ended(0);
+    assert!(
+        undone.contains("apply 1 taken back: ") && undone.contains("back d/e"),
+        "{undone}"
+    );
+    world
+        .sandbox()
+        .flags(["--apply", "ask", "--new"])
+        .sh("echo x > waits")
+        .ended(0);
+    verb(&world, &["discard"]).ended(0);
+    let told = audit(&world, &["show"]).ended(0);
+    assert!(
+        told.contains("afterwards, in the account's index:")
+            && told.contains("1 changes of")
+            && told.contains("A waits"),
+        "{told}"
+    );
+    // A record of the index is proved like any other.
+    let event = undone.split_whitespace().nth(1).unwrap().to_owned();
+    assert!(event.starts_with("account:"), "{event}");
+    let proof = audit(&world, &["prove", &event]).ended(0);
+    let file = world.own("state").join("proof");
+    std::fs::write(&file, format!("{proof}\n")).unwrap();
+    let proved = audit(&world, &["verify-proof", file.to_str().unwrap()]).ended(0);
+    assert!(proved.contains("workspace.undo"), "{proved}");
+
+    // By turns: in the log of the session itself.
+    world
+        .sandbox()
+        .flags(["--apply", "turn"])
+        .sh("printf one > turned")
+        .ended(0);
+    let id = newest(&world);
+    let found = audit(
+        &world,
+        &["query", "--session", &id, "--kind", "workspace.apply", "--json"],
+    )
+    .ended(0);
+    assert!(
+        found.contains("put 7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed turned\\u0000"),
+        "{found}"
+    );
+    audit(&world, &["verify"]).ended(0);
+}

@@ -4,6 +4,7 @@
 //! Sessions write it one after the other, under a lock. Its key is kept in a file, so it must outlive
 //! its writers; it is replaced every day, and after that can sign nothing of before.
 
+use crate::entry::Entry;
 use crate::finish::replace;
 use crate::key::{Key, PublicKey};
 use crate::note::Checkpoint;
@@ -26,10 +27,13 @@ const PUBLIC: &str = "public";
 /// How long a key signs.
 const KEY_FOR: Duration = Duration::from_secs(24 * 3600);
 
+/// What the index is called where sessions are named: no session has this name.
+pub const ACCOUNT: &str = "account";
+
 /// The folder of the index, below the folder of all logs.
 #[must_use]
 pub fn index_folder(root: &Path) -> PathBuf {
-    root.join("account")
+    root.join(ACCOUNT)
 }
 
 /// The folder of a session's log, below the folder of all logs.
@@ -94,6 +98,14 @@ impl Account {
     pub fn record(&mut self, kind: Kind, fields: BTreeMap<String, Value>) -> Result<Checkpoint, WriteError> {
         self.writer.append(kind, None, fields)?;
         self.writer.commit()
+    }
+
+    /// As [`Account::record`], for an entry. A cause is not kept: it is of another log.
+    ///
+    /// # Errors
+    /// It is not on the disk.
+    pub fn record_entry(&mut self, entry: Entry) -> Result<Checkpoint, WriteError> {
+        self.record(entry.kind, entry.fields)
     }
 
     /// The last head, as a signed note.

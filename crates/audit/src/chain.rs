@@ -1,7 +1,7 @@
 //! Proofs one after the other: from the account's first key, which is all that one needs to know, over
 //! keys that took over, to one record of one session.
 
-use crate::account::{identity, index_folder, session_folder};
+use crate::account::{ACCOUNT, identity, index_folder, session_folder};
 use crate::inspect::{InspectError, index_records};
 use crate::key::PublicKey;
 use crate::proof::{Proof, ProofError, ProveError, prove};
@@ -47,12 +47,16 @@ pub enum MakeError {
     Unknown,
 }
 
-/// Proves a record of a session; the text needs the account's first public key and nothing else.
+/// Proves a record of a session, or of the index ([`ACCOUNT`]); the text needs the account's first public key and nothing else.
 ///
 /// # Errors
 /// The index or the session's log does not verify, or has no such record under a signed head.
 pub fn prove_event(root: &Path, session: &str, sequence: u64) -> Result<String, MakeError> {
     let (origin, first) = identity(root).ok_or(MakeError::Unknown)?;
+    if session == ACCOUNT {
+        let chain = prove(&index_folder(root), &origin, first, sequence)?;
+        return Ok(joined(&chain));
+    }
     let started = index_records(root)?.into_iter().find(|record| {
         record.kind == Kind::SessionStart && text(record, "session").is_some_and(|id| id == session)
     });
@@ -61,8 +65,12 @@ pub fn prove_event(root: &Path, session: &str, sequence: u64) -> Result<String, 
     let mut chain = prove(&index_folder(root), &origin, first, started.sequence)?;
     let own = format!("{origin}/{session}");
     chain.extend(prove(&session_folder(root, session), &own, key, sequence)?);
+    Ok(joined(&chain))
+}
+
+fn joined(chain: &[Proof]) -> String {
     let texts: Vec<String> = chain.iter().map(ToString::to_string).collect();
-    Ok(texts.join(BETWEEN))
+    texts.join(BETWEEN)
 }
 
 /// The record that a chain proves, and the name of its log, given the account's name and first key.

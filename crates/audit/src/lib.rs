@@ -38,7 +38,7 @@ mod verify;
 mod wire;
 mod writer;
 
-pub use account::{Account, identity, index_folder, session_folder};
+pub use account::{ACCOUNT, Account, identity, index_folder, session_folder};
 pub use ask::{Question, ask};
 pub use chain::{ChainError, MakeError, prove_event, verify_event};
 pub use client::{Client, Summary};

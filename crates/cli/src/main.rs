@@ -13,6 +13,7 @@ mod holds;
 mod init;
 mod job;
 mod policy;
+mod recorded;
 mod run;
 mod say;
 mod secret;

@@ -4,6 +4,7 @@ use crate::FAILED;
 use crate::arguments::{ApplyArguments, DiffArguments, DiscardArguments, RescueArguments, UndoArguments};
 use crate::job::Jobs;
 use crate::policy::places;
+use crate::recorded;
 use crate::say;
 use fumehood_policy::Escaped;
 use fumehood_policy::json::Json;
@@ -78,6 +79,7 @@ pub(crate) fn plural(n: usize, word: &str) -> String {
 }
 
 struct Here {
+    state: PathBuf,
     place: PathBuf,
     project: PathBuf,
 }
@@ -90,6 +92,7 @@ fn here() -> Result<Here, String> {
     // Checked, as everything that uses state does first.
     fumehood_session::check_state(&places.state()).map_err(|e| e.to_string())?;
     Ok(Here {
+        state: places.state(),
         place: place(&places.state())?,
         project: places.project,
     })
@@ -329,6 +332,10 @@ fn attempt_apply(arguments: &ApplyArguments) -> Result<bool, String> {
         &Steps::default(),
     )
     .map_err(|e| e.to_string())?;
+    if let Some(number) = done.number {
+        let entry = recorded::apply(&here.place, &here.project, number, "apply");
+        recorded::in_index(&here.state, entry);
+    }
     if arguments.json {
         let number = done.number.map_or(Json::Null, Json::Number);
         print(&format!(
@@ -370,12 +377,16 @@ fn git_waits(waits: &[(String, String)]) {
 }
 
 /// Applies everything of a session that has no finding, before a run: for who was asked and said so.
-pub(crate) fn apply_all_of(place: &Path, session: &Session) -> Result<(), String> {
+pub(crate) fn apply_all_of(state: &Path, place: &Path, session: &Session) -> Result<(), String> {
     let found = read(session).map_err(|e| e.to_string())?;
     let travel = travel(session)?;
     let (options, steps) = (Options::default(), Steps::default());
     let done = fumehood_workspace::apply::apply(place, session, &found, travel.as_ref(), &options, &steps)
         .map_err(|e| e.to_string())?;
+    if let Some(number) = done.number {
+        let entry = recorded::apply(place, &session.about().project, number, "start");
+        recorded::in_index(state, entry);
+    }
     say::line(&format!("applied {}", plural(done.paths.len(), "path")));
     held(&done.held);
     git_waits(&done.git_waits);
@@ -439,7 +450,9 @@ fn outcome(
 fn attempt_discard(arguments: &DiscardArguments) -> Result<bool, String> {
     let here = here()?;
     let session = session(&here, arguments.session.as_deref(), Use::Running)?;
+    let entry = recorded::discard(&here.project, session.id(), read(&session).ok().as_ref());
     session.discard().map_err(|e| e.to_string())?;
+    recorded::in_index(&here.state, entry);
     print("forgotten\n");
     Ok(true)
 }
@@ -481,6 +494,7 @@ fn attempt_undo(arguments: &UndoArguments) -> Result<bool, String> {
     let done =
         fumehood_workspace::apply::undo(&here.place, &here.project, arguments.number, &Steps::default())
             .map_err(|e| e.to_string())?;
+    recorded::in_index(&here.state, recorded::undo(&here.project, &done));
     if arguments.json {
         let number = Json::Number(done.number);
         print(&format!(

@@ -2,6 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 use std::fmt;
+use std::io::Read;
 
 /// A SHA-256 digest (FIPS 180-4). Prints as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,6 +13,23 @@ impl Digest {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    /// The digest of all that a reader gives.
+    ///
+    /// # Errors
+    /// It cannot be read to its end.
+    pub fn of_all(mut reader: impl Read) -> std::io::Result<Self> {
+        let mut hash = Sha256::new();
+        let mut bytes = vec![0; 1 << 16];
+        loop {
+            match reader.read(&mut bytes) {
+                Ok(0) => return Ok(Self(hash.finalize().into())),
+                Ok(count) => hash.update(bytes.get(..count).unwrap_or_default()),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// A digest that was computed elsewhere.
@@ -33,8 +51,49 @@ impl fmt::Display for Digest {
     }
 }
 
+/// Not 64 lower-case hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a SHA-256 digest")]
+pub struct NoDigest;
+
+impl std::str::FromStr for Digest {
+    type Err = NoDigest;
+
+    fn from_str(text: &str) -> Result<Self, NoDigest> {
+        let digit = |byte: u8| match byte {
+            b'0'..=b'9' => Ok(byte - b'0'),
+            b'a'..=b'f' => Ok(byte - b'a' + 10),
+            _ => Err(NoDigest),
+        };
+        let text: &[u8; 64] = text.as_bytes().try_into().map_err(|_| NoDigest)?;
+        let mut bytes = [0; 32];
+        for (byte, two) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+            if let [high, low] = two {
+                *byte = digit(*high)? << 4 | digit(*low)?;
+            }
+        }
+        Ok(Self(bytes))
+    }
+}
+
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_read_as_it_is_printed_and_streams_hash_alike() {
+        let bytes = vec![7; 200_000];
+        let digest = Digest::of(&bytes);
+        assert_eq!(digest.to_string().parse(), Ok(digest));
+        assert_eq!(Digest::of_all(&bytes[..]).unwrap(), digest);
+        for wrong in ["", "00", &digest.to_string().to_uppercase(), &"g".repeat(64)] {
+            assert_eq!(wrong.parse::<Digest>(), Err(NoDigest));
+        }
     }
 }

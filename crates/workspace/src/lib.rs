@@ -24,6 +24,7 @@ mod error;
 pub mod finding;
 pub mod git;
 mod journal;
+mod manifest;
 mod place;
 pub mod quiet;
 mod record;
@@ -34,6 +35,7 @@ mod undone;
 
 pub use beneath::Kind;
 pub use error::{Error, Result};
+pub use manifest::{Deed, Manifest};
 pub use place::{Place, find as find_place, mounts_below};
 pub use session::{About, Owner, Session, Use, identity, project_key, settled, waits};
 pub use undone::Undone;

@@ -98,8 +98,39 @@ pub(super) fn sentence(record: &Record) -> String {
         Kind::LimitStruck => format!("the limit of {} was reached", get("limit")),
         Kind::ProgramExec => format!("[{}] {}", get("pid"), get("argv")),
         Kind::Flow | Kind::FlowEnd => flow(record),
+        Kind::WorkspaceApply | Kind::WorkspaceUndo | Kind::WorkspaceDiscard => changed(record),
         Kind::WorkspaceStage => format!("{} changes wait in {}", get("changes"), get("workspace")),
         _ => listed(record),
+    }
+}
+
+/// Changes that landed, were taken back, or were forgotten; the first of their paths.
+fn changed(record: &Record) -> String {
+    const PATHS: usize = 6;
+    let get = |name: &str| text(record, name).unwrap_or_default();
+    let mut out = match record.kind {
+        Kind::WorkspaceApply => format!("apply {}: {} paths", get("apply"), get("paths")),
+        Kind::WorkspaceUndo => format!("apply {} taken back: {} paths", get("apply"), get("paths")),
+        _ => format!("{} changes of {} forgotten", get("paths"), get("workspace")),
+    };
+    if let Some(Value::Bytes(list)) = record.fields.get("list").filter(|_| get("paths") != "0") {
+        let mut entries = list.split(|b| *b == 0).filter(|entry| !entry.is_empty());
+        let first: Vec<String> = entries.by_ref().take(PATHS).map(entry).collect();
+        let more = if entries.next().is_some() { ", …" } else { "" };
+        out.push_str(&format!(": {}{more}", first.join(", ")));
+    }
+    out
+}
+
+/// `put SHA-256 PATH` with a short digest.
+fn entry(entry: &[u8]) -> String {
+    let mut words = entry.splitn(3, |b| *b == b' ');
+    match (words.next(), words.next(), words.next()) {
+        (Some(b"put"), Some(digest), Some(path)) => {
+            let digest = digest.get(..12).unwrap_or(digest);
+            format!("put {} ({})", Escaped::bytes(path), Escaped::bytes(digest))
+        }
+        _ => Escaped::bytes(entry).to_string(),
     }
 }
 

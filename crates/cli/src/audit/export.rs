@@ -6,7 +6,7 @@
 
 use super::arguments::ExportArguments;
 use super::{Here, event, find, print};
-use fumehood_audit::{Kind, Question, Record, Value, sessions};
+use fumehood_audit::{Kind, Question, Record, Value};
 use fumehood_policy::json::Json;
 use std::ops::ControlFlow;
 
@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 pub(super) fn export(here: &Here, arguments: &ExportArguments) -> Result<bool, String> {
     let ids = match &arguments.session {
         Some(named) => vec![find::session(here, Some(named))?],
-        None => sessions(&here.root),
+        None => find::all(here),
     };
     let form = match arguments {
         ExportArguments { otel: true, .. } => otel,
@@ -24,6 +24,9 @@ pub(super) fn export(here: &Here, arguments: &ExportArguments) -> Result<bool, S
     let mut open = true;
     for id in &ids {
         find::each(here, id, &Question::default(), |record| {
+            if arguments.session.is_none() && find::is_of_index(id, &record) {
+                return Ok(ControlFlow::Continue(()));
+            }
             open = print(&format!("{}\n", form(id, &record)))?;
             Ok(if open {
                 ControlFlow::Continue(())

@@ -3,7 +3,8 @@
 use super::arguments::QueryArguments;
 use super::{Here, event, print};
 use fumehood_audit::{
-    Clock, Kind, Question, Record, Value, ask, is_running, session_folder, sessions, settle,
+    ACCOUNT, Clock, Kind, Question, Record, Value, ask, index_folder, is_running, session_folder, sessions,
+    settle,
 };
 use fumehood_policy::Escaped;
 use std::ops::ControlFlow;
@@ -13,6 +14,9 @@ use std::time::Duration;
 /// of this project.
 pub(super) fn session(here: &Here, named: Option<&str>) -> Result<String, String> {
     let all = sessions(&here.root);
+    if named == Some(ACCOUNT) {
+        return Ok(ACCOUNT.to_owned());
+    }
     let Some(named) = named else {
         let newest = all.iter().rev().find(|id| is_of_project(here, id));
         return newest
@@ -101,7 +105,7 @@ pub(super) fn query(here: &Here, arguments: &QueryArguments) -> Result<bool, Str
     };
     let ids = match &arguments.session {
         Some(named) => vec![session(here, Some(named))?],
-        None => sessions(&here.root),
+        None => all(here),
     };
     let wanted = [
         ("host", &arguments.host),
@@ -121,7 +125,7 @@ pub(super) fn query(here: &Here, arguments: &QueryArguments) -> Result<bool, Str
             break;
         }
         each(here, &id, &question, |record| {
-            if !takes(&record) {
+            if !takes(&record) || (arguments.session.is_none() && is_of_index(&id, &record)) {
                 return Ok(ControlFlow::Continue(()));
             }
             found = true;
@@ -145,6 +149,26 @@ fn shown(id: &str, record: &Record, json: bool) -> String {
     }
 }
 
+/// Where a log lies: a session's, or the index.
+fn folder(here: &Here, id: &str) -> std::path::PathBuf {
+    if id == ACCOUNT {
+        index_folder(&here.root)
+    } else {
+        session_folder(&here.root, id)
+    }
+}
+
+/// What the index says of sessions, which their own logs say better.
+pub(super) fn is_of_index(id: &str, record: &Record) -> bool {
+    let said = [
+        Kind::SessionStart,
+        Kind::SessionCheckpoint,
+        Kind::SessionEnd,
+        Kind::KeyNext,
+    ];
+    id == ACCOUNT && said.contains(&record.kind)
+}
+
 /// Gives a session's records that are asked for.
 pub(super) fn each(
     here: &Here,
@@ -152,8 +176,10 @@ pub(super) fn each(
     question: &Question,
     mut take: impl FnMut(Record) -> Result<ControlFlow<()>, String>,
 ) -> Result<(), String> {
-    let folder = session_folder(&here.root, id);
-    settle(&folder);
+    let folder = folder(here, id);
+    if id != ACCOUNT {
+        settle(&folder);
+    }
     let mut failed = Ok(());
     let read = ask(&folder, question, |record| match take(record) {
         Ok(flow) => flow,
@@ -170,13 +196,20 @@ pub(super) fn each(
     }
 }
 
+/// Every session, the oldest first, then the account's index.
+pub(super) fn all(here: &Here) -> Vec<String> {
+    let mut all = sessions(&here.root);
+    all.push(ACCOUNT.to_owned());
+    all
+}
+
 /// How many records `tail` begins with.
 const LAST: usize = 20;
 
 /// Prints the last records of a session, and those that follow until it ends.
 pub(super) fn tail(here: &Here, named: Option<&str>, follow: bool, json: bool) -> Result<bool, String> {
     let id = session(here, named)?;
-    let folder = session_folder(&here.root, &id);
+    let folder = folder(here, &id);
     let mut last = std::collections::VecDeque::new();
     each(here, &id, &Question::default(), |record| {
         last.push_back(record);

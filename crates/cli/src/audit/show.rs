@@ -1,7 +1,7 @@
 //! `fumehood audit show`: a session as a story.
 
 use super::{Here, event, find, print};
-use fumehood_audit::{Clock, Kind, Question, Record, is_running, session_folder};
+use fumehood_audit::{ACCOUNT, Clock, Kind, Question, Record, is_running, session_folder};
 use std::ops::ControlFlow;
 
 /// The most lines of a story; the rest is counted.
@@ -33,6 +33,7 @@ pub(super) fn show(here: &Here, named: Option<&str>, json: bool) -> Result<bool,
             "… and {more} more: fumehood audit query --session {id}\n"
         ));
     }
+    out.push_str(&afterwards(here, records.first())?);
     if !records.iter().any(|record| record.kind == Kind::SessionEnd) {
         let running = is_running(&session_folder(&here.root, &id));
         out.push_str(if running {
@@ -42,6 +43,43 @@ pub(super) fn show(here: &Here, named: Option<&str>, json: bool) -> Result<bool,
         });
     }
     print(&out)
+}
+
+/// What was done later with the changes that the session kept back: the account's index has it.
+fn afterwards(here: &Here, start: Option<&Record>) -> Result<String, String> {
+    let Some(start) = start else {
+        return Ok(String::new());
+    };
+    let Some(workspace) = start.fields.get("workspace") else {
+        return Ok(String::new());
+    };
+    let question = Question {
+        from: start.time,
+        kinds: vec![Kind::WorkspaceApply, Kind::WorkspaceUndo, Kind::WorkspaceDiscard],
+        ..Question::default()
+    };
+    let mut out = String::new();
+    let mut applied = Vec::new();
+    find::each(here, ACCOUNT, &question, |record| {
+        let ours = record.fields.get("workspace") == Some(workspace);
+        let number = record.fields.get("apply").cloned();
+        // An undo names the apply that it took back.
+        let undoes = record.kind == Kind::WorkspaceUndo && applied.contains(&number);
+        if ours || undoes {
+            applied.push(number);
+            let time = Clock::of_nanos(record.time);
+            out.push_str(&format!(
+                "{time}  {}  {}\n",
+                event::name(ACCOUNT, &record),
+                event::sentence(&record)
+            ));
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if !out.is_empty() {
+        out.insert_str(0, "afterwards, in the account's index:\n");
+    }
+    Ok(out)
 }
 
 fn heading(id: &str, start: Option<&Record>) -> String {

@@ -2,8 +2,8 @@
 
 use super::{Here, event, find, print};
 use fumehood_audit::{
-    Account, Clock, InspectError, Known, PublicKey, Remembered, Report, State, identity, inspect_index,
-    inspect_session, prove_event, session_folder, sessions, settle, verify_event,
+    ACCOUNT, Account, Clock, InspectError, Known, PublicKey, Remembered, Report, State, identity,
+    inspect_index, inspect_session, prove_event, session_folder, sessions, settle, verify_event,
 };
 use fumehood_policy::Escaped;
 use fumehood_policy::json::Json;
@@ -166,7 +166,9 @@ pub(super) fn prove(here: &Here, event: &str) -> Result<bool, String> {
     let parts = parts.and_then(|(id, number)| Some((id, number.parse::<u64>().ok()?)));
     let (named, sequence) = parts.ok_or_else(|| format!("{}: not SESSION:NUMBER", Escaped::from(event)))?;
     let id = find::session(here, Some(named))?;
-    settle(&session_folder(&here.root, &id));
+    if id != ACCOUNT {
+        settle(&session_folder(&here.root, &id));
+    }
     print(&prove_event(&here.root, &id, sequence).map_err(|e| format!("{id}: {e}"))?)
 }
 

@@ -65,7 +65,7 @@ pub(super) fn begin(
     }
     let mut about = about(host, request, profile)?;
     about.policy = policy.to_string();
-    let session = session(&place, &about, wanted(arguments))?;
+    let session = session((&places.state(), &place), &about, wanted(arguments))?;
     let mask = session.make_mask().map_err(|e| e.to_string())?;
     request.git = match session.make_git().map_err(|e| e.to_string())? {
         Ok(own) => own.map(|from| {
@@ -125,7 +125,7 @@ fn wanted(arguments: &RunArguments) -> Wanted {
 
 /// A new session, one that is gone on with, or one that holds nothing but build outputs made under the same
 /// configuration.
-fn session(place: &Path, about: &About, wanted: Wanted) -> Result<Session, String> {
+fn session((state, place): (&Path, &Path), about: &About, wanted: Wanted) -> Result<Session, String> {
     let ids = Session::of_project(place, &about.project).map_err(|e| e.to_string())?;
     let mut outputs = None;
     let mut waiting = None;
@@ -151,7 +151,7 @@ fn session(place: &Path, about: &About, wanted: Wanted) -> Result<Session, Strin
         }
         (Some(session), Wanted::Asked) => match ask(&session)? {
             Answer::Resume => return resume(session),
-            Answer::Apply => crate::workspace::apply_all_of(place, &session)?,
+            Answer::Apply => crate::workspace::apply_all_of(state, place, &session)?,
             Answer::New => {}
         },
         _ => {}
@@ -270,13 +270,13 @@ impl Kept {
     fn landed(&self, log: &mut Log) {
         let all = fumehood_workspace::apply::since(&self.place, &self.session, self.before);
         let all = all.unwrap_or_default();
-        let Some((last, _)) = all.last() else { return };
-        log.record(
-            Entry::new(Kind::WorkspaceApply)
-                .text("workspace", self.session.id())
-                .number("apply", *last)
-                .text("by", "end"),
-        );
+        if all.is_empty() {
+            return;
+        }
+        for (number, _) in &all {
+            let project = &self.session.about().project;
+            log.record(crate::recorded::apply(&self.place, project, *number, "end"));
+        }
         let steps = all.iter().map(|(_, steps)| steps).sum();
         say::line(&format!(
             "{} applied in {}; `fumehood undo` takes the last one back",

@@ -8,9 +8,12 @@ use crate::diff;
 use crate::error::{At, Error, Result};
 use crate::finding::{Finding, Judge};
 use crate::journal::{Journal, Step};
+use crate::manifest;
 use crate::record;
 use crate::session::{Owner, Session};
+use fumehood_effect::Digest;
 use std::collections::HashMap;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -29,6 +32,7 @@ pub(super) fn stage(
         folder,
         owner: session.about().owner,
         linked: HashMap::new(),
+        digests: Vec::new(),
         journal: Journal {
             session: session.id().to_owned(),
             owner: session.about().owner,
@@ -69,6 +73,7 @@ pub(super) fn stage(
         stage.content(change, copy.as_deref())?;
     }
     stage.modes(wanted);
+    manifest::save(folder, &stage.digests)?;
     let path = folder.join("journal");
     steps.next()?;
     record::replace(&path, &stage.journal.encode()).at("write", &path)?;
@@ -94,6 +99,8 @@ struct Stage<'a> {
     owner: Owner,
     /// Copies by the layer's inode: names of one file stay names of one file.
     linked: HashMap<u64, PathBuf>,
+    /// Of what is installed.
+    digests: Vec<(PathBuf, Digest)>,
     journal: Journal,
     steps: &'a Steps,
 }
@@ -195,6 +202,13 @@ impl Stage<'_> {
         let Some(copy) = copy else { return Ok(()) };
         let new = self.folder.join(format!("{}.new", self.journal.steps.len()));
         std::fs::rename(copy, &new).at("stage", &change.path)?;
+        let digest = match &change.after {
+            Some(Node::Link(target)) => Digest::of(target.as_os_str().as_bytes()),
+            _ => std::fs::File::open(&new)
+                .and_then(Digest::of_all)
+                .at("read", &new)?,
+        };
+        self.digests.push((change.path.clone(), digest));
         if rustix::process::geteuid().is_root() {
             std::os::unix::fs::lchown(&new, Some(self.owner.uid), Some(self.owner.gid))
                 .at("give", &change.path)?;
