@@ -358,6 +358,10 @@ fn helpers_are_confined() {
         let open = match name.as_str() {
             "fumehood-tty" => 3 + 3,
             "fumehood-clean" => 3 + 2,
+            // The listener, and a way to record.
+            "fumehood-execs" => 3 + 2,
+            // Two who record, and the three files of the log.
+            "fumehood-log" => 3 + 2 + 3,
             _ => continue,
         };
         let status = read("status");
@@ -387,9 +391,9 @@ fn helpers_are_confined() {
     seen.sort();
     let group = !groups_of(supervisor).is_empty();
     let expected = if group {
-        vec!["fumehood-clean", "fumehood-tty"]
+        vec!["fumehood-clean", "fumehood-execs", "fumehood-log", "fumehood-tty"]
     } else {
-        vec!["fumehood-tty"]
+        vec!["fumehood-execs", "fumehood-log", "fumehood-tty"]
     };
     assert_eq!(seen, expected);
     terminal.type_keys(b"\n");

@@ -50,7 +50,7 @@ pub use note::{Checkpoint, NoteError};
 pub use proof::{Proof, ProofError, ProveError, prove};
 pub use read::{ReadError, Records};
 pub use record::{BLIND, Kind, MAX_RECORD, Record, RecordError, Value};
-pub use service::{Pace, Service};
+pub use service::{Pace, Service, decline};
 pub use session::{Session, new_session_id, write_session};
 pub use tree::{Frontier, Hash, leaf};
 pub use verify::{Remembered, Report, VerifyError, heads_in, verify};

@@ -269,6 +269,11 @@ fn receive(from: &OwnedFd, packet: &mut [u8]) -> Result<(usize, Option<OwnedFd>)
     Ok((got.bytes, socket))
 }
 
+/// Tells one who would record that nothing will be, and why: for a writer that cannot begin.
+pub fn decline(sender: &OwnedFd, why: &str) {
+    tell(sender, &Answer::Failed(why.to_owned()).encode());
+}
+
 /// Tells a sender that nothing will be written, and why.
 pub(crate) fn refuse(sender: &OwnedFd, error: &WriteError) {
     tell(sender, &Answer::Failed(error.to_string()).encode());

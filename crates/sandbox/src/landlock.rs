@@ -21,8 +21,12 @@ const WRITE_FILE: u64 = 1 << 1;
 const READ_FILE: u64 = 1 << 2;
 const READ_DIR: u64 = 1 << 3;
 const REMOVE_DIR: u64 = 1 << 4;
+const REMOVE_FILE: u64 = 1 << 5;
 const MAKE_CHAR: u64 = 1 << 6;
+const MAKE_DIR: u64 = 1 << 7;
+const MAKE_REG: u64 = 1 << 8;
 const MAKE_BLOCK: u64 = 1 << 11;
+const REFER: u64 = 1 << 13;
 const TRUNCATE: u64 = 1 << 14;
 const IOCTL_DEV: u64 = 1 << 15;
 
@@ -42,6 +46,10 @@ pub(crate) fn reach(reach: crate::Reach, abi: u32) -> u64 {
         crate::Reach::Read => EXECUTE | READ_FILE | READ_DIR,
         crate::Reach::Use => READ_FILE | WRITE_FILE | READ_DIR | REMOVE_DIR,
         crate::Reach::Empty => REMOVE_DIR,
+        crate::Reach::Keep => {
+            let files = READ_FILE | WRITE_FILE | TRUNCATE | MAKE_REG | REMOVE_FILE | REFER;
+            files | READ_DIR | MAKE_DIR | REMOVE_DIR
+        }
     };
     wanted & known(abi)
 }

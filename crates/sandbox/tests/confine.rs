@@ -102,6 +102,7 @@ fn attempt(world: &World, role: Option<Role>, attempt: fn(&World) -> Result<()>)
         ];
         let folders = match role {
             Some(Role::Janitor) => &folders[..],
+            Some(Role::Log) => &[(c_string(&world.own), Reach::Keep)],
             _ => &[],
         };
         let up = |role| give_up(&[std::io::stdin().as_fd()]).is_ok() && confine(role, folders).is_ok();
@@ -180,8 +181,82 @@ fn a_janitor_gets_nothing_but_its_groups() {
     }
 }
 
+fn a_log_writer_gets_nothing_but_its_folder() {
+    for (name, act) in ATTEMPTS {
+        let world = World::new();
+        let expected = match name {
+            INHERITED | "open a file" | "make a file" | "list a folder" => Ended::Refused,
+            _ => Ended::Killed,
+        };
+        assert_eq!(attempt(&world, Some(Role::Log), act), expected, "{name}");
+        assert!(!world.was_reached(), "{name}");
+    }
+    let own: [Attempt; 3] = [
+        ("make, sync and rename a file", |w| {
+            let file = File::create(w.own.join("a"))?;
+            file.sync_data()?;
+            std::fs::create_dir(w.own.join("tile"))?;
+            std::fs::rename(w.own.join("a"), w.own.join("tile/b"))
+        }),
+        ("remove a file", |w| std::fs::remove_file(w.own.join("control"))),
+        ("list its folder", |w| std::fs::read_dir(&w.own).map(drop)),
+    ];
+    for (name, act) in own {
+        let world = World::new();
+        assert_eq!(attempt(&world, Some(Role::Log), act), Ended::Succeeded, "{name}");
+    }
+    let links: [Attempt; 2] = [
+        ("link a file out", |w| {
+            std::fs::hard_link(w.path("secret"), w.own.join("new"))
+        }),
+        ("link to a file", |w| {
+            std::os::unix::fs::symlink(w.path("secret"), w.own.join("new"))
+        }),
+    ];
+    for (name, act) in links {
+        let world = World::new();
+        assert_eq!(attempt(&world, Some(Role::Log), act), Ended::Killed, "{name}");
+        assert!(!world.was_reached(), "{name}");
+    }
+}
+
+/// It may read files, since `/proc` is some, and has no way to bring them anywhere.
+fn a_watcher_only_reads() {
+    for (name, act) in ATTEMPTS {
+        let world = World::new();
+        let expected = match name {
+            INHERITED => Ended::Refused,
+            "open a file" => Ended::Succeeded,
+            _ => Ended::Killed,
+        };
+        assert_eq!(attempt(&world, Some(Role::Watcher), act), expected, "{name}");
+        assert!(!world.was_reached(), "{name}");
+    }
+    let own: [Attempt; 2] = [
+        ("look at a program's parent", |_| {
+            std::fs::read("/proc/1/stat").map(drop)
+        }),
+        ("look at a program's directory", |_| {
+            std::fs::read_link("/proc/1/cwd").map(drop).or(Ok(()))
+        }),
+    ];
+    for (name, act) in own {
+        let world = World::new();
+        assert_eq!(
+            attempt(&world, Some(Role::Watcher), act),
+            Ended::Succeeded,
+            "{name}"
+        );
+    }
+}
+
 fn main() {
-    let tests: [(&str, fn()); 2] = [
+    let tests: [(&str, fn()); 4] = [
+        (
+            "a_log_writer_gets_nothing_but_its_folder",
+            a_log_writer_gets_nothing_but_its_folder,
+        ),
+        ("a_watcher_only_reads", a_watcher_only_reads),
         ("a_relay_gets_nothing", a_relay_gets_nothing),
         (
             "a_janitor_gets_nothing_but_its_groups",

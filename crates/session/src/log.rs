@@ -5,11 +5,11 @@
 //! keys, the account's index) beside it; records wait in the socket meanwhile. When nobody can record
 //! any more it ends the log, also after the supervisor.
 
+use crate::view::c_string;
 use fumehood_audit::{Client, Entry, Kind, Recorder, RecorderError, Session, Summary, Ticket, write_session};
 use fumehood_effect::Digest;
-use fumehood_sandbox::{Errno, Plan, Spec, fork_role_with, set_process_name};
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use fumehood_sandbox::{Errno, Plan, Reach, Role, Spec, confine, fork_role_with, give_up, set_process_name};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 
 /// A session that is recorded, or that should be and is not.
@@ -132,12 +132,6 @@ fn run(session: &Session, spec: &Spec, sender: OwnedFd) -> i32 {
     set_process_name(c"fumehood-log");
     // A terminal that hangs up, or Ctrl-C, is for the supervisor; the key is for nobody.
     let _leader_already = rustix::process::setsid();
-    let _best = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-    let none = Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
-    let _best = setrlimit(Resource::Core, none);
     crate::terminal::let_go_of_all_streams();
     let mut session = session.clone();
     if let Ok(plan) = Plan::new(spec) {
@@ -145,6 +139,12 @@ fn run(session: &Session, spec: &Spec, sender: OwnedFd) -> i32 {
         session.start = session
             .start
             .digest("plan", Digest::of(plan.to_string().as_bytes()));
+    }
+    // Before the first word of anybody is read, and before there is a key.
+    let folder = [(c_string(&session.root), Reach::Keep)];
+    if give_up(&[sender.as_fd()]).is_err() || confine(Role::Log, &folder).is_err() {
+        fumehood_audit::decline(&sender, "the log's writer could not be confined");
+        return 125;
     }
     i32::from(write_session(&session, sender).is_err())
 }

@@ -7,7 +7,7 @@ use crate::network::{Network, Watch};
 use crate::stand_in::StandIn;
 use crate::terminal::{self, Ended, Terminal, TerminalError};
 use crate::turn::Turn;
-use crate::watcher::Watcher;
+use crate::watcher::{Death, Watcher};
 use fumehood_audit::{Entry, Kind, Session};
 use fumehood_limits::{Ceilings, Group, InForce, Limit, Limits, Struck, Watchdog, Watched, rlimits};
 use fumehood_monitor::Report;
@@ -111,6 +111,15 @@ pub enum RunError {
     /// The process that hears of programs was killed from outside; without it none can be executed.
     #[error("the watcher of programs was killed from outside")]
     WatcherLost,
+    /// A helper process could not give up what it does not need.
+    #[error("the watcher of programs could not be confined")]
+    WatcherUnconfined,
+    /// The watcher was ended by its own filter.
+    #[error(
+        "the watcher of programs made a system call that it never makes, and was ended: a program's arguments may have \
+         taken it over, or it has a flaw"
+    )]
+    WatcherBroke,
     /// The terminal relay was killed from outside; the sandbox went with it.
     #[error("the terminal relay was killed from outside")]
     RelayLost,
@@ -345,8 +354,14 @@ impl Supervisor<'_> {
             if ready.network {
                 self.network();
             }
-            if ready.watcher && self.watcher.as_mut().is_some_and(Watcher::is_dead) {
-                return Err(RunError::WatcherLost);
+            if ready.watcher
+                && let Some(death) = self.watcher.as_mut().and_then(Watcher::death)
+            {
+                return Err(match death {
+                    Death::Killed => RunError::WatcherLost,
+                    Death::Unconfined => RunError::WatcherUnconfined,
+                    Death::Broke => RunError::WatcherBroke,
+                });
             }
             if ready.turns {
                 self.turn();

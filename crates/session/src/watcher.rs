@@ -7,7 +7,9 @@
 
 use fumehood_audit::{Client, Entry, Kind, Recorder};
 use fumehood_effect::Digest;
-use fumehood_sandbox::{Command, Errno, Execution, Heard, Programs, fork_role_with, set_process_name};
+use fumehood_sandbox::{
+    Command, Errno, Execution, Heard, Programs, Role, confine, fork_role_with, give_up, set_process_name,
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -63,11 +65,17 @@ impl Watcher {
         (!self.ended).then(|| self.process.as_fd())
     }
 
-    /// Whether it ended otherwise than because nobody is left to hear of.
-    pub(crate) fn is_dead(&mut self) -> bool {
+    /// How it ended, if otherwise than because nobody is left to hear of.
+    pub(crate) fn death(&mut self) -> Option<Death> {
         let status = waitid(WaitId::PidFd(self.process.as_fd()), WaitIdOptions::EXITED);
         self.ended = true;
-        !matches!(status, Ok(Some(status)) if status.exit_status() == Some(0))
+        let status = status.ok().flatten();
+        match status.map(|s| (s.exit_status(), s.terminating_signal())) {
+            Some((Some(0), _)) => None,
+            Some((Some(UNCONFINED), _)) => Some(Death::Unconfined),
+            Some((_, Some(libc::SIGSYS))) => Some(Death::Broke),
+            _ => Some(Death::Killed),
+        }
     }
 
     /// Waits until it has recorded what it heard: nothing is left that could execute anything.
@@ -87,12 +95,31 @@ impl Watcher {
     }
 }
 
+/// Why a watcher ended that should not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Death {
+    /// From outside, or by a flaw.
+    Killed,
+    /// It could not give up what it does not need.
+    Unconfined,
+    /// Its own filter ended it.
+    Broke,
+}
+
+/// The status of a watcher that could not be confined.
+const UNCONFINED: i32 = 126;
+
 /// The watcher's process.
 fn run(kept: Vec<OwnedFd>, command: &Command) -> i32 {
     set_process_name(c"fumehood-execs");
     // A terminal that hangs up, or Ctrl-C, is for the supervisor.
     let _leader_already = rustix::process::setsid();
     crate::terminal::let_go_of_all_streams();
+    // Before the first byte of the sandbox is read.
+    let open: Vec<_> = kept.iter().map(AsFd::as_fd).collect();
+    if give_up(&open).is_err() || confine(Role::Watcher, &[]).is_err() {
+        return UNCONFINED;
+    }
     let mut kept = kept.into_iter();
     let Some(socket) = kept.next() else { return 125 };
     let client = kept.next().and_then(|socket| Client::from_socket(socket).ok());

@@ -160,6 +160,124 @@ pub(super) const JANITOR: &[Rule] = &[
     MEMORY[3],
 ];
 
+/// The log's writer: it holds the key, and reads what others ask it to record.
+pub(super) const LOG: &[Rule] = &[
+    READ_AND_WRITE,
+    allow(
+        &[
+            libc::SYS_openat,
+            libc::SYS_getdents64,
+            libc::SYS_fstat,
+            libc::SYS_newfstatat,
+            libc::SYS_statx,
+            libc::SYS_faccessat,
+            libc::SYS_lseek,
+            libc::SYS_fcntl,
+            libc::SYS_ftruncate,
+            libc::SYS_fsync,
+            libc::SYS_fdatasync,
+            libc::SYS_flock,
+            libc::SYS_fadvise64,
+            libc::SYS_mkdirat,
+            libc::SYS_unlinkat,
+            libc::SYS_renameat,
+            libc::SYS_renameat2,
+        ],
+        "the files of the logs; Landlock holds everything else",
+    ),
+    #[cfg(target_arch = "x86_64")]
+    allow(
+        &[
+            libc::SYS_open,
+            libc::SYS_stat,
+            libc::SYS_lstat,
+            libc::SYS_access,
+            libc::SYS_mkdir,
+            libc::SYS_unlink,
+            libc::SYS_rename,
+        ],
+        "as above",
+    ),
+    allow(
+        &[libc::SYS_recvmsg],
+        "what is to be recorded, and sockets of others who record",
+    ),
+    allow_when(
+        &[libc::SYS_sendto],
+        &[When::Is(5, 0)],
+        "answers, on sockets that it was given: no address can be named",
+    ),
+    allow(&[libc::SYS_ppoll], "waiting for them"),
+    #[cfg(target_arch = "x86_64")]
+    allow(&[libc::SYS_poll], "as above"),
+    MEMORY[0],
+    MEMORY[1],
+    MEMORY[2],
+    MEMORY[3],
+];
+
+/// All flags of `openat` but those that a reader passes: `O_CLOEXEC`, `O_LARGEFILE`, `O_NOFOLLOW`, `O_DIRECTORY`.
+const NOT_READING: u32 =
+    !(libc::O_CLOEXEC | libc::O_LARGEFILE | 0o100_000 | libc::O_NOFOLLOW | libc::O_DIRECTORY) as u32;
+
+/// The watcher of programs: it reads the memory of the sandbox, which is hostile. Landlock cannot hold it: a process in a
+/// domain may read the memory of no process outside (kernel: Documentation/security/landlock.rst). So it may open
+/// files, to read only: `/proc/PID/stat`; and has nowhere to send them but the log.
+pub(super) const WATCHER: &[Rule] = &[
+    allow(&[libc::SYS_read, libc::SYS_close], "what is open"),
+    allow_when(
+        &[libc::SYS_openat],
+        &[When::MaskedIs(2, NOT_READING, 0)],
+        "the parent of a program, from /proc: for reading, and nothing is made",
+    ),
+    allow(
+        &[libc::SYS_fstat, libc::SYS_statx, libc::SYS_lseek, libc::SYS_fcntl],
+        "as above: how long it is",
+    ),
+    allow(&[libc::SYS_readlinkat], "a program's directory, from /proc"),
+    #[cfg(target_arch = "x86_64")]
+    allow(&[libc::SYS_readlink], "as above"),
+    allow(
+        &[libc::SYS_process_vm_readv],
+        "path and arguments of a program; nothing is written",
+    ),
+    allow_when(
+        &[libc::SYS_ioctl],
+        &[When::Is(1, 0xc050_2100)],
+        "SECCOMP_IOCTL_NOTIF_RECV: what is executed",
+    ),
+    allow_when(
+        &[libc::SYS_ioctl],
+        &[When::Is(1, 0xc018_2101)],
+        "SECCOMP_IOCTL_NOTIF_SEND: it goes on",
+    ),
+    allow_when(
+        &[libc::SYS_ioctl],
+        &[When::Is(1, 0x4008_2104)],
+        "SECCOMP_IOCTL_NOTIF_SET_FLAGS: taking turns",
+    ),
+    allow(
+        &[libc::SYS_recvmsg, libc::SYS_recvfrom],
+        "the listener, and the log's answers",
+    ),
+    allow_when(
+        &[libc::SYS_sendto],
+        &[When::Is(5, 0)],
+        "records, on the socket to the log: no address can be named",
+    ),
+    allow(&[libc::SYS_ppoll], "waiting for programs"),
+    #[cfg(target_arch = "x86_64")]
+    allow(&[libc::SYS_poll], "as above"),
+    allow(
+        &[libc::SYS_getpriority, libc::SYS_sched_setattr],
+        "the wish for short turns",
+    ),
+    MEMORY[0],
+    MEMORY[1],
+    MEMORY[2],
+    MEMORY[3],
+];
+
 #[cfg(test)]
 mod tests {
     use super::super::Filter;
@@ -198,8 +316,12 @@ mod tests {
             libc::SYS_openat2,
             libc::SYS_dup3,
         ];
-        for role in [Role::Relay, Role::Janitor] {
+        for role in [Role::Relay, Role::Janitor, Role::Log, Role::Watcher] {
             for nr in never {
+                // On a connected socket, without an address.
+                if nr == libc::SYS_sendto && matches!(role, Role::Log | Role::Watcher) {
+                    continue;
+                }
                 assert_eq!(judged(role, nr, [0; 6]), KILLED, "{role:?} {nr}");
             }
         }
@@ -216,13 +338,35 @@ mod tests {
         assert_eq!(map(3, 0x22), allowed);
         assert_eq!(map(7, 0x22), KILLED, "executable");
         assert_eq!(map(3, 0x02), KILLED, "a file");
+        let send = |role, length| judged(role, libc::SYS_sendto, [3, 1, 1, 0, 0, length]);
+        let open = |flags: i32| judged(Role::Watcher, libc::SYS_openat, [0, 1, flags as u64, 0, 0, 0]);
+        for role in [Role::Log, Role::Watcher] {
+            assert_eq!((send(role, 0), send(role, 16)), (allowed, KILLED), "{role:?}");
+        }
+        assert_eq!(open(libc::O_CLOEXEC), allowed);
+        for flags in [
+            libc::O_WRONLY,
+            libc::O_RDWR,
+            libc::O_CREAT,
+            libc::O_TRUNC,
+            libc::O_PATH,
+        ] {
+            assert_eq!(open(flags), KILLED, "{flags:o}");
+        }
+        let control = |command| judged(Role::Watcher, libc::SYS_ioctl, [3, command, 0, 0, 0, 0]);
+        assert_eq!(
+            control(0x4018_2103),
+            KILLED,
+            "SECCOMP_IOCTL_NOTIF_ADDFD gives a program a descriptor"
+        );
+        assert_eq!(judged(Role::Watcher, libc::SYS_process_vm_writev, [0; 6]), KILLED);
         let signal = |n| judged(Role::Janitor, libc::SYS_pidfd_send_signal, [0, n, 0, 0, 0, 0]);
         assert_eq!((signal(9), signal(15)), (allowed, KILLED));
     }
 
     #[test]
     fn every_permission_says_what_for() {
-        for rule in RELAY.iter().chain(JANITOR) {
+        for rule in RELAY.iter().chain(JANITOR).chain(LOG).chain(WATCHER) {
             assert!(rule.why.len() > 5 && !rule.calls.is_empty() && rule.answer == Answer::Allow);
         }
     }

@@ -14,6 +14,10 @@ pub enum Role {
     Relay,
     /// Ends what is in control groups, and removes them.
     Janitor,
+    /// Writes the log: it signs what others ask it to record, in files of one folder.
+    Log,
+    /// Hears of programs that are executed, and reads their arguments in their memory.
+    Watcher,
 }
 
 const EPERM: Answer = Answer::Error(libc::EPERM);
@@ -182,6 +186,8 @@ impl Filter {
             }
             Role::Relay => assemble::program(local::RELAY.iter(), local::OTHERWISE),
             Role::Janitor => assemble::program(local::JANITOR.iter(), local::OTHERWISE),
+            Role::Log => assemble::program(local::LOG.iter(), local::OTHERWISE),
+            Role::Watcher => assemble::program(local::WATCHER.iter(), local::OTHERWISE),
         };
         Filter {
             program,
