@@ -25,10 +25,10 @@ impl fmt::Display for Lint {
 
 /// Programs whose arguments are programs: what a model writes there would run (GTFOBins).
 const RUN_THEIR_ARGUMENTS: &[&str] = &[
-    "ash", "awk", "bash", "busybox", "chroot", "dash", "doas", "ed", "env", "eval", "ex", "expect", "fish",
-    "flock", "gawk", "gdb", "ionice", "ksh", "lua", "mawk", "nawk", "nice", "nohup", "nsenter", "parallel",
-    "php", "rsync", "runuser", "sed", "setpriv", "setsid", "sh", "ssh", "scp", "sftp", "stdbuf", "strace",
-    "su", "sudo", "tclsh", "timeout", "unshare", "vi", "vim", "watch", "xargs", "zsh",
+    "ash", "awk", "bash", "busybox", "chroot", "dash", "dd", "doas", "ed", "env", "eval", "ex", "expect",
+    "fish", "flock", "gawk", "gdb", "ionice", "ksh", "lua", "mawk", "nawk", "nice", "nohup", "nsenter",
+    "parallel", "php", "rsync", "runuser", "sed", "setpriv", "setsid", "sh", "ssh", "scp", "sftp", "stdbuf",
+    "strace", "su", "sudo", "tclsh", "timeout", "unshare", "vi", "vim", "watch", "xargs", "zsh",
 ];
 
 /// Interpreters that run a file or a text: a value after `-c`, `-e` or alone is a program.
@@ -42,6 +42,7 @@ pub fn lint(manifest: &Manifest) -> Vec<Lint> {
     let tool = manifest.tool();
     let mut out = Vec::new();
     programs(&tool.argv, &mut out);
+    variables_of_make(manifest, &mut out);
     values_before_the_end_of_options(manifest, &mut out);
     let mut say = |missing: bool, what: &str, help: &'static str| {
         if missing {
@@ -109,6 +110,37 @@ fn is_fixed(first: &str, argv: &[At<Argument>]) -> bool {
     match first {
         "-m" => matches!(argv.get(2).map(|a| &a.value), Some(Argument::Literal(_))),
         other => !other.starts_with('-'),
+    }
+}
+
+/// make takes every `NAME=value` among its targets as a variable, `SHELL` among them.
+fn variables_of_make(manifest: &Manifest, out: &mut Vec<Lint>) {
+    let argv = &manifest.tool().argv;
+    if !["make", "gmake", "bmake"].contains(&name_of(argv.first())) {
+        return;
+    }
+    let plain = |name| {
+        let mut known = manifest.parameters().iter();
+        known.any(|(n, p)| {
+            let kind = &p.kind;
+            n == name
+                && matches!(
+                    kind,
+                    ParameterKind::Ident | ParameterKind::Enum(_) | ParameterKind::Int { .. }
+                )
+        })
+    };
+    for at in argv {
+        if let Argument::Parameter(name) = &at.value
+            && !plain(name)
+        {
+            out.push(Lint {
+                pos: Some(at.pos),
+                refused: true,
+                what: format!("make takes `NAME=value` as a variable, and `{{{name}}}` can be one"),
+                help: "list the targets (Enum), or use Ident",
+            });
+        }
     }
 }
 
