@@ -30,6 +30,7 @@ mod programs;
 mod remains;
 mod sandboxed;
 mod secrets;
+mod sessions;
 mod terminal;
 mod world;
 
@@ -40,5 +41,6 @@ pub use programs::{fumehood, host_program, is_root, probe};
 pub use remains::{await_that, children, descendant, groups_of, processes_named, settle};
 pub use sandboxed::{Running, Sandboxed};
 pub use secrets::SECRETS;
+pub use sessions::{Idle, text_of, verb_words};
 pub use terminal::OuterTerminal;
 pub use world::World;

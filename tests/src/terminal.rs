@@ -34,6 +34,11 @@ pub struct OuterTerminal {
 impl OuterTerminal {
     /// Runs a command in a sandbox on a new terminal of 24 rows and 80 columns.
     pub fn run<W: AsRef<OsStr>>(sandbox: &Sandboxed<'_>, command: &[W]) -> OuterTerminal {
+        OuterTerminal::start(sandbox, &sandbox.words(command))
+    }
+
+    /// Runs exactly these words on one.
+    pub fn start<W: AsRef<OsStr>>(sandbox: &Sandboxed<'_>, words: &[W]) -> OuterTerminal {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -57,10 +62,7 @@ impl OuterTerminal {
         .unwrap();
         let before = tcgetattr(&held).unwrap();
         let mut starter = host_program(probe());
-        starter
-            .arg("on_terminal")
-            .arg(&slave)
-            .args(sandbox.words(command));
+        starter.arg("on_terminal").arg(&slave).args(words);
         starter
             .env_clear()
             .envs(sandbox.environment())

@@ -40,6 +40,7 @@ kinds! {
     Effect, "effect", "a decoded effect and what was decided";
     Hold, "hold", "an effect waits for a human";
     Approval, "approval", "a human answered a hold";
+    SessionAsk, "session.ask", "another process of the account had the session do something";
     Grant, "grant", "a right was given or taken back";
     Policy, "policy", "the policy in force changed";
     WorkspaceStage, "workspace.stage", "changes were staged";

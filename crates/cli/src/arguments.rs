@@ -74,6 +74,16 @@ pub(crate) enum Verb {
     Deny(DenyArguments),
     /// Stop a session: nothing more leaves it, its programs end, its files stay
     Freeze(FreezeArguments),
+    /// List the sessions that run
+    Ps(crate::sessions::PsArguments),
+    /// Say what a session is
+    Inspect(crate::sessions::InspectArguments),
+    /// Run a further program in a session, behind the same walls
+    Exec(crate::sessions::ExecArguments),
+    /// Wait for a session's end, and end as it did
+    Wait(crate::sessions::WaitArguments),
+    /// Ask a session's command to end, and end it if it does not
+    Stop(crate::sessions::StopArguments),
     /// Accept what this project's fumehood.toml asks for
     Trust(TrustArguments),
     /// What was recorded of runs, and whether it is whole

@@ -146,6 +146,7 @@ fn trial_in(
         turns: None,
         session: None,
         asking: None,
+        about: Default::default(),
     };
     let outcome = fumehood_session::run(run).map_err(with_remedy)?;
     match outcome.end {

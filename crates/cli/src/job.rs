@@ -33,6 +33,7 @@ impl Confined for Jobs {
             turns: None,
             session: None,
             asking: None,
+            about: Default::default(),
         };
         let ended = without_streams(|| fumehood_session::run(run))?;
         match ended.map_err(|e| e.to_string())?.end {

@@ -17,12 +17,14 @@ mod recorded;
 mod run;
 mod say;
 mod secret;
+mod sessions;
 mod trust;
 mod workspace;
 
 use arguments::{PolicyVerb, Verb};
 use clap::error::ErrorKind;
 use fumehood_policy::Escaped;
+use std::ffi::OsString;
 
 /// What fumehood itself ends with when it fails; the command's own status otherwise.
 const FAILED: u8 = 125;
@@ -40,17 +42,7 @@ fn begin() -> u8 {
 
 fn perform(verb: Verb) -> u8 {
     match verb {
-        Verb::Run(run) if is_option(&run) => {
-            let word = run
-                .command
-                .first()
-                .map(|w| w.display().to_string())
-                .unwrap_or_default();
-            say::error(&format!(
-                "unknown option {word:?}; see fumehood run --help, or write -- before a command of that name"
-            ));
-            FAILED
-        }
+        Verb::Run(run) if starts_with_option(&run.command) => unknown_option(&run.command, "run"),
         Verb::Run(run) => run::run(&run),
         Verb::Diff(arguments) => workspace::diff(&arguments),
         Verb::Apply(arguments) => workspace::apply(&arguments),
@@ -64,6 +56,14 @@ fn perform(verb: Verb) -> u8 {
         Verb::Allow(arguments) => holds::allow(&arguments),
         Verb::Deny(arguments) => holds::deny(&arguments),
         Verb::Freeze(arguments) => holds::freeze(&arguments),
+        Verb::Exec(arguments) if starts_with_option(&arguments.command) => {
+            unknown_option(&arguments.command, "exec")
+        }
+        Verb::Exec(arguments) => sessions::exec(&arguments),
+        Verb::Ps(arguments) => sessions::ps(&arguments),
+        Verb::Inspect(arguments) => sessions::inspect(&arguments),
+        Verb::Wait(arguments) => sessions::wait(&arguments),
+        Verb::Stop(arguments) => sessions::stop(&arguments),
         Verb::Trust(arguments) => trust::trust(&arguments),
         Verb::Audit(verb) => audit::audit(&verb),
         Verb::Secret(verb) => secret::secret(&verb),
@@ -90,14 +90,25 @@ fn usage(error: &clap::Error) -> u8 {
     FAILED
 }
 
+fn unknown_option(command: &[OsString], verb: &str) -> u8 {
+    let word = command
+        .first()
+        .map(|w| w.display().to_string())
+        .unwrap_or_default();
+    say::error(&format!(
+        "unknown option {word:?}; see fumehood {verb} --help, or write -- before a command of that name"
+    ));
+    FAILED
+}
+
 /// Whether what was taken as the command is an option that nobody knows: it begins with a dash, and
 /// no `--` stands before it.
-fn is_option(run: &arguments::RunArguments) -> bool {
+fn starts_with_option(command: &[OsString]) -> bool {
     use std::os::unix::ffi::OsStrExt;
-    let Some(first) = run.command.first().filter(|w| w.as_bytes().starts_with(b"-")) else {
+    let Some(first) = command.first().filter(|w| w.as_bytes().starts_with(b"-")) else {
         return false;
     };
     let words: Vec<_> = std::env::args_os().collect();
-    let at = words.len() - run.command.len();
+    let at = words.len() - command.len();
     words.get(at) == Some(first) && words.get(at.wrapping_sub(1)).is_none_or(|before| before != "--")
 }

@@ -1,6 +1,7 @@
 //! `fumehood run`: from the command line and the configuration to a run, and from its outcome to
 //! an exit status (DESIGN §8).
 
+mod about;
 mod caches;
 mod credentials;
 mod ending;
@@ -12,6 +13,7 @@ mod request;
 mod staged;
 mod turn;
 
+pub(crate) use flags::variable;
 pub(crate) use network::{network, weaker};
 
 use crate::FAILED;
@@ -130,6 +132,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     let run = Run {
         spec,
         turns,
+        about: about::about(&start, &request, &profile, kept.as_ref().map(|k| k.session.id())),
         limits: limits.clone(),
         ceilings,
         network: network::begin(&profile.network, arguments.boundary, credentials.broker)?,

@@ -4,13 +4,17 @@
 //! It runs on a copy of the supervisor's memory. Until the command runs, nothing here allocates,
 //! and no destructor runs. When it ends the kernel ends everything else in its pid namespace.
 
+mod further;
+
 use crate::errno::Errno;
 use crate::execute::{self, Built};
 use crate::kernel::{Fd, Kernel};
 use crate::plan::Plan;
 use crate::spec::Socket;
 use crate::sys::{self, Linux, Waited};
-use crate::wire::{Message, Order};
+use crate::wire::{Message, Order, Outcome};
+use further::Further;
+use std::os::fd::OwnedFd;
 
 /// Descriptors of the first process once it is set up: nothing else is open.
 const CONTROL: Fd = Fd(3);
@@ -83,7 +87,10 @@ fn command(plan: &Plan, program: &sys::Program<'_>, terminal: bool, mask: u32) -
     }
     sys::set_file_mask(mask);
     sys::reset_for_child();
-    let errno = program.execute();
+    let errno = match program.enter() {
+        Ok(()) => program.execute(),
+        Err(errno) => errno,
+    };
     tell(CONTROL, Message::NotExecuted { errno });
     127
 }
@@ -96,15 +103,16 @@ fn watch(command: i32, namespaces: bool, children: &sys::Signals) -> i32 {
         // it, and adopts what its children leave.
         let _without_orphans = sys::become_subreaper();
     }
+    let mut further = Further::default();
     let ended = loop {
         let (from_supervisor, from_children) = sys::wait_for_two(CONTROL, children);
-        if from_children && children.next().is_some() && reap(command) {
+        if from_children && children.next().is_some() && reap(command, &mut further) {
             break 0;
         }
         if from_supervisor {
             match sys::receive(CONTROL, libc::MSG_DONTWAIT) {
                 Ok(None) => break 1, // the supervisor is gone
-                Ok(Some((packet, _))) => obey(command, Order::decode(&packet)),
+                Ok(Some((packet, fd))) => obey(command, &mut further, Order::decode(&packet), fd),
                 Err(_) => {}
             }
         }
@@ -116,7 +124,7 @@ fn watch(command: i32, namespaces: bool, children: &sys::Signals) -> i32 {
 }
 
 /// Reaps all there is; says whether the command itself has ended.
-fn reap(command: i32) -> bool {
+fn reap(command: i32, further: &mut Further) -> bool {
     let mut over = false;
     loop {
         match sys::wait_any() {
@@ -129,14 +137,19 @@ fn reap(command: i32) -> bool {
                 over = true;
             }
             Waited::Stopped { pid, signal } if pid == command => tell(CONTROL, Message::Stopped { signal }),
+            Waited::Exited { pid, code } => further.ended(pid, Outcome::Exited(code)),
+            Waited::Killed { pid, signal } => further.ended(pid, Outcome::Killed(signal)),
             Waited::Nothing | Waited::NoChildren => return over,
-            _ => {}
+            Waited::Stopped { .. } => {}
         }
     }
 }
 
-fn obey(command: i32, order: Option<Order>) {
+fn obey(command: i32, further: &mut Further, order: Option<Order>, fd: Option<OwnedFd>) {
     match order {
+        Some(Order::Stream(n)) => further.stream(n, fd),
+        Some(Order::Launch(number)) => further.launch(number, fd),
+        Some(Order::SignalFurther(number, signal)) => further.signal(number, signal),
         Some(Order::Signal(signal)) => sys::signal_group(command, signal),
         Some(Order::Socket) => hand_out_socket(),
         Some(Order::Release) | None => {}

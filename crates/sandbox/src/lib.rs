@@ -24,6 +24,7 @@ mod first;
 mod ids;
 mod kernel;
 mod landlock;
+mod launch;
 mod plan;
 #[cfg(test)]
 mod record;
@@ -36,6 +37,7 @@ mod wire;
 pub use confine::{ConfineError, Reach, Walls, confine};
 pub use errno::Errno;
 pub use ids::{landlock_version, private_ids};
+pub use launch::Launch;
 pub use plan::{GATE_PORT, OWN_V4, OWN_V6, Plan, PlanError};
 pub use seccomp::{Filter, Role, Strictness};
 pub use spec::{Access, Boundary, Command, Entry, Ids, Kind, Layers, Level, Room, Socket, Spec, Way};
@@ -45,3 +47,4 @@ pub use sys::{
     forget_environment, forget_variable, fork_role, fork_role_with, give_up, kill_descendants, raise_stop,
     receive_question, send_answer, set_process_name, wait_for,
 };
+pub use wire::Outcome;

@@ -5,7 +5,7 @@ use crate::kernel::Fd;
 use crate::plan::{Plan, Tree};
 use crate::spec::{Ids, Socket};
 use crate::sys::{self, Cloned, IdMapping};
-use crate::wire::{Message, Order};
+use crate::wire::{Message, Order, Outcome};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// Why a sandbox did not start. Nothing of it is left.
@@ -102,6 +102,10 @@ pub enum Event {
     Killed(i32),
     /// A signal stopped the command.
     Stopped(i32),
+    /// A further program, by its number, is over.
+    Further(i32, Outcome),
+    /// A further program's terminal: its number, the master end.
+    FurtherTerminal(i32, OwnedFd),
     /// A step of setting up failed.
     Failed(StartError),
     /// The first process is gone without a word: it was killed from outside.
@@ -196,6 +200,8 @@ impl Sandbox {
             (Some(Message::Exited { code }), _) => Event::Exited(code),
             (Some(Message::Killed { signal }), _) => Event::Killed(signal),
             (Some(Message::Stopped { signal }), _) => Event::Stopped(signal),
+            (Some(Message::Further(number, outcome)), _) => Event::Further(number, outcome),
+            (Some(Message::FurtherTerminal(number)), Some(fd)) => Event::FurtherTerminal(number, fd),
             (Some(Message::Failed { step, errno }), _) => Event::Failed(self.failed(step, errno)),
             _ => Event::Lost,
         }
@@ -231,6 +237,37 @@ impl Sandbox {
     /// Sends a signal to the command's process group. A sandbox that is gone is no error.
     pub fn signal(&self, signal: i32) {
         let _gone = self.order(Order::Signal(signal));
+    }
+
+    /// Has the first process start a further program, of this number, behind the same walls. `description`
+    /// is memory that holds [`Launch::encode`](crate::Launch::encode) and that nobody changes any more; of
+    /// `streams`, those that are not its own terminal are needed. How it goes comes as [`Event::Further`].
+    ///
+    /// # Errors
+    /// The sandbox is gone, or does not take orders fast enough.
+    pub fn launch(
+        &self,
+        number: i32,
+        description: BorrowedFd<'_>,
+        streams: [Option<BorrowedFd<'_>>; 3],
+    ) -> Result<(), Errno> {
+        let control = Fd(self.control.as_raw_fd());
+        for (n, stream) in (0..).zip(streams) {
+            if let Some(stream) = stream {
+                let packet = Order::Stream(n).encode();
+                sys::send_with_fd(control, &packet, Fd(stream.as_raw_fd()))?;
+            }
+        }
+        sys::send_with_fd(
+            control,
+            &Order::Launch(number).encode(),
+            Fd(description.as_raw_fd()),
+        )
+    }
+
+    /// Sends a signal to a further program's process group. One that is gone is no error.
+    pub fn signal_further(&self, number: i32, signal: i32) {
+        let _gone = self.order(Order::SignalFurther(number, signal));
     }
 
     fn order(&self, order: Order) -> Result<(), Errno> {

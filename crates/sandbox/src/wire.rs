@@ -23,6 +23,23 @@ pub(crate) enum Message {
     Killed { signal: i32 },
     /// A signal stopped the command.
     Stopped { signal: i32 },
+    /// A further program, by its number, is over.
+    Further(i32, Outcome),
+    /// The master end of a further program's terminal comes with this packet.
+    FurtherTerminal(i32),
+}
+
+/// How a further program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// By itself, with this status.
+    Exited(i32),
+    /// A signal ended it.
+    Killed(i32),
+    /// It could not be executed.
+    NotExecuted(Errno),
+    /// The directory where it was to start could not be entered.
+    NoDirectory(Errno),
 }
 
 /// From the supervisor.
@@ -34,6 +51,12 @@ pub(crate) enum Order {
     Signal(i32),
     /// Make a stream socket and hand it out.
     Socket,
+    /// A stream of the next further program comes with this packet: 0, 1 or 2.
+    Stream(i32),
+    /// Start a further program of this number; its description comes with this packet.
+    Launch(i32),
+    /// Send a further program's process group a signal: its number, the signal.
+    SignalFurther(i32, i32),
 }
 
 fn packet(kind: u8, a: i32, b: i32) -> [u8; PACKET] {
@@ -89,6 +112,11 @@ impl Message {
             Message::Exited { code } => packet(b'e', code, 0),
             Message::Killed { signal } => packet(b'k', signal, 0),
             Message::Stopped { signal } => packet(b'z', signal, 0),
+            Message::Further(number, Outcome::Exited(code)) => packet(b'E', number, code),
+            Message::Further(number, Outcome::Killed(signal)) => packet(b'K', number, signal),
+            Message::Further(number, Outcome::NotExecuted(errno)) => packet(b'X', number, errno.0),
+            Message::Further(number, Outcome::NoDirectory(errno)) => packet(b'D', number, errno.0),
+            Message::FurtherTerminal(number) => packet(b'T', number, 0),
         }
     }
 
@@ -111,6 +139,11 @@ impl Message {
             b'z' => Message::Stopped {
                 signal: a.clamp(1, 64),
             },
+            b'E' => Message::Further(a, Outcome::Exited(b & 0xff)),
+            b'K' => Message::Further(a, Outcome::Killed(b.clamp(1, 64))),
+            b'X' => Message::Further(a, Outcome::NotExecuted(Errno(b))),
+            b'D' => Message::Further(a, Outcome::NoDirectory(Errno(b))),
+            b'T' => Message::FurtherTerminal(a),
             _ => return None,
         })
     }
@@ -122,13 +155,20 @@ impl Order {
             Order::Release => packet(b'r', 0, 0),
             Order::Signal(n) => packet(b's', n, 0),
             Order::Socket => packet(b'n', 0, 0),
+            Order::Stream(n) => packet(b'd', n, 0),
+            Order::Launch(number) => packet(b'x', number, 0),
+            Order::SignalFurther(number, signal) => packet(b'S', number, signal),
         }
     }
 
     pub(crate) fn decode(packet: &[u8; PACKET]) -> Option<Order> {
+        let (a, b) = words(packet);
         match packet[0] {
             b'r' => Some(Order::Release),
-            b's' => Some(Order::Signal(words(packet).0)),
+            b's' => Some(Order::Signal(a)),
+            b'd' => Some(Order::Stream(a)),
+            b'x' => Some(Order::Launch(a)),
+            b'S' => Some(Order::SignalFurther(a, b)),
             b'n' => Some(Order::Socket),
             _ => None,
         }

@@ -3,7 +3,7 @@
 use crate::log::Log;
 use fumehood_audit::{Entry, Kind};
 use fumehood_effect::SessionId;
-use fumehood_monitor::desk::{Desk, DeskError, Peer, Said, Told};
+use fumehood_monitor::desk::{Client, Desk, DeskError, Heard, Peer, Reply, Said, Told};
 use fumehood_monitor::hold::{Holds, Settings, Time};
 use rustix::time::{ClockId, clock_gettime};
 use std::os::fd::BorrowedFd;
@@ -92,14 +92,30 @@ impl Approvals {
         self.holds.next().map(|at| Duration::from_millis(now.until(at)))
     }
 
-    /// Hears who comes, and ends what has waited long enough. Whether the session was frozen by it.
-    pub(crate) fn turn(&mut self, log: &mut Log) -> bool {
+    /// Hears who comes, and ends what has waited long enough. What the session itself was asked.
+    pub(crate) fn turn(&mut self, log: &mut Log) -> Vec<Heard> {
         let now = self.clock.now();
         let _waiters = self.holds.tick(now);
-        for told in self.desk.turn(&mut self.holds, now) {
+        let (told, heard) = self.desk.turn(&mut self.holds, now);
+        for told in told {
             log.record(entry(&told));
         }
+        heard
+    }
+
+    /// Whether a person stopped the session.
+    pub(crate) fn is_frozen(&self) -> bool {
         self.holds.is_frozen()
+    }
+
+    /// How much is held.
+    pub(crate) fn held(&self) -> u64 {
+        self.holds.cards().len() as u64
+    }
+
+    /// Answers what the session was asked.
+    pub(crate) fn answer_to(&self, client: Client, reply: &Reply, fd: Option<BorrowedFd<'_>>) {
+        self.desk.answer_to(client, reply, fd);
     }
 }
 

@@ -11,8 +11,10 @@
 
 mod approvals;
 mod caches;
+mod control;
 mod credentials;
 mod environment;
+mod exec;
 mod explain;
 mod flows;
 mod gone;
@@ -35,8 +37,10 @@ mod worktree;
 
 pub use approvals::{Asking, AskingError};
 pub use caches::Caches;
+pub use control::Waiting;
 pub use credentials::{Broker, CredentialError};
 pub use environment::Variables;
+pub use exec::{Exec, ExecError, Executed, exec};
 pub use explain::{Facts, remedy};
 pub use home::{Home, HomeError, KeptHome, Settings, Slot};
 pub use host::{Host, HostError, User, is_root, user_id};

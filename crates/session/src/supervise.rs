@@ -1,6 +1,7 @@
 //! The supervisor: starts the sandbox, forwards signals, keeps the limits, and says how it ended.
 
 use crate::approvals::{Approvals, Asking, AskingError};
+use crate::control::{Control, Waiting};
 use crate::janitor::Janitor;
 use crate::log::{Log, broken_off};
 use crate::network::{Network, Watch};
@@ -11,6 +12,7 @@ use crate::watcher::{Death, Watcher};
 use fumehood_audit::{Entry, Kind, Session};
 use fumehood_limits::{Ceilings, Group, InForce, Limit, Limits, Struck, Watchdog, Watched, rlimits};
 use fumehood_monitor::Report;
+use fumehood_monitor::desk::About;
 use fumehood_sandbox::{
     Errno, Event, Plan, PlanError, Sandbox, Signals, Spec, StartError, Way, become_subreaper,
     kill_descendants, raise_stop,
@@ -43,6 +45,8 @@ pub struct Run {
     pub session: Option<Session>,
     /// How its holds are answered; a session that is not recorded has none.
     pub asking: Option<Asking>,
+    /// What it says of itself to those who ask.
+    pub about: About,
 }
 
 /// How a command ended.
@@ -73,6 +77,8 @@ pub struct Outcome {
     pub log: Log,
     /// What its network did, and how connections reached the boundary, if it had one.
     pub network: Option<(Report, Option<Way>)>,
+    /// Who waits for its end.
+    pub waiting: Waiting,
 }
 
 /// Why a run did not take place.
@@ -185,7 +191,16 @@ pub fn run(mut run: Run) -> Result<Outcome, RunError> {
         session.start = session.start.clone().text("enforced", &in_force);
     }
     let mut log = Log::default();
-    let ended = supervise(&run, &signals, &group, &in_force, &mut log, &mut network);
+    let mut waiting = Waiting::default();
+    let ended = supervise(
+        &run,
+        &signals,
+        &group,
+        &in_force,
+        &mut log,
+        &mut network,
+        &mut waiting,
+    );
     let network = network.map(|watch| {
         let way = watch.way();
         (watch.finish(&mut log), way)
@@ -213,6 +228,7 @@ pub fn run(mut run: Run) -> Result<Outcome, RunError> {
         in_force,
         log,
         network,
+        waiting,
     })
 }
 
@@ -229,6 +245,7 @@ fn supervise(
     in_force: &InForce,
     log: &mut Log,
     network: &mut Option<Watch>,
+    waiting: &mut Waiting,
 ) -> Result<End, RunError> {
     let plan = Plan::new(&run.spec)?;
     let separate = plan.has_namespaces();
@@ -256,6 +273,7 @@ fn supervise(
     let approvals = approvals.transpose().inspect_err(|_| sandbox.kill_and_wait())?;
     let mut supervisor = Supervisor {
         approvals,
+        control: Control::new(run.about.clone(), &run.spec, separate),
         log,
         watcher,
         sandbox: &sandbox,
@@ -279,6 +297,12 @@ fn supervise(
     if !separate {
         kill_descendants(supervisor.log.writer());
     }
+    *waiting = Waiting(
+        supervisor
+            .approvals
+            .take()
+            .map(|desk| (desk, supervisor.control.into_waiting())),
+    );
     // After the sandbox: the relay shows what its terminal still holds, then leaves the user's as
     // it was found.
     if let Some(terminal) = supervisor.terminal {
@@ -289,6 +313,7 @@ fn supervise(
 
 struct Supervisor<'a> {
     approvals: Option<Approvals>,
+    control: Control,
     log: &'a mut Log,
     watcher: Option<Watcher>,
     sandbox: &'a Sandbox,
@@ -348,7 +373,7 @@ impl Supervisor<'_> {
             if ready.log {
                 self.log.look();
             }
-            if self.approvals.as_mut().is_some_and(|a| a.turn(self.log)) {
+            if self.hear() {
                 return Ok(End::Frozen);
             }
             if ready.network {
@@ -417,6 +442,17 @@ impl Supervisor<'_> {
             network,
             watcher,
         }
+    }
+
+    /// Hears who comes to the desk; whether the session was frozen by it.
+    fn hear(&mut self) -> bool {
+        let Some(desk) = self.approvals.as_mut() else {
+            return false;
+        };
+        for heard in desk.turn(self.log) {
+            self.control.hear(heard, desk, self.sandbox, self.log);
+        }
+        desk.is_frozen()
     }
 
     fn network(&mut self) {
@@ -496,6 +532,18 @@ impl Supervisor<'_> {
             Event::Socket(socket, fd) => {
                 if let Some(network) = &mut self.network {
                     network.take(socket, fd);
+                }
+                None
+            }
+            Event::Further(number, outcome) => {
+                if let Some(desk) = &self.approvals {
+                    self.control.over(number, outcome, desk, self.log);
+                }
+                None
+            }
+            Event::FurtherTerminal(number, master) => {
+                if let Some(desk) = &self.approvals {
+                    self.control.terminal(number, &master, desk);
                 }
                 None
             }

@@ -44,23 +44,31 @@ pub enum StreamError {
 /// # Errors
 /// One of them does.
 pub fn check_streams() -> Result<(), StreamError> {
+    let mut all = [stdin(), stdout(), stderr()].into_iter().enumerate();
+    all.try_for_each(|(n, fd)| check_stream(n, fd))
+}
+
+pub(crate) fn check_stream(n: usize, fd: BorrowedFd<'_>) -> Result<(), StreamError> {
     use rustix::fs::FileType;
-    for (n, fd) in [stdin(), stdout(), stderr()].into_iter().enumerate() {
-        let kind = rustix::fs::fstat(fd).map(|s| FileType::from_raw_mode(s.st_mode));
-        let local = || rustix::net::getsockname(fd).is_ok_and(|a| a.address_family() == AddressFamily::UNIX);
-        match kind {
-            Ok(FileType::Socket) if !local() => return Err(StreamError::Socket(n)),
-            Ok(FileType::Directory) => return Err(StreamError::Folder(n)),
-            _ => {}
-        }
+    let kind = rustix::fs::fstat(fd).map(|s| FileType::from_raw_mode(s.st_mode));
+    let local = || rustix::net::getsockname(fd).is_ok_and(|a| a.address_family() == AddressFamily::UNIX);
+    match kind {
+        Ok(FileType::Socket) if !local() => Err(StreamError::Socket(n)),
+        Ok(FileType::Directory) => Err(StreamError::Folder(n)),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Which of the descriptors 0, 1, 2 are terminals.
 #[must_use]
 pub fn terminals() -> [bool; 3] {
     [isatty(stdin()), isatty(stdout()), isatty(stderr())]
+}
+
+/// Rows and columns of a terminal inside that stands for the user's.
+pub(crate) fn size_inside() -> (u16, u16) {
+    let size = relay::size_inside();
+    (size.ws_row, size.ws_col)
 }
 
 /// The supervisor keeps no copy of streams that belong to the command, except standard error, which

@@ -99,7 +99,10 @@ fn page(id: &str, records: &[Record], more: usize, good: bool, verdict: &str) ->
         Kind::WorkspaceDiscard,
     ];
     out.push_str(&table("Changes", &of(&changed)));
-    out.push_str(&table("Processes", &of(&[Kind::ProgramExec, Kind::ProgramExit])));
+    out.push_str(&table(
+        "Processes",
+        &of(&[Kind::SessionAsk, Kind::ProgramExec, Kind::ProgramExit]),
+    ));
     out.push_str(&table("Limits", &of(&[Kind::LimitStruck])));
     if more > 0 {
         let _string = writeln!(out, "<p>{more} more records are not on this page.</p>");

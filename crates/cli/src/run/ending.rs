@@ -41,6 +41,7 @@ pub(super) fn end(command: &[OsString], limits: &Limits, outcome: &mut Outcome, 
         _ => None,
     });
     super::record::end(&mut outcome.log, code, origin, limit);
+    outcome.waiting.tell(code, origin);
     if !events.is_open() && std::io::stderr().is_terminal() {
         let network = outcome.network.as_ref().map(|(report, _)| report);
         super::record::receipt(&mut outcome.log, network);

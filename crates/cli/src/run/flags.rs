@@ -97,7 +97,7 @@ fn all<T: FromStr<Err = value::Invalid>>(flag: &str, texts: &[String]) -> Result
 }
 
 /// `NAME=VALUE` sets, `NAME` passes the caller's.
-fn variable(word: &OsStr) -> Result<(OsString, Option<OsString>), String> {
+pub(crate) fn variable(word: &OsStr) -> Result<(OsString, Option<OsString>), String> {
     let bytes = word.as_bytes();
     let (name, value) = match bytes.iter().position(|b| *b == b'=') {
         Some(at) => (&bytes[..at], Some(OsString::from_vec(bytes[at + 1..].to_vec()))),

@@ -69,7 +69,7 @@ pub(crate) fn root(state: &Path) -> PathBuf {
 }
 
 /// Arguments as in `/proc/PID/cmdline`: each ends with a NUL byte.
-fn joined(command: &[OsString]) -> Vec<u8> {
+pub(super) fn joined(command: &[OsString]) -> Vec<u8> {
     let words = command.iter().flat_map(|w| [w.as_bytes(), b"\0"]);
     words.flatten().copied().collect()
 }

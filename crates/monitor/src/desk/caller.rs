@@ -1,5 +1,6 @@
 //! The terminal's side.
 
+use super::ask::{About, Answer, Ask};
 use super::serve::{address, open_folder};
 use super::words::{Head, Reply, Scoped, Talk};
 use crate::channel::Channel;
@@ -9,9 +10,13 @@ use fumehood_policy::escape::acts_or_hides;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+/// How long an answer may take, seconds.
+const PATIENCE: i64 = 10;
+/// As above, for who looks at all sessions: one of a stopped job does not answer.
+const LOOK: i64 = 2;
 /// The most pages of one card that are read.
 const MAX_PAGES: u64 = 64;
 
@@ -28,8 +33,8 @@ pub enum CallerError {
     /// The session said no.
     #[error("{0}")]
     Refused(String),
-    /// It did not answer in ten seconds.
-    #[error("the session does not answer")]
+    /// It did not answer in time.
+    #[error("the session does not answer: is it a stopped job?")]
     Silent,
     /// It answered something else.
     #[error("the session answers in another version")]
@@ -73,33 +78,70 @@ impl Caller {
     }
 
     fn say(&self, talk: &Talk) -> Result<Reply, CallerError> {
-        self.say_bytes(&talk.encode())
+        self.say_bytes(&talk.encode(), PATIENCE)
     }
 
-    pub(super) fn say_bytes(&self, packet: &[u8]) -> Result<Reply, CallerError> {
-        let ten = Timespec {
-            tv_sec: 10,
-            tv_nsec: 0,
-        };
+    pub(super) fn say_bytes(&self, packet: &[u8], seconds: i64) -> Result<Reply, CallerError> {
         // A refusal may be here before anything was said; what was sent then is lost, and nobody minds.
         let _closed = self.0.send(packet, None);
+        let patience = Timespec {
+            tv_sec: seconds,
+            tv_nsec: 0,
+        };
         let mut watched = [PollFd::from_borrowed_fd(self.0.as_fd(), PollFlags::IN)];
-        match poll(&mut watched, Some(&ten)) {
-            Ok(1..) => {}
-            Ok(0) => return Err(CallerError::Silent),
-            Err(errno) => return Err(CallerError::Nobody(errno)),
+        match poll(&mut watched, Some(&patience)) {
+            Ok(1..) => self.receive().map(|(reply, _)| reply),
+            Ok(0) => Err(CallerError::Silent),
+            Err(errno) => Err(CallerError::Nobody(errno)),
         }
+    }
+
+    /// What is there to be received.
+    fn receive(&self) -> Result<(Reply, Option<OwnedFd>), CallerError> {
         // Whoever refuses us at once closes with our words unread; its own are still there after that is told.
         let received = self.0.receive().or_else(|errno| match errno {
             Errno::CONNRESET => self.0.receive(),
             errno => Err(errno),
         });
         let packet = received.map_err(CallerError::Nobody)?;
-        let bytes = packet.ok_or(CallerError::Nobody(Errno::PIPE))?.bytes;
-        match Reply::decode(&bytes) {
+        let packet = packet.ok_or(CallerError::Nobody(Errno::PIPE))?;
+        match Reply::decode(&packet.bytes) {
             Some(Reply::Refused(why)) => Err(CallerError::Refused(plain(why))),
-            Some(reply) => Ok(reply),
+            Some(reply) => Ok((reply, packet.fd)),
             None => Err(CallerError::Strange),
+        }
+    }
+
+    /// What the session is.
+    ///
+    /// # Errors
+    /// As [`CallerError`] says.
+    pub fn about(&self) -> Result<About, CallerError> {
+        match self.say_bytes(&Talk::Session(Ask::About).encode(), LOOK)? {
+            Reply::Session(Answer::About(about)) => Ok(*about),
+            _ => Err(CallerError::Strange),
+        }
+    }
+
+    /// Asks something that is answered later, or not at all: see [`Caller::answer`].
+    ///
+    /// # Errors
+    /// The session is gone, or does not read.
+    pub fn ask(&self, ask: Ask, fd: Option<BorrowedFd<'_>>) -> Result<(), CallerError> {
+        let packet = Talk::Session(ask).encode();
+        self.0.send(&packet, fd).map_err(CallerError::Nobody)
+    }
+
+    /// The next answer, with the descriptor that came with it; does not wait. `None` where there is none yet.
+    ///
+    /// # Errors
+    /// As [`CallerError`] says.
+    pub fn answer(&self) -> Result<Option<(Answer, Option<OwnedFd>)>, CallerError> {
+        match self.receive() {
+            Ok((Reply::Session(answer), fd)) => Ok(Some((answer, fd))),
+            Ok(_) => Err(CallerError::Strange),
+            Err(CallerError::Nobody(Errno::AGAIN)) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -188,6 +230,13 @@ impl Caller {
             Reply::Done(text) => Ok(plain(text)),
             _ => Err(CallerError::Strange),
         }
+    }
+}
+
+impl AsFd for Caller {
+    /// Readable when [`Caller::answer`] has something.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

@@ -18,20 +18,30 @@ pub struct Peer {
     pub leader: i32,
 }
 
+impl Peer {
+    /// Who answers a hold has to be at a terminal; who asks something of the session need not.
+    pub(super) fn at_a_terminal(&self) -> Result<(), PeerError> {
+        if self.terminal == 0 {
+            return Err(PeerError::NoTerminal);
+        }
+        Ok(())
+    }
+}
+
 /// Why somebody is not listened to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PeerError {
     /// Another account.
-    #[error("holds of this session are answered by its own account")]
+    #[error("this session answers its own account only")]
     Account,
     /// Its process cannot be looked at, is gone, or changed meanwhile.
     #[error("the asking process cannot be looked at")]
     Unknown,
     /// In a container or sandbox.
-    #[error("holds are not answered from inside a sandbox or container")]
+    #[error("a session is not driven, and holds are not answered, from inside a sandbox or container")]
     Inside,
     /// Started by a program of a session.
-    #[error("holds are not answered by a program that a session started")]
+    #[error("a session is not driven, and holds are not answered, by a program that a session started")]
     Descendant,
     /// A script, a service, a program in the background.
     #[error("holds are answered at a terminal: this process has none")]
@@ -118,9 +128,6 @@ pub(super) fn examine(
         return Err(PeerError::Inside);
     }
     ancestors(processes, own, &stat)?;
-    if stat.terminal == 0 {
-        return Err(PeerError::NoTerminal);
-    }
     // The number may have been given to another process meanwhile.
     let again = processes.stat(pid).ok_or(PeerError::Unknown)?;
     if again.started != stat.started {
@@ -210,7 +217,12 @@ mod tests {
             .with(80, 60, "agent", 34817, "host")
             .with(81, 80, "fumehood", 34817, "host");
         assert_eq!(at(&made, 60), Ok(60));
-        assert_eq!(at(&made, 61), Err(PeerError::NoTerminal));
+        let script = examine(&made, 30, 1000, 61, 1000).unwrap();
+        assert_eq!(script.at_a_terminal(), Err(PeerError::NoTerminal));
+        assert_eq!(
+            examine(&made, 30, 1000, 60, 1000).unwrap().at_a_terminal(),
+            Ok(())
+        );
         assert_eq!(at(&made, 62), Err(PeerError::Inside));
         assert_eq!(at(&made, 71), Err(PeerError::Descendant));
         assert_eq!(at(&made, 81), Err(PeerError::Descendant), "another session's");

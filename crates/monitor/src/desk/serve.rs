@@ -1,5 +1,6 @@
 //! The supervisor's side: listens, looks at who comes, answers. Never waits.
 
+use super::ask::Ask;
 use super::peer::{Peer, Proc, Processes, examine};
 use super::words::{Head, Reply, Scoped, Talk};
 use crate::channel::Channel;
@@ -14,8 +15,8 @@ use std::collections::BTreeSet;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-/// The most terminals at a time, and packets of one in a turn.
-const MAX_CLIENTS: usize = 8;
+/// The most clients at a time, and packets of one in a turn: who runs a program is connected while it runs.
+const MAX_CLIENTS: usize = 96;
 const MAX_PACKETS: usize = 16;
 /// Bytes of a card's lines in one packet.
 const MAX_LINES: usize = 60 * 1024;
@@ -26,7 +27,8 @@ pub struct Desk {
     folder: OwnedFd,
     name: String,
     listener: OwnedFd,
-    clients: Vec<(Channel, Peer)>,
+    clients: Vec<(Client, Channel, Peer)>,
+    next: u64,
     own: i32,
     account: u32,
     person: String,
@@ -42,6 +44,19 @@ pub enum DeskError {
     /// The socket.
     #[error("the socket for approvals: {0}")]
     Socket(#[source] Errno),
+}
+
+/// A connection, as long as it lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client(u64);
+
+/// What is asked of the session rather than of the desk.
+#[derive(Debug)]
+pub enum Heard {
+    /// By whom, what, and the descriptor that came with it.
+    Ask(Client, Box<Peer>, Ask, Option<OwnedFd>),
+    /// A connection that asked is gone.
+    Gone(Client),
 }
 
 /// What was said at the desk, for the log.
@@ -87,6 +102,7 @@ impl Desk {
             name,
             listener,
             clients: Vec::new(),
+            next: 0,
             own: rustix::process::getpid().as_raw_nonzero().get(),
             account: rustix::process::geteuid().as_raw(),
             person: person.to_owned(),
@@ -96,19 +112,28 @@ impl Desk {
 
     /// What to wait for: any of these being readable.
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        std::iter::once(self.listener.as_fd()).chain(self.clients.iter().map(|(c, _)| c.as_fd()))
+        std::iter::once(self.listener.as_fd()).chain(self.clients.iter().map(|(_, c, _)| c.as_fd()))
     }
 
-    /// Takes in who comes and what they say.
-    pub fn turn(&mut self, holds: &mut Holds, now: Time) -> Vec<Told> {
+    /// Takes in who comes and what they say: answers that count, and what the session is asked.
+    pub fn turn(&mut self, holds: &mut Holds, now: Time) -> (Vec<Told>, Vec<Heard>) {
         self.accept();
-        let mut told = Vec::new();
-        for (channel, peer) in std::mem::take(&mut self.clients) {
-            if self.hear(&channel, &peer, holds, now, &mut told) {
-                self.clients.push((channel, peer));
+        let (mut told, mut heard) = (Vec::new(), Vec::new());
+        for (client, channel, peer) in std::mem::take(&mut self.clients) {
+            if self.hear((client, &channel), &peer, (holds, now), &mut told, &mut heard) {
+                self.clients.push((client, channel, peer));
+            } else {
+                heard.push(Heard::Gone(client));
             }
         }
-        told
+        (told, heard)
+    }
+
+    /// Answers what the session was asked. A client that is gone, or does not read, gets nothing.
+    pub fn answer_to(&self, client: Client, reply: &Reply, fd: Option<BorrowedFd<'_>>) {
+        if let Some((_, channel, _)) = self.clients.iter().find(|(c, ..)| *c == client) {
+            let _gone = channel.send(&reply.encode(), fd);
+        }
     }
 
     fn accept(&mut self) {
@@ -128,10 +153,11 @@ impl Desk {
             });
             let refusal = match peer {
                 Ok(Ok(peer)) if self.clients.len() < MAX_CLIENTS => {
-                    self.clients.push((channel, peer));
+                    self.next += 1;
+                    self.clients.push((Client(self.next), channel, peer));
                     continue;
                 }
-                Ok(Ok(_)) => "too many terminals ask at once".to_owned(),
+                Ok(Ok(_)) => "too many ask this session at once; try again when some have ended".to_owned(),
                 Ok(Err(why)) => why.to_string(),
                 Err(errno) => errno.to_string(),
             };
@@ -142,11 +168,11 @@ impl Desk {
     /// Whether the connection goes on.
     fn hear(
         &self,
-        channel: &Channel,
+        (client, channel): (Client, &Channel),
         peer: &Peer,
-        holds: &mut Holds,
-        now: Time,
+        (holds, now): (&mut Holds, Time),
         told: &mut Vec<Told>,
+        heard: &mut Vec<Heard>,
     ) -> bool {
         for _ in 0..MAX_PACKETS {
             let packet = match channel.receive() {
@@ -162,7 +188,14 @@ impl Desk {
                 let _gone = channel.send(&Reply::Refused(text).encode(), None);
                 return false;
             };
-            let reply = self.reply(talk, peer, holds, now, told);
+            let reply = match (talk, peer.at_a_terminal()) {
+                (Talk::Session(ask), _) => {
+                    heard.push(Heard::Ask(client, Box::new(peer.clone()), ask, packet.fd));
+                    continue;
+                }
+                (_, Err(why)) => Reply::Refused(why.to_string()),
+                (talk, Ok(())) => self.reply(talk, peer, holds, now, told),
+            };
             if channel.send(&reply.encode(), None).is_err() {
                 return false;
             }
@@ -192,6 +225,7 @@ impl Desk {
             Talk::Deny { id, card, words } => {
                 self.answer(Said::Deny(id, card), Choice::Deny(words), peer, holds, now, told)
             }
+            Talk::Session(_) => Reply::Refused(String::new()), // `hear` passes it on
             Talk::Freeze => {
                 let wakes = holds.freeze();
                 told.push(Told {

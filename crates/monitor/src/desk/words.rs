@@ -1,5 +1,6 @@
 //! What is said at the desk: one packet, one message, version 1, one encoding of each value.
 
+use super::ask::{Answer, Ask};
 use crate::hold::HoldId;
 use crate::wire::{Reader, Writer};
 use fumehood_effect::Digest;
@@ -55,6 +56,8 @@ pub enum Talk {
     },
     /// Stop the session.
     Freeze,
+    /// Of the session itself rather than of what it holds.
+    Session(Ask),
 }
 
 /// One card of a list.
@@ -92,6 +95,8 @@ pub enum Reply {
     Done(String),
     /// Not done: why.
     Refused(String),
+    /// Of the session itself.
+    Session(Answer),
 }
 
 impl Talk {
@@ -129,6 +134,10 @@ impl Talk {
                 }
             }
             Talk::Freeze => out.byte(b'f'),
+            Talk::Session(ask) => {
+                ask.write(out.byte(b's'));
+                &mut out
+            }
         };
         out.finish()
     }
@@ -155,6 +164,7 @@ impl Talk {
                 words: option(&mut read, |read| read.text().map(str::to_owned))?,
             },
             b'f' => Talk::Freeze,
+            b's' => Talk::Session(Ask::read(&mut read)?),
             _ => return None,
         };
         read.end(talk)
@@ -218,6 +228,7 @@ impl Reply {
             }
             Reply::Done(text) => drop(out.byte(b'o').bytes(text.as_bytes())),
             Reply::Refused(text) => drop(out.byte(b'n').bytes(text.as_bytes())),
+            Reply::Session(answer) => answer.write(out.byte(b's')),
         }
         out.finish()
     }
@@ -245,6 +256,7 @@ impl Reply {
             },
             b'o' => Reply::Done(text(&mut read)?),
             b'n' => Reply::Refused(text(&mut read)?),
+            b's' => Reply::Session(Answer::read(&mut read)?),
             _ => return None,
         };
         read.end(reply)
@@ -267,6 +279,7 @@ mod tests {
         prop_oneof![
             Just(Talk::List),
             Just(Talk::Freeze),
+            crate::desk::ask::tests::ask().prop_map(Talk::Session),
             (any::<u64>(), any::<u64>()).prop_map(|(id, from)| Talk::Card { id: HoldId(id), from }),
             (any::<u64>(), card.clone(), any::<u32>(), prop::option::of(scoped)).prop_map(
                 |(id, card, times, scope)| Talk::Allow {
@@ -292,9 +305,16 @@ mod tests {
         }
 
         #[test]
+        fn what_is_answered_comes_back(answer in crate::desk::ask::tests::answer()) {
+            let reply = Reply::Session(answer);
+            prop_assert_eq!(Reply::decode(&reply.encode()), Some(reply.clone()));
+            prop_assert_eq!(Reply::decode(&[reply.encode(), vec![0]].concat()), None);
+        }
+
+        #[test]
         fn any_bytes_are_one_value_or_none(mut bytes in proptest::collection::vec(any::<u8>(), 1..200),
-            tag in prop::sample::select(&b"lcadfon"[..])) {
-            bytes.splice(0..1, [VERSION, tag]);
+            tag in prop::sample::select(&b"lcadfons"[..]), what in prop::sample::select(&b"iwsdxSbte"[..])) {
+            bytes.splice(0..1, [VERSION, tag, what]);
             prop_assert!(Talk::decode(&bytes).is_none_or(|t| t.encode() == bytes));
             prop_assert!(Reply::decode(&bytes).is_none_or(|t| t.encode() == bytes));
         }

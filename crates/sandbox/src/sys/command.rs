@@ -4,7 +4,9 @@ use super::linux::{check, check_int};
 use super::{Signals, Waited, wait_any};
 use crate::errno::Errno;
 use crate::kernel::{Fd, Result};
+use crate::launch::Launch;
 use crate::spec::Command;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd};
 
 /// Moves the two descriptors that are kept to their places and closes all others above 2.
@@ -100,59 +102,102 @@ pub(crate) fn set_file_mask(mask: u32) -> u32 {
 
 /// A command in the form in which it is executed, made before its process exists.
 pub(crate) struct Program<'a> {
-    command: &'a Command,
+    directory: &'a CStr,
+    /// Where it may be, in the order in which it is tried.
+    places: Vec<&'a CStr>,
     argv: Vec<*const libc::c_char>,
     envp: Vec<*const libc::c_char>,
+    /// Whether names that lead to this very program, which is the host's, are refused.
+    but_own: bool,
 }
 
 impl<'a> Program<'a> {
     /// `None` where there is no memory for it.
     pub(crate) fn of(command: &'a Command) -> Option<Program<'a>> {
         Some(Program {
+            directory: &command.directory,
+            places: vec![&command.program],
             argv: pointers(&command.arguments).ok()?,
             envp: pointers(&command.environment).ok()?,
-            command,
+            but_own: false,
         })
     }
 
-    /// Executes the program; returns only on failure.
+    /// A further program, whose name somebody inside may have made a link of.
+    pub(crate) fn further(launch: &'a Launch, places: &'a [CString]) -> Option<Program<'a>> {
+        Some(Program {
+            directory: &launch.directory,
+            places: places.iter().map(CString::as_c_str).collect(),
+            argv: pointers(&launch.arguments).ok()?,
+            envp: pointers(&launch.environment).ok()?,
+            but_own: true,
+        })
+    }
+
+    /// Goes where the program is to start.
+    pub(crate) fn enter(&self) -> Result<()> {
+        // SAFETY: a NUL-terminated path that outlives the call.
+        check_int(unsafe { libc::chdir(self.directory.as_ptr()) }).map(drop)
+    }
+
+    /// Executes the program; returns only on failure, with what says most of why.
     pub(crate) fn execute(&self) -> Errno {
-        execute(self.command, &self.argv, &self.envp)
+        let mut why = Errno::NOENT;
+        for place in &self.places {
+            match self.execute_at(place) {
+                Errno::NOENT | Errno(libc::ENOTDIR) => {}
+                Errno::ACCES => why = Errno::ACCES,
+                errno => return errno,
+            }
+        }
+        why
+    }
+
+    fn execute_at(&self, program: &CStr) -> Errno {
+        let flags = libc::O_PATH | libc::O_CLOEXEC;
+        // SAFETY: a NUL-terminated path that outlives the call.
+        let file = match check_int(unsafe { libc::open(program.as_ptr(), flags) }) {
+            Ok(fd) => fd,
+            Err(errno) => return errno,
+        };
+        if self.but_own && is_own(file) {
+            return Errno::PERM;
+        }
+        // SAFETY: both lists are null-terminated arrays of NUL-terminated strings.
+        unsafe {
+            libc::syscall(
+                libc::SYS_execveat,
+                file,
+                c"".as_ptr(),
+                self.argv.as_ptr(),
+                self.envp.as_ptr(),
+                libc::AT_EMPTY_PATH,
+            )
+        };
+        match Errno::last() {
+            // A script: its interpreter is to open it by name, and the descriptor closes on exec
+            // (execveat(2), BUGS).
+            Errno::NOENT => {
+                // SAFETY: as above.
+                unsafe { libc::execve(program.as_ptr(), self.argv.as_ptr(), self.envp.as_ptr()) };
+                Errno::last()
+            }
+            errno => errno,
+        }
     }
 }
 
-fn execute(command: &Command, argv: &[*const libc::c_char], envp: &[*const libc::c_char]) -> Errno {
-    // SAFETY: a NUL-terminated path that outlives the call.
-    if unsafe { libc::chdir(command.directory.as_ptr()) } < 0 {
-        return Errno::last();
-    }
-    let flags = libc::O_PATH | libc::O_CLOEXEC;
-    // SAFETY: a NUL-terminated path that outlives the call.
-    let file = match check_int(unsafe { libc::open(command.program.as_ptr(), flags) }) {
-        Ok(fd) => fd,
-        Err(errno) => return errno,
-    };
-    // SAFETY: both lists are null-terminated arrays of NUL-terminated strings.
-    unsafe {
-        libc::syscall(
-            libc::SYS_execveat,
-            file,
-            c"".as_ptr(),
-            argv.as_ptr(),
-            envp.as_ptr(),
-            libc::AT_EMPTY_PATH,
-        )
-    };
-    match Errno::last() {
-        // A script: its interpreter is to open it by name, and the descriptor closes on exec
-        // (execveat(2), BUGS).
-        Errno::NOENT => {
-            // SAFETY: as above.
-            unsafe { libc::execve(command.program.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
-            Errno::last()
-        }
-        errno => errno,
-    }
+/// Whether an open file is the program that this process runs: `/proc/self/exe` of the process that starts
+/// another is a file of the host, and a name inside can be a link to that (CVE-2019-5736).
+fn is_own(file: i32) -> bool {
+    // SAFETY: all-zero bytes are a valid stat.
+    let (mut one, mut own): (libc::stat, libc::stat) = unsafe { std::mem::zeroed() };
+    // SAFETY: the structure lives until the call returns.
+    let seen = unsafe { libc::fstat(file, &raw mut one) };
+    // SAFETY: as above, with a constant NUL-terminated path.
+    let found = unsafe { libc::stat(c"/proc/self/exe".as_ptr(), &raw mut own) };
+    // What cannot be compared is not executed.
+    seen != 0 || found != 0 || (one.st_dev, one.st_ino) == (own.st_dev, own.st_ino)
 }
 
 /// The C form of a list of strings. This allocates, in a process that is single-threaded and was

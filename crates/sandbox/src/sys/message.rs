@@ -54,7 +54,7 @@ fn header(iov: &mut libc::iovec, control: &mut Control) -> libc::msghdr {
 }
 
 /// Sends a packet with a descriptor.
-pub(super) fn send_with_fd(over: Fd, packet: &[u8; PACKET], fd: Fd) -> Result<()> {
+pub(crate) fn send_with_fd(over: Fd, packet: &[u8; PACKET], fd: Fd) -> Result<()> {
     let mut bytes = *packet;
     let mut iov = libc::iovec {
         iov_base: bytes.as_mut_ptr().cast(),

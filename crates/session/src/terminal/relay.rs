@@ -85,12 +85,16 @@ pub(super) fn takes_terminal() -> bool {
 /// Gives the sandbox's terminal its size before its program can ask for it: a program that is told
 /// of a new size right after its start paints its first screen twice, and loses what it said there.
 pub(super) fn give_size(master: &OwnedFd) {
-    let size = if takes_terminal() {
+    let _no_terminal = tcsetwinsize(master, size_inside());
+}
+
+/// The size that the sandbox's terminal is to have.
+pub(super) fn size_inside() -> Winsize {
+    if takes_terminal() {
         winsize(size_of_terminal().inner())
     } else {
         tcgetwinsize(shown()).unwrap_or(DEFAULT_SIZE)
-    };
-    let _no_terminal = tcsetwinsize(master, size);
+    }
 }
 
 fn winsize(size: Size) -> Winsize {

@@ -76,7 +76,7 @@ fn beside<T: Send>(holds: &mut Holds, talks: impl FnOnce(&Path) -> T + Send) -> 
             said
         });
         while !over.load(Ordering::SeqCst) && !talking.is_finished() {
-            told.extend(desk.turn(holds, Time(1000)));
+            told.extend(desk.turn(holds, Time(1000)).0);
             std::thread::yield_now();
         }
         talking.join().unwrap()
@@ -158,7 +158,7 @@ fn bytes_that_are_no_message_end_the_connection_and_nothing_else() {
     let mut holds = held(&["a".into()]);
     let (heard, told) = beside(&mut holds, |folder| {
         let caller = Caller::connect(folder, &session()).unwrap();
-        let strange = caller.say_bytes(&[9; 64]);
+        let strange = caller.say_bytes(&[9; 64], 10);
         let fine = Caller::connect(folder, &session()).unwrap().list().unwrap().len();
         (strange.unwrap_err().to_string(), fine)
     });
@@ -182,7 +182,7 @@ fn a_program_without_a_terminal_is_told_so_and_heard_in_nothing() {
     let said = std::thread::spawn(move || caller.list());
     let mut told = Vec::new();
     while !said.is_finished() {
-        told.extend(desk.turn(&mut holds, Time(1)));
+        told.extend(desk.turn(&mut holds, Time(1)).0);
         std::thread::yield_now();
     }
     // Under a terminal the test itself is the desk's process, and so its own descendant's parent.

@@ -1,0 +1,286 @@
+//! What is asked of a session that lives, and what it answers: version 1, one encoding of each value
+//! (docs/sessions.md).
+
+use crate::wire::{Reader, Writer};
+
+/// The most labels, and bytes of a command line that is shown.
+const MAX_LABELS: u64 = 64;
+
+/// From another process of the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// What are you?
+    About,
+    /// Say when you have ended, and how.
+    Wait,
+    /// Send the session's command this signal.
+    Signal(u8),
+    /// A stream of the program that is asked for next comes with this packet: 0, 1 or 2.
+    Stream(u8),
+    /// Start the program whose description comes with this packet, as sealed memory.
+    Exec,
+    /// Send the program that this connection started a signal.
+    ExecSignal(u8),
+}
+
+/// From the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// What it is.
+    About(Box<About>),
+    /// The program was started.
+    Started,
+    /// The program's terminal comes with this packet.
+    Terminal,
+    /// What was waited for is over.
+    Over(Over),
+}
+
+/// How something ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// A program, with this status.
+    Exited(u8),
+    /// A signal ended a program.
+    Killed(u8),
+    /// A program could not be executed: the kernel's error number.
+    NotExecuted(u32),
+    /// The directory where a program was to start could not be entered: the kernel's error number.
+    NoDirectory(u32),
+    /// The session: the exit status of its `fumehood run`, and what decided it.
+    Session(u8, String),
+}
+
+/// What a living session is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// Its name in the log.
+    pub id: String,
+    /// The name it was given.
+    pub name: Option<String>,
+    /// Labels it was given.
+    pub labels: Vec<(String, String)>,
+    /// The project.
+    pub project: Vec<u8>,
+    /// Where its command started.
+    pub directory: Vec<u8>,
+    /// The command, each word ending with a NUL byte; long ones are cut.
+    pub command: Vec<u8>,
+    /// `namespace`, `landlock`, with ` nested`.
+    pub isolation: String,
+    /// When changes land: `turn`, `ask`, `never`, `live`.
+    pub apply: String,
+    /// Where its changes are kept, if they are.
+    pub workspace: Option<String>,
+    /// The supervisor.
+    pub pid: u64,
+    /// Milliseconds since 1970.
+    pub since: u64,
+    /// Milliseconds since 1970 at which it ends by itself.
+    pub until: Option<u64>,
+    /// Whether it was started without a terminal to return to.
+    pub detached: bool,
+    /// How much is held.
+    pub holds: u64,
+    /// How many programs `fumehood exec` started and that run.
+    pub programs: u64,
+    /// How many wait for its end.
+    pub waiting: u64,
+}
+
+fn optional(out: &mut Writer, value: Option<&[u8]>) {
+    match value {
+        None => out.byte(0),
+        Some(value) => out.byte(1).bytes(value),
+    };
+}
+
+fn option<T>(read: &mut Reader<'_>, one: impl Fn(&mut Reader<'_>) -> Option<T>) -> Option<Option<T>> {
+    match read.byte()? {
+        0 => Some(None),
+        1 => one(read).map(Some),
+        _ => None,
+    }
+}
+
+fn text(read: &mut Reader<'_>) -> Option<String> {
+    read.text().map(str::to_owned)
+}
+
+fn flag(read: &mut Reader<'_>) -> Option<bool> {
+    match read.byte()? {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
+impl Ask {
+    pub(super) fn write(&self, out: &mut Writer) {
+        match self {
+            Ask::About => out.byte(b'i'),
+            Ask::Wait => out.byte(b'w'),
+            Ask::Signal(n) => out.byte(b's').byte(*n),
+            Ask::Stream(n) => out.byte(b'd').byte(*n),
+            Ask::Exec => out.byte(b'x'),
+            Ask::ExecSignal(n) => out.byte(b'S').byte(*n),
+        };
+    }
+
+    pub(super) fn read(read: &mut Reader<'_>) -> Option<Ask> {
+        let signal = |n: u8| (1..=64).contains(&n).then_some(n);
+        Some(match read.byte()? {
+            b'i' => Ask::About,
+            b'w' => Ask::Wait,
+            b's' => Ask::Signal(signal(read.byte()?)?),
+            b'd' => Ask::Stream(read.byte().filter(|n| *n < 3)?),
+            b'x' => Ask::Exec,
+            b'S' => Ask::ExecSignal(signal(read.byte()?)?),
+            _ => return None,
+        })
+    }
+}
+
+impl Answer {
+    pub(super) fn write(&self, out: &mut Writer) {
+        match self {
+            Answer::About(about) => about.write(out.byte(b'i')),
+            Answer::Started => drop(out.byte(b'b')),
+            Answer::Terminal => drop(out.byte(b't')),
+            Answer::Over(over) => over.write(out.byte(b'e')),
+        }
+    }
+
+    pub(super) fn read(read: &mut Reader<'_>) -> Option<Answer> {
+        Some(match read.byte()? {
+            b'i' => Answer::About(Box::new(About::read(read)?)),
+            b'b' => Answer::Started,
+            b't' => Answer::Terminal,
+            b'e' => Answer::Over(Over::read(read)?),
+            _ => return None,
+        })
+    }
+}
+
+impl Over {
+    fn write(&self, out: &mut Writer) {
+        match self {
+            Over::Exited(code) => out.byte(b'e').byte(*code),
+            Over::Killed(signal) => out.byte(b'k').byte(*signal),
+            Over::NotExecuted(errno) => out.byte(b'x').number((*errno).into()),
+            Over::NoDirectory(errno) => out.byte(b'd').number((*errno).into()),
+            Over::Session(code, origin) => out.byte(b's').byte(*code).bytes(origin.as_bytes()),
+        };
+    }
+
+    fn read(read: &mut Reader<'_>) -> Option<Over> {
+        Some(match read.byte()? {
+            b'e' => Over::Exited(read.byte()?),
+            b'k' => Over::Killed(read.byte()?),
+            b'x' => Over::NotExecuted(u32::try_from(read.number()?).ok()?),
+            b'd' => Over::NoDirectory(u32::try_from(read.number()?).ok()?),
+            b's' => Over::Session(read.byte()?, text(read)?),
+            _ => return None,
+        })
+    }
+}
+
+impl About {
+    fn write(&self, out: &mut Writer) {
+        out.bytes(self.id.as_bytes());
+        optional(out, self.name.as_deref().map(str::as_bytes));
+        out.number(self.labels.len() as u64);
+        for (key, value) in &self.labels {
+            out.bytes(key.as_bytes()).bytes(value.as_bytes());
+        }
+        for bytes in [&self.project, &self.directory, &self.command] {
+            out.bytes(bytes);
+        }
+        for words in [&self.isolation, &self.apply] {
+            out.bytes(words.as_bytes());
+        }
+        optional(out, self.workspace.as_deref().map(str::as_bytes));
+        out.number(self.pid).number(self.since);
+        match self.until {
+            None => out.byte(0),
+            Some(until) => out.byte(1).number(until),
+        };
+        out.byte(self.detached.into())
+            .number(self.holds)
+            .number(self.programs)
+            .number(self.waiting);
+    }
+
+    fn read(read: &mut Reader<'_>) -> Option<About> {
+        let id = text(read)?;
+        let name = option(read, text)?;
+        let count = read.number().filter(|n| *n <= MAX_LABELS)?;
+        let labels: Option<Vec<_>> = (0..count).map(|_| Some((text(read)?, text(read)?))).collect();
+        let bytes = |read: &mut Reader<'_>| read.bytes().map(<[u8]>::to_vec);
+        Some(About {
+            id,
+            name,
+            labels: labels?,
+            project: bytes(read)?,
+            directory: bytes(read)?,
+            command: bytes(read)?,
+            isolation: text(read)?,
+            apply: text(read)?,
+            workspace: option(read, text)?,
+            pid: read.number()?,
+            since: read.number()?,
+            until: option(read, |read| read.number())?,
+            detached: flag(read)?,
+            holds: read.number()?,
+            programs: read.number()?,
+            waiting: read.number()?,
+        })
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    pub(in crate::desk) fn ask() -> impl Strategy<Value = Ask> {
+        prop_oneof![
+            Just(Ask::About),
+            Just(Ask::Wait),
+            Just(Ask::Exec),
+            (1u8..=64).prop_map(Ask::Signal),
+            (1u8..=64).prop_map(Ask::ExecSignal),
+            (0u8..3).prop_map(Ask::Stream),
+        ]
+    }
+
+    pub(in crate::desk) fn answer() -> impl Strategy<Value = Answer> {
+        let about = (
+            any::<(String, Option<String>, Vec<u8>, Option<u64>, bool, u64)>(),
+            prop::collection::vec(any::<(String, String)>(), 0..4),
+        )
+            .prop_map(|((id, name, project, until, detached, n), labels)| About {
+                apply: id.clone(),
+                workspace: name.clone(),
+                command: project.clone(),
+                pid: n,
+                id,
+                name,
+                labels,
+                project,
+                until,
+                detached,
+                ..About::default()
+            });
+        prop_oneof![
+            about.prop_map(|about| Answer::About(Box::new(about))),
+            Just(Answer::Started),
+            Just(Answer::Terminal),
+            any::<u8>().prop_map(|n| Answer::Over(Over::Exited(n))),
+            any::<u8>().prop_map(|n| Answer::Over(Over::Killed(n))),
+            any::<u32>().prop_map(|n| Answer::Over(Over::NotExecuted(n))),
+            any::<u32>().prop_map(|n| Answer::Over(Over::NoDirectory(n))),
+            any::<(u8, String)>().prop_map(|(n, origin)| Answer::Over(Over::Session(n, origin))),
+        ]
+    }
+}
