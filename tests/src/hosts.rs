@@ -3,6 +3,7 @@
 
 use crate::output::Output;
 use crate::programs::is_root;
+use crate::sandboxed::Sandboxed;
 use crate::world::World;
 use std::fs;
 use std::path::PathBuf;
@@ -44,18 +45,36 @@ impl Hosts {
     /// Runs a command, test hosts around it, with these flags of `fumehood run`.
     #[must_use]
     pub fn run(&self, flags: &[&str], command: &[&str]) -> Ran {
+        let out = self
+            .around(self.world.sandbox().flags(flags))
+            .deadline(Duration::from_secs(60))
+            .run(command);
+        Ran { out, log: self.log() }
+    }
+
+    /// What the hosts wrote down so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// A sandbox of this world, hosts around it.
+    #[must_use]
+    pub fn around<'w>(&self, sandbox: Sandboxed<'w>) -> Sandboxed<'w> {
         let script = self.world.own("state").join("hosts.py");
         fs::write(&script, include_str!("../network/hosts.py")).unwrap();
+        fs::write(
+            script.with_file_name("mirror.py"),
+            include_str!("../network/mirror.py"),
+        )
+        .unwrap();
         let (script, log) = (script.to_str().unwrap(), self.log.to_str().unwrap());
         let mut wrapper = vec!["unshare", "--net", "--mount"];
         if !is_root() {
             wrapper.extend(["--user", "--map-root-user"]);
         }
         wrapper.extend(["python3", script, log]);
-        let sandbox = self.world.sandbox().under(wrapper).flags(flags);
-        let out = sandbox.deadline(Duration::from_secs(60)).run(command);
-        let log = fs::read_to_string(&self.log).unwrap();
-        Ran { out, log }
+        sandbox.under(wrapper)
     }
 
     /// The same for a shell.

@@ -242,6 +242,11 @@ impl Running {
         panic!("{} did not appear", path.display());
     }
 
+    /// Its standard input ends.
+    pub fn end_input(&mut self) {
+        drop(self.input.take());
+    }
+
     /// Waits for its end, and for the end of its output.
     #[track_caller]
     pub fn wait(mut self) -> Output {

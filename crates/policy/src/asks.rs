@@ -241,10 +241,12 @@ fn narrowed(secret: &Secret) -> String {
     let paths: Vec<String> = secret.paths.iter().map(ToString::to_string).collect();
     let places: Vec<String> = secret.places.iter().map(ToString::to_string).collect();
     let usual = secret.places == [Place::Header];
+    let file = secret.file.as_ref();
     let words = [
         methods.join(" "),
         paths.join(" "),
         if usual { String::new() } else { places.join(", ") },
+        file.map_or_else(String::new, |f| format!("with a placeholder in {}", f.path)),
     ];
     words
         .iter()

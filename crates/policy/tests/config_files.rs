@@ -227,6 +227,33 @@ fn terminal_attacks_in_a_file_are_shown_as_text() {
 }
 
 #[test]
+fn a_secret_in_a_file_has_a_place_in_it() {
+    let table = |rest: &str| {
+        let text = format!("version = 1\n[secret.A]\nfrom = \"env:A\"\nfor = \"x.example\"\n{rest}");
+        parse(Layer::User, "config.toml", text.as_bytes()).into_result()
+    };
+    let file = |rest: &str| table(rest).unwrap().secrets[0].1.file.clone();
+    assert_eq!(file(""), None);
+    let plain = file("file = \"~/.token\"").unwrap();
+    assert_eq!(
+        (plain.path.as_str(), plain.content("X").as_str()),
+        ("~/.token", "X")
+    );
+    let shaped = file("file = \"~/.npmrc\"\ntext = \"//x.example/:_authToken={}\\n\"").unwrap();
+    assert_eq!(shaped.content("X"), "//x.example/:_authToken=X\n");
+    for (rest, why) in [
+        ("text = \"{}\"", "`file` names none"),
+        (
+            "file = \"~/.npmrc\"\ntext = \"token\"",
+            "no place for the placeholder",
+        ),
+    ] {
+        let error = table(rest).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
 fn a_pasted_secret_is_not_repeated() {
     let said = said(
         "version = 1\n[secret.A]\nfrom = \"sk_live_abc123\"\nfor = \"x.example\"\n[postgres.p]\nat = \"u:hunter2@h:1/d\"\n",

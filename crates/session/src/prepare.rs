@@ -44,6 +44,8 @@ pub struct Request {
     /// At level `landlock`, which has no private filesystems: a folder of the host that is this
     /// run's own, with `home` and `tmp` in it.
     pub scratch: Option<PathBuf>,
+    /// Read-only files of the run's own.
+    pub files: Vec<(PathBuf, Vec<u8>)>,
     /// Variables to set, after those every program gets.
     pub variables: Vec<(OsString, OsString)>,
     /// The numeric user inside, if not the caller's.
@@ -75,6 +77,7 @@ impl Request {
             protected: Vec::new(),
             home: Home::Throwaway,
             scratch: None,
+            files: Vec::new(),
             variables: Vec::new(),
             user: None,
             room: None,
@@ -244,6 +247,9 @@ fn view<'a>(host: &'a Host, request: &Request, program: &Program) -> Result<View
     }
     for path in &request.hidden {
         view.hide(path);
+    }
+    for (path, content) in &request.files {
+        view.put_file(path, content.clone())?;
     }
     if request.level == Level::Namespace {
         view.cover_doors(request.project.path());

@@ -36,6 +36,11 @@ pub enum ViewError {
         /// The place.
         place: &'static str,
     },
+    /// Nothing is made in a folder of the host.
+    #[error(
+        "{0:?} is not there, and its folder is the host's; make an empty file, or name a place in the home"
+    )]
+    NoFile(PathBuf),
 }
 
 /// The project folder: real path and owner.
@@ -358,6 +363,7 @@ impl<'a> View<'a> {
                     Entry::Bind { kind, .. } => Some((relative.to_owned(), *kind)),
                     Entry::Overlay { .. } => Some((relative.to_owned(), Kind::Directory)),
                     Entry::Memory(_) => Some((relative.to_owned(), Kind::Directory)),
+                    Entry::Replace(_) => Some((relative.to_owned(), Kind::File)),
                     _ => None,
                 }
             })
@@ -413,6 +419,26 @@ impl<'a> View<'a> {
                 self.put(entry.path(), Entry::Hide(Kind::File));
             }
         }
+    }
+
+    /// A read-only file of the sandbox's own, in a private place or over a file of a folder that is shown.
+    ///
+    /// # Errors
+    /// There is no such file, and the folder is the host's.
+    pub fn put_file(&mut self, path: &Path, content: Vec<u8>) -> Result<(), ViewError> {
+        let enclosing = self.entries.iter().filter(|(at, _)| path.starts_with(at));
+        let enclosing = enclosing.max_by_key(|(at, _)| at.as_os_str().len());
+        let own_home = |at: &Path| at == self.host.user.home;
+        match enclosing {
+            Some((at, Entry::Bind { .. } | Entry::Overlay { .. })) => {
+                if !own_home(at) && !path.is_file() {
+                    return Err(ViewError::NoFile(path.to_owned()));
+                }
+                self.replace(path, content);
+            }
+            _ => self.put(path, Entry::File(content)),
+        }
+        Ok(())
     }
 
     /// A file that is covered by one with this content.

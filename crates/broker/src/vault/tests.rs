@@ -12,6 +12,7 @@ const OTHER: &str = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
 fn binding(hosts: &[&str], methods: &[&str], paths: &[&str], places: &[&str]) -> Binding {
     use fumehood_policy::value::Word;
     Binding::new(&config::Secret {
+        file: None,
         from: "store:X".parse().unwrap(),
         hosts: hosts.iter().map(|h| h.parse().unwrap()).collect(),
         methods: methods

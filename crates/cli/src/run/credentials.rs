@@ -3,7 +3,9 @@
 use crate::configuration::Places;
 use fumehood_broker::{Machine, Told, Wanted};
 use fumehood_policy::profile::{Profile, Refusal, SecretWish, no_way, way};
+use fumehood_policy::value::Variables;
 use fumehood_session::{Broker, Request};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What there is of secrets in a run.
@@ -13,6 +15,8 @@ pub(super) struct Credentials {
     pub(super) broker: Option<Broker>,
     /// What stands for each.
     told: Vec<Told>,
+    /// Files with placeholders in them.
+    files: Vec<(PathBuf, Vec<u8>)>,
 }
 
 /// How long a password manager may take, its question to the user included.
@@ -33,8 +37,33 @@ pub(super) fn open(profile: &Profile, places: &Places) -> Result<Credentials, St
     for wish in profile.secrets.iter().filter(|w| w.secret.is_none()) {
         check(wish, &told, profile)?;
     }
-    let broker = Some(broker);
-    Ok(Credentials { broker, told })
+    let files = profile
+        .secrets
+        .iter()
+        .filter_map(|wish| file(wish, &told, &machine));
+    Ok(Credentials {
+        broker: Some(broker),
+        files: files.collect::<Result<_, _>>()?,
+        told,
+    })
+}
+
+/// The file in which programs inside look for a secret.
+fn file(
+    wish: &SecretWish,
+    told: &[Told],
+    variables: &impl Variables,
+) -> Option<Result<(PathBuf, Vec<u8>), String>> {
+    let file = wish.secret.as_ref()?.file.as_ref()?;
+    let placeholder = &told.iter().find(|t| t.name == wish.name)?.placeholder;
+    let path = file.path.resolve(variables).filter(|p| p.is_absolute());
+    let content = file.content(placeholder).into_bytes();
+    Some(path.map(|path| (path, content)).ok_or_else(|| {
+        format!(
+            "{}: secret {}: file: {} is no whole path here; begin it with `~/` or `/`",
+            wish.origin, wish.name, file.path
+        )
+    }))
 }
 
 fn wanted(wish: &SecretWish) -> Wanted {
@@ -72,6 +101,7 @@ impl Credentials {
             .iter()
             .map(|t| (t.name.as_str().into(), (&t.placeholder).into()));
         request.variables.extend(variables);
+        request.files.extend(self.files.iter().cloned());
     }
 
     /// In the words of the line that a run begins with.

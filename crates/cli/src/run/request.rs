@@ -66,6 +66,7 @@ pub(super) fn request(
         protected,
         scratch: None,
         home: home.home,
+        files: Vec::new(),
         variables: inside.variables.into_iter().collect(),
         user: arguments.user,
         // What lies in memory is memory, also where no control group counts it as such.

@@ -18,7 +18,7 @@ pub use argument::Argument;
 pub use cluster::{Kube, KubeVerdicts, Postgres, PostgresVerdicts};
 pub use governance::{Approval, Audit, Deny, Environment, Examples, Grant, OutLimit, Require, Rule, Service};
 pub use model::Config;
-pub use network::{Allow, Method, Network, Secret, UrlPattern};
+pub use network::{Allow, Method, Network, Secret, SecretFile, UrlPattern};
 pub use parameter::{Parameter, ParameterKind};
 pub use parse::{MAX_BYTES, Parsed, parse};
 pub use sandbox::{EnvSection, Filesystem, Git, History, Limits, Workspace};

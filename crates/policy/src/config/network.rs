@@ -7,7 +7,7 @@ use regex_lite::Regex;
 
 use super::Node;
 use crate::origin::At;
-use crate::value::{HostPort, Invalid, Place, Port, SecretSource, Word};
+use crate::value::{HostPort, Invalid, PathTemplate, Place, Port, SecretSource, Word};
 
 /// `[network]`: what may be reached and what is published.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -259,6 +259,28 @@ pub struct Secret {
     pub places: Vec<Place>,
     /// A value that this does not match is refused.
     pub require: Option<Regex>,
+    /// A file inside that programs read it from.
+    pub file: Option<SecretFile>,
+}
+
+/// A file inside, read-only, with a placeholder in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretFile {
+    /// Where.
+    pub path: PathTemplate,
+    /// Its text; `{}` stands for the placeholder.
+    pub text: String,
+}
+
+/// What stands for the placeholder in [`SecretFile::text`].
+const HERE: &str = "{}";
+
+impl SecretFile {
+    /// The file's content.
+    #[must_use]
+    pub fn content(&self, placeholder: &str) -> String {
+        self.text.replace(HERE, placeholder)
+    }
 }
 
 impl Secret {
@@ -278,6 +300,20 @@ impl Secret {
             let paths = f.get("paths", |n| n.one_or_more(Node::parse));
             let places = f.get("place", |n| n.one_or_more(Node::parse));
             let require = f.get("require", regex);
+            let file = f.get("file", Node::parse);
+            let text = f.get("text", |n| n.text().map(str::to_owned));
+            if text.is_some() && file.is_none() {
+                f.error(
+                    "`text` is what a file holds, and `file` names none",
+                    "add `file`, or remove `text`",
+                );
+            }
+            if text.as_ref().is_some_and(|t| !t.contains(HERE)) {
+                f.error(
+                    "`text` has no place for the placeholder",
+                    "write `{}` where it stands",
+                );
+            }
             Some(Self {
                 from: from?.value,
                 hosts: values(hosts?.value),
@@ -285,6 +321,10 @@ impl Secret {
                 paths: values(paths.unwrap_or_default()),
                 places: places.map_or_else(|| vec![Place::Header], values),
                 require,
+                file: file.map(|path| SecretFile {
+                    path,
+                    text: text.unwrap_or_else(|| HERE.to_owned()),
+                }),
             })
         })
     }
@@ -303,6 +343,7 @@ impl PartialEq for Secret {
                 s.methods.clone(),
                 s.paths.clone(),
                 s.places.clone(),
+                s.file.clone(),
             )
         };
         self.from == other.from && rest(self) == rest(other) && text(self) == text(other)

@@ -118,6 +118,7 @@ fn of_agents(inputs: &Inputs<'_>, presets: &[(&'static str, Preset)], wishes: &m
                 paths: Vec::new(),
                 places: vec![Place::Header],
                 require: None,
+                file: None,
             }),
             optional: true,
             origin: Origin::Preset(preset),

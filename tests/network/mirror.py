@@ -1,0 +1,81 @@
+"""A server of HTTP/1.1 that is sent credentials, writes down each request, and sends back what it saw in the
+form that the path names: /reflect/FORM. It means no harm; it is what error pages and debug endpoints do."""
+
+import base64, gzip, json, zlib
+
+
+def each(text, form):
+    return "".join(form % b for b in text).encode()
+
+
+def shifted(encode, n):
+    return lambda text: encode(b"x" * n + text)
+
+
+FORMS = {
+    "plain": lambda text: text,
+    "hex": lambda text: text.hex().encode(),
+    "upper": lambda text: text.hex().upper().encode(),
+    "percent": lambda text: each(text, "%%%02x"),
+    "twice": lambda text: each(each(text, "%%%02X"), "%%%02X"),
+    "json": lambda text: json.dumps(text.decode("latin-1")).replace("/", "\\/").encode(),
+    "unicode": lambda text: each(text, "\\u%04x"),
+    "html": lambda text: each(text, "&#%d;"),
+}
+for n in range(3):
+    FORMS[f"base64-{n}"] = shifted(base64.b64encode, n)
+    FORMS[f"url64-{n}"] = shifted(base64.urlsafe_b64encode, n)
+CODINGS = {
+    "gzip": ("gzip", gzip.compress),
+    "deflate": ("deflate", zlib.compress),
+    # No coding that is looked into.
+    "unknown": ("br", lambda text: text),
+}
+MINTED = "mint-4eC39HqLyjWDarjtT1zdp7dc0123456789"
+
+
+def read(connection):
+    data = b""
+    while b"\r\n\r\n" not in data:
+        more = connection.recv(65536)
+        if not more:
+            return None, None
+        data += more
+    head, body = data.split(b"\r\n\r\n", 1)
+    lengths = [l.split(b":")[1] for l in head.split(b"\r\n") if l.lower().startswith(b"content-length:")]
+    while lengths and len(body) < int(lengths[0]):
+        body += connection.recv(65536)
+    return head, body
+
+
+def chunks(text, size):
+    return b"".join(b"%x\r\n%s\r\n" % (len(c), c) for c in (text[i : i + size] for i in range(0, len(text), size)))
+
+
+def answer(path, head, body):
+    """The head's last lines, and the body; whether it comes a few bytes at a time."""
+    seen = b"|".join([head, body])
+    form = path.rsplit("/", 1)[-1].split("?")[0]
+    if form == "mint":
+        return b"Content-Type: application/json\r\n", json.dumps({"access_token": MINTED, "expires_in": 60}).encode()
+    if form in CODINGS:
+        name, encode = CODINGS[form]
+        return b"Content-Encoding: %s\r\n" % name.encode(), encode(seen)
+    if form == "field":
+        token = next((l for l in head.split(b"\r\n") if l.lower().startswith(b"x-key:")), b"x-key: none")
+        return b"X-Echo: " + token.split(b":", 1)[1].strip() + b"\r\n", b"see the head\n"
+    return b"Content-Type: text/plain\r\n", FORMS.get(form, FORMS["plain"])(seen)
+
+
+def serve(connection, note):
+    with connection:
+        head, body = read(connection)
+        if head is None:
+            return
+        note(mirror=(head + b"|" + body).decode("latin-1"))
+        fields, text = answer(head.split(b" ")[1].decode(), head, body)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n" + fields + b"\r\n")
+        # However it is cut, in frames of HTTP and in what TCP brings at once.
+        framed = chunks(text, 11) + b"0\r\n\r\n"
+        for i in range(0, len(framed), 17):
+            connection.sendall(framed[i : i + 17])
