@@ -200,3 +200,21 @@ fn two_sessions_of_one_agent_do_not_meet() {
     let folders = homes.filter(|e| e.as_ref().unwrap().file_type().unwrap().is_dir());
     assert_eq!(folders.count(), 1, "the copy is gone");
 }
+
+/// What a session makes of its home keeps the next one neither from starting nor from beginning clean: folders
+/// that cannot be entered (as Go's modules are), deeper than descriptors go, the home itself.
+#[test]
+fn a_home_that_was_closed_is_cleaned_all_the_same() {
+    let world = World::new();
+    let claude = as_claude(&world);
+    let script = "mkdir -p ~/go/pkg ~/.claude/projects/p; echo talk >~/.claude/projects/p/session
+        touch ~/go/pkg/module; chmod 555 ~/go/pkg; chmod 0 ~/go
+        /usr/bin/python3 -c \"import os; os.chdir(os.environ['HOME'])
+for _ in range(1500): os.mkdir('d'); os.chdir('d')\"
+        chmod 0 ~";
+    claude.sh(script).ended(0);
+    let next = claude.sh("ls -A ~ | tr '\\n' ' '; cat ~/.claude/projects/p/session");
+    assert!(next.ended(0).ends_with("talk"), "{next:?}");
+    let first = next.text().lines().next().unwrap_or_default().to_owned();
+    assert!(!first.contains("go") && !first.contains(" d "), "{first}");
+}

@@ -564,3 +564,42 @@ fn a_person_at_a_terminal_gets_turns_a_count_and_a_question() {
     new.type_keys(b"n\n");
     assert_eq!(new.wait(), 1, "{}", new.screen());
 }
+
+/// What a session makes of its layer keeps nobody from forgetting it: deeper than paths and descriptors go, in
+/// folders that cannot be entered, the top of it included.
+#[test]
+fn a_session_that_closes_its_folders_can_be_forgotten() {
+    let world = World::with_repository();
+    let deep = "import os
+for _ in range(1500): os.mkdir('d'); os.chdir('d')
+open('end', 'w').close()";
+    fs::write(world.home().join("deep.py"), deep).unwrap();
+    let dug = world.home().join("deep.py");
+    let script = format!(
+        "/usr/bin/python3 {}; mkdir -p shut/below; touch shut/below/file made locked; chmod 0 locked shut/below shut .",
+        dug.display()
+    );
+    let run = world.sandbox().flags(["--ro", dug.to_str().unwrap()]);
+    run.run(&["sh", "-c", &script]).ended(0);
+    fs::remove_file(&dug).unwrap();
+    let shown = verb(&world, &["diff", "--name-status"]);
+    assert!(shown.ended(0).lines().any(|line| line == "A made"), "{shown:?}");
+    // What can be read lands, also beside what cannot.
+    verb(&world, &["diff"]).ended(0);
+    verb(&world, &["apply", "made", "locked"]).ended(0);
+    assert!(world.project().join("made").exists());
+    // The next run goes on beside it, and then all of it goes, with no more descriptors than is usual.
+    world.sandbox().run(&["true"]).ended(0);
+    let words = [
+        "sh",
+        "-c",
+        "ulimit -n 256; exec \"$0\" discard",
+        fumehood().to_str().unwrap(),
+    ]
+    .map(str::to_owned);
+    world.sandbox().start_words(&words).wait().ended(0);
+    let left: Vec<_> = fs::read_dir(world.own("state").join("fumehood/sessions"))
+        .unwrap()
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}

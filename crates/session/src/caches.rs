@@ -25,7 +25,7 @@ impl Caches {
     pub fn make(place: &Path) -> Result<Caches> {
         let all = place.join("caches");
         for left in of_gone_runs(&all) {
-            remove(&left);
+            let _later = fumehood_tree::remove_path(&left);
         }
         let folder = all.join(std::process::id().to_string());
         private().recursive(true).create(&all)?;
@@ -66,7 +66,7 @@ impl Caches {
 
 impl Drop for Caches {
     fn drop(&mut self) {
-        remove(&self.folder);
+        let _later = fumehood_tree::remove_path(&self.folder);
     }
 }
 
@@ -74,24 +74,4 @@ fn private() -> DirBuilder {
     let mut builder = DirBuilder::new();
     builder.mode(0o700);
     builder
-}
-
-/// Removes a tree, folders without permissions (the kernel's own in `work`) included. std walks by descriptor
-/// and follows no links.
-fn remove(tree: &Path) {
-    for _ in 0..2 {
-        match std::fs::remove_dir_all(tree) {
-            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => open_up(tree),
-            _ => return,
-        }
-    }
-}
-
-fn open_up(folder: &Path) {
-    let _not_ours = std::fs::set_permissions(folder, Permissions::from_mode(0o700));
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            open_up(&entry.path());
-        }
-    }
 }

@@ -13,7 +13,7 @@ pub use settings::Settings;
 pub use slot::Slot;
 
 use fumehood_sandbox::Kind;
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, mkdirat, openat, statat, unlinkat};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, mkdirat, openat, statat};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -67,12 +67,17 @@ impl KeptHome {
     /// # Errors
     /// The kernel's.
     pub fn open(path: &Path) -> Result<KeptHome, HomeError> {
-        use std::os::unix::fs::DirBuilderExt;
+        use std::os::unix::fs::{DirBuilderExt, MetadataExt};
         let made = std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(path);
         made.map_err(|e| call("make", path, Errno::from_io_error(&e).unwrap_or(Errno::IO)))?;
+        // A session may change the mode of its home, and must not keep the next one out by it.
+        let mode = std::fs::symlink_metadata(path).map(|m| m.mode());
+        if mode.is_ok_and(|mode| mode & 0o700 != 0o700) {
+            rustix::fs::chmod(path, Mode::RWXU).map_err(|e| call("open up", path, e))?;
+        }
         let top = rustix::fs::open(path, FOLDER, Mode::empty()).map_err(|e| call("open", path, e))?;
         Ok(KeptHome { top })
     }
@@ -107,7 +112,8 @@ impl KeptHome {
                 Ok(below) if keep.iter().any(|k| leads_to(&path, k)) => {
                     self.keep_only(&below, &path, keep)?
                 }
-                _ => remove_entry(folder, OsStr::from_bytes(&name)).map_err(|e| call("remove", &path, e))?,
+                _ => fumehood_tree::remove(folder, OsStr::from_bytes(&name))
+                    .map_err(|e| call("remove", &path, e))?,
             }
         }
         Ok(())
@@ -210,7 +216,7 @@ impl KeptHome {
 
     fn remove(&self, path: &Path) -> Result<(), HomeError> {
         match self.parent(path, false) {
-            Ok(Some((folder, name))) => match remove_entry(&folder, name) {
+            Ok(Some((folder, name))) => match fumehood_tree::remove(&folder, name) {
                 Ok(()) | Err(Errno::NOENT) => Ok(()),
                 Err(e) => Err(call("remove", path, e)),
             },
@@ -311,7 +317,7 @@ fn make_folder(folder: &OwnedFd, name: &OsStr) -> Result<OwnedFd, Errno> {
     if let Ok(there) = open_folder(folder, name) {
         return Ok(there);
     }
-    match remove_entry(folder, name) {
+    match fumehood_tree::remove(folder, name) {
         Ok(()) | Err(Errno::NOENT) => {}
         Err(e) => return Err(e),
     }
@@ -324,25 +330,12 @@ fn make_file(folder: &OwnedFd, name: &OsStr) -> Result<(), Errno> {
         .map(|s| rustix::fs::FileType::from_raw_mode(s.st_mode));
     match there {
         Ok(rustix::fs::FileType::RegularFile) => return Ok(()),
-        Ok(_) => remove_entry(folder, name)?,
+        Ok(_) => fumehood_tree::remove(folder, name)?,
         Err(Errno::NOENT) => {}
         Err(e) => return Err(e),
     }
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(folder, name, flags, Mode::RUSR | Mode::WUSR).map(drop)
-}
-
-/// Removes a file, a link, or a folder with all below it.
-fn remove_entry(folder: impl AsFd, name: &OsStr) -> Result<(), Errno> {
-    match unlinkat(&folder, name, AtFlags::empty()) {
-        Err(Errno::ISDIR | Errno::PERM) => {}
-        other => return other,
-    }
-    let below = open_folder(&folder, name)?;
-    for inner in names(&below)? {
-        remove_entry(&below, OsStr::from_bytes(&inner))?;
-    }
-    unlinkat(&folder, name, AtFlags::REMOVEDIR)
 }
 
 #[cfg(test)]

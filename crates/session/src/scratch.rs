@@ -26,7 +26,7 @@ impl Scratch {
     pub fn make(state: &Path) -> Result<Scratch, ScratchError> {
         let runs = state.join("runs");
         for left in of_gone_runs(&runs) {
-            let _later = std::fs::remove_dir_all(left);
+            let _later = fumehood_tree::remove_path(&left);
         }
         let path = runs.join(std::process::id().to_string());
         let failed = |why| ScratchError {
@@ -75,8 +75,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // std walks by descriptor and follows no links, which the program may have put there.
-        let _later = std::fs::remove_dir_all(&self.0);
+        let _later = fumehood_tree::remove_path(&self.0);
     }
 }
 

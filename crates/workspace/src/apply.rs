@@ -305,7 +305,7 @@ fn note_undone(place: &Path, journal: &Journal, undone: &Undone, landing: Option
         return Ok(()); // discarded meanwhile
     }
     let upper = session.join("upper");
-    let layer = Tree::open(&upper).at("open", &upper)?;
+    let layer = Tree::open_layer(&upper).at("open", &upper)?;
     let mut list = crate::undone::Undone::load(&session)?;
     for path in &undone.paths {
         let facts = layer.facts(path).at("look at", path)?;

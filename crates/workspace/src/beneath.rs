@@ -6,6 +6,7 @@ use rustix::io::{Errno, Result};
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 const RESOLVE: ResolveFlags = ResolveFlags::BENEATH
@@ -135,6 +136,19 @@ impl Tree {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let top = rustix::fs::open(path, flags, Mode::empty())?;
         Ok(Tree { top })
+    }
+
+    /// Opens a session's layer. Its top has the mode that the session gave the project's folder, which must not
+    /// keep the host from what is kept back: it is opened up, and stays so.
+    pub(crate) fn open_layer(path: &Path) -> std::io::Result<Tree> {
+        match Tree::open(path) {
+            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
+                let mode = std::fs::symlink_metadata(path)?.mode();
+                std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode & 0o777 | 0o700))?;
+                Tree::open(path)
+            }
+            other => other,
+        }
     }
 
     pub(crate) fn top(&self) -> &OwnedFd {

@@ -221,7 +221,7 @@ impl Rules {
 pub fn read(session: &Session) -> Result<Changes> {
     let project = session.project()?;
     let upper = session.upper();
-    let layer = Tree::open(&upper).at("open", &upper)?;
+    let layer = Tree::open_layer(&upper).at("open", &upper)?;
     let bases = Bases::load(session.path())?;
     compare(&layer, &project, &Rules::of(session.about()), &bases)
 }
@@ -346,11 +346,19 @@ impl Reader<'_> {
         pair: &Pair,
     ) -> Result<()> {
         let on_host = host.is_some_and(|h| h.kind == Kind::Directory);
-        if let Ok(open) = beneath::open_directory(&pair.layer, name)
-            && let Some(mark) = attributes::foreign_mark(&open).at("read the attributes of", &path)?
-        {
-            self.leave(&path, Why::Foreign(mark));
-            return Ok(());
+        let mark = beneath::open_directory(&pair.layer, name).map(attributes::foreign_mark);
+        match mark {
+            Ok(Ok(Some(mark))) => {
+                self.leave(&path, Why::Foreign(mark));
+                return Ok(());
+            }
+            // One folder that was closed must not keep everything else from being seen.
+            Ok(Err(rustix::io::Errno::ACCESS)) => {
+                self.leave(&path, Why::Unreadable);
+                return Ok(());
+            }
+            Ok(Err(e)) => return Err(e).at("read the attributes of", &path),
+            Ok(Ok(None)) | Err(_) => {}
         }
         if let (Some(host), false) = (host, on_host) {
             // What stood in its place goes first.

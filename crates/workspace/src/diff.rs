@@ -65,7 +65,7 @@ pub enum Body {
 pub fn contents(session: &Session, change: &Change) -> Result<Contents> {
     let project = session.project()?;
     let upper = session.upper();
-    let layer = Tree::open(&upper).at("open", &upper)?;
+    let layer = Tree::open_layer(&upper).at("open", &upper)?;
     Ok(Contents {
         before: side(&project, change, change.before.as_ref())?,
         after: side(&layer, change, change.after.as_ref())?,

@@ -16,7 +16,7 @@ pub struct Look(u64);
 #[must_use]
 pub fn look(session: &Session) -> Look {
     let mut hash = DefaultHasher::new();
-    if let Ok(tree) = Tree::open(&session.upper()) {
+    if let Ok(tree) = Tree::open_layer(&session.upper()) {
         let rules = Rules::of(session.about());
         let mut waiting = vec![PathBuf::new()];
         while let Some(folder) = waiting.pop() {

@@ -30,7 +30,7 @@ pub fn rescue(place: &Path, id: &str, to: &Path) -> Result<Rescued> {
     if !plain || !upper.is_dir() {
         return Err(Error::NoSession(fumehood_policy::Escaped::from(id).to_string()));
     }
-    let layer = Tree::open(&upper).at("open", &upper)?;
+    let layer = Tree::open_layer(&upper).at("open", &upper)?;
     std::fs::DirBuilder::new().mode(0o700).create(to).at("make", to)?;
     let mut done = Rescued::default();
     let mut waiting = vec![PathBuf::new()];

@@ -353,48 +353,26 @@ pub(crate) fn remove_if_there(path: &Path) -> Result<()> {
     remove_tree(path).at("remove", path)
 }
 
-/// Removes a tree of ours, directories without permissions included.
+/// Removes a tree of ours, whatever a session made of it.
 pub(crate) fn remove_tree(path: &Path) -> std::io::Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(e) if e.kind() == ErrorKind::PermissionDenied => {
-            open_up(path)?;
-            std::fs::remove_dir_all(path)
-        }
-        other => other,
-    }
-}
-
-fn open_up(path: &Path) -> std::io::Result<()> {
-    let mut waiting = vec![path.to_owned()];
-    while let Some(folder) = waiting.pop() {
-        std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
-        for entry in std::fs::read_dir(&folder)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                waiting.push(entry.path());
-            }
-        }
-    }
-    Ok(())
+    fumehood_tree::remove_path(path)
 }
 
 /// Gives everything of a tree that was one's to another; no link is followed.
 fn give_tree(top: &Path, from: Owner, to: Owner) -> Result<()> {
-    let mut waiting = vec![top.to_owned()];
-    while let Some(path) = waiting.pop() {
-        let found = match std::fs::symlink_metadata(&path) {
-            Err(e) if e.kind() == ErrorKind::NotFound => continue,
-            other => other.at("look at", &path)?,
-        };
-        if found.uid() == from.uid {
-            give(&path, to)?;
+    give(top, to)?;
+    let (uid, gid) = (
+        rustix::fs::Uid::from_raw(to.uid),
+        rustix::fs::Gid::from_raw(to.gid),
+    );
+    let gave = fumehood_tree::each(top, |folder, name, facts| {
+        if facts.st_uid != from.uid {
+            return Ok(());
         }
-        if found.is_dir() {
-            let entries = std::fs::read_dir(&path).at("list", &path)?;
-            waiting.extend(entries.flatten().map(|e| e.path()));
-        }
-    }
-    Ok(())
+        let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+        rustix::fs::chownat(folder, name, Some(uid), Some(gid), flags)
+    });
+    gave.map_err(std::io::Error::from).at("give away", top)
 }
 
 fn give(path: &Path, to: Owner) -> Result<()> {
@@ -496,7 +474,7 @@ pub fn waits(session: &Path) -> bool {
     if settled(session) {
         return false;
     }
-    let upper = Tree::open(&session.join("upper")).ok();
+    let upper = Tree::open_layer(&session.join("upper")).ok();
     let changed = upper
         .and_then(|t| crate::beneath::names(t.top()).ok())
         .is_some_and(|names| !names.is_empty());

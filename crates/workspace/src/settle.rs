@@ -23,7 +23,7 @@ impl Session {
         }
         let upper = self.upper();
         let sweep = Sweep {
-            tree: Tree::open(&upper).at("open", &upper)?,
+            tree: Tree::open_layer(&upper).at("open", &upper)?,
             rules: Rules::of(self.about()),
         };
         sweep.folder(Path::new(""))?;

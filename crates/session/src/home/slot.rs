@@ -6,7 +6,7 @@
 //! What is copied was written by sandboxes, and may be written to this moment: it is walked by
 //! descriptor, no link is followed, nothing but regular files and folders is taken.
 
-use super::{HomeError, begins, call, leads_to, make_folder, names, open_folder, remove_entry};
+use super::{HomeError, begins, call, leads_to, make_folder, names, open_folder};
 use rustix::fs::{
     AtFlags, FileType, FlockOperation, Mode, OFlags, flock, fstat, openat, renameat, statat, unlinkat,
 };
@@ -117,7 +117,7 @@ fn bring_back(kept: &OwnedFd, copy: &Path, keep: &[PathBuf]) -> Result<(), HomeE
     let (Some(parent), Some(name)) = (copy.parent(), copy.file_name()) else {
         return Ok(());
     };
-    remove_entry(&folder(parent)?, name).map_err(failed)
+    fumehood_tree::remove(&folder(parent)?, name).map_err(failed)
 }
 
 /// What may be copied, and how much still.
@@ -251,7 +251,7 @@ pub(super) fn put(
     new.push(std::process::id().to_string());
     match unlinkat(folder, &new, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => {}
-        Err(_) => remove_entry(folder, &new)?,
+        Err(_) => fumehood_tree::remove(folder, &new)?,
     }
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut file = File::from(openat(folder, &new, flags, Mode::RUSR | Mode::WUSR)?);

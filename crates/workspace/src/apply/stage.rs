@@ -13,6 +13,8 @@ use crate::record;
 use crate::session::{Owner, Session};
 use fumehood_effect::Digest;
 use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -28,7 +30,7 @@ pub(super) fn stage(
 ) -> Result<(Journal, Held)> {
     let upper = session.upper();
     let mut stage = Stage {
-        layer: Tree::open(&upper).at("open", &upper)?,
+        layer: Tree::open_layer(&upper).at("open", &upper)?,
         folder,
         owner: session.about().owner,
         linked: HashMap::new(),
@@ -86,10 +88,14 @@ type Held = Vec<(PathBuf, Vec<Finding>)>;
 /// Larger files are not read for findings: no tool reads settings of that size.
 const MOST: u64 = 8 << 20;
 
-fn read_up_to(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
+/// Reads a staged copy, which has the mode of what it is a copy of: one that forbids reading must not keep it,
+/// or all that would come with it, from being judged.
+fn read_up_to(folder: &OwnedFd, name: &OsStr, most: u64) -> std::io::Result<Vec<u8>> {
     use std::io::Read;
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    beneath::open_file(folder, name)?
+        .take(most)
+        .read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -176,7 +182,11 @@ impl Stage<'_> {
     ) -> Result<Vec<Finding>> {
         let is_file = matches!(change.after, Some(Node::File { .. }));
         let after = match copy.filter(|_| is_file) {
-            Some(copy) => Some(read_up_to(copy, MOST).at("read", copy)?),
+            Some(copy) => {
+                let folder = Tree::open(self.folder).at("open", self.folder)?;
+                let name = copy.file_name().unwrap_or_default();
+                Some(read_up_to(folder.top(), name, MOST).at("read", copy)?)
+            }
             None => None,
         };
         let before = diff::before(session, change)?;
