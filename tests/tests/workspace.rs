@@ -603,3 +603,20 @@ open('end', 'w').close()";
         .collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+/// A file that is large by its length alone holds up neither the other changes nor the end of the run: it waits,
+/// unread, until it is named.
+#[test]
+fn a_length_without_content_holds_nothing_up() {
+    let world = World::with_repository();
+    let run = world.sandbox().flags(["--apply", "turn"]);
+    let out = run.sh("truncate -s 4T big; truncate -s 5G a b; echo x > small");
+    out.ended(0);
+    assert!(world.project().join("small").exists(), "{out:?}");
+    assert!(!world.project().join("big").exists(), "{out:?}");
+    // One of these fits, but they are alike.
+    assert!(!world.project().join("a").exists() && !world.project().join("b").exists());
+    let shown = verb(&world, &["apply"]).errors();
+    assert!(shown.contains("more data than comes at once"), "{shown}");
+    verb(&world, &["discard"]).ended(0);
+}

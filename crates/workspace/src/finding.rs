@@ -11,6 +11,9 @@ use toml::de::{DeTable, DeValue};
 const TABLE: &str = include_str!("../findings.toml");
 /// So many deletions in one apply are looked at by a person.
 const MANY: usize = 50;
+/// So many bytes come in one apply, the smallest files first; what is beyond is named by a person. Each byte is read
+/// once more when its digest is recorded, and a file that is large by its length alone costs whoever makes it nothing.
+const MOST: u64 = 8 << 30;
 
 /// Why a change waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +36,8 @@ fn finding(name: &str, why: &str) -> Finding {
 pub struct Judge {
     rows: Vec<Row>,
     many_deleted: bool,
+    /// Files up to this size fit into [`MOST`] together.
+    fits: u64,
 }
 
 #[derive(Debug)]
@@ -51,6 +56,7 @@ impl Judge {
         Judge {
             rows: rows(),
             many_deleted: deleted.count() > MANY,
+            fits: fits(changes),
         }
     }
 
@@ -69,6 +75,8 @@ impl Judge {
             );
             return found;
         }
+        let large = matches!(change.after, Some(Node::File { size, .. }) if size > self.fits);
+        found.extend(large.then(|| finding("large", "more data than comes at once (8 GiB)")));
         found.extend(executable(change));
         found.extend(leaving_link(change));
         found.extend(makes_a_repository(change, after.unwrap_or_default()));
@@ -85,6 +93,23 @@ impl Judge {
         let hits = self.rows.iter().filter(|row| row.paths.covers(folded));
         hits.map(|row| row.finding.clone()).collect()
     }
+}
+
+/// The size up to which all files fit into [`MOST`] together.
+fn fits(changes: &[Change]) -> u64 {
+    let size = |change: &Change| match change.after {
+        Some(Node::File { size, .. }) => Some(size),
+        _ => None,
+    };
+    let mut sizes: Vec<u64> = changes.iter().filter_map(size).collect();
+    sizes.sort_unstable();
+    let mut sum = 0u64;
+    // Those of one size fit all or not at all.
+    let first = sizes.iter().find(|size| {
+        sum = sum.saturating_add(**size);
+        sum > MOST
+    });
+    first.map_or(u64::MAX, |size| size.saturating_sub(1))
 }
 
 fn rows() -> Vec<Row> {

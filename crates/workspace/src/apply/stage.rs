@@ -214,9 +214,14 @@ impl Stage<'_> {
         std::fs::rename(copy, &new).at("stage", &change.path)?;
         let digest = match &change.after {
             Some(Node::Link(target)) => Digest::of(target.as_os_str().as_bytes()),
-            _ => std::fs::File::open(&new)
-                .and_then(Digest::of_all)
-                .at("read", &new)?,
+            // As above: the mode of the copy may forbid it.
+            _ => {
+                let folder = Tree::open(self.folder).at("open", self.folder)?;
+                let file = beneath::open_file(folder.top(), new.file_name().unwrap_or_default());
+                file.map_err(std::io::Error::from)
+                    .and_then(Digest::of_all)
+                    .at("read", &new)?
+            }
         };
         self.digests.push((change.path.clone(), digest));
         if rustix::process::geteuid().is_root() {
