@@ -399,3 +399,38 @@ fn helpers_are_confined() {
     terminal.type_keys(b"\n");
     assert_eq!(terminal.wait(), 0);
 }
+
+/// The process that applies by turns reads what a session wrote: it holds no stream of the user's, nothing of the
+/// supervisor's, and is in no session of the user's terminal.
+#[test]
+fn the_process_that_applies_holds_its_own() {
+    let world = World::with_repository();
+    let sandbox = world.sandbox().flags(["--apply", "turn"]);
+    let mut terminal = OuterTerminal::run(&sandbox, &["sh", "-c", "echo ready; echo x > made; read line"]);
+    terminal.await_text("ready");
+    await_that("the turn", || world.project().join("made").exists());
+    let turner = children(terminal.pid())
+        .into_iter()
+        .find(|(name, _)| name == "fumehood-turn");
+    let (_, pid) = turner.unwrap();
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let mut strange = Vec::new();
+    for entry in open {
+        let Ok(to) = std::fs::read_link(entry.unwrap().path()) else {
+            continue;
+        };
+        let to = to.to_string_lossy().into_owned();
+        let own = to == "/dev/null"
+            || to.starts_with("pipe:")
+            || to.starts_with(world.own("state").to_str().unwrap())
+            || to.starts_with(world.project().to_str().unwrap());
+        strange.extend((!own).then_some(to));
+    }
+    assert_eq!(strange, [""; 0]);
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // After the name: state, parent, group, session, terminal.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    assert_eq!((fields[3], fields[4]), (pid.to_string().as_str(), "0"), "{stat}");
+    terminal.type_keys(b"\n");
+    assert_eq!(terminal.wait(), 0);
+}

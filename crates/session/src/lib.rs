@@ -51,7 +51,7 @@ pub use program::{Program, ProgramError};
 pub use scratch::{Scratch, ScratchError};
 pub use state::{StateError, check_state};
 pub use supervise::{End, Outcome, Run, RunError, run};
-pub use terminal::{StreamError, check_streams, terminals};
+pub use terminal::{StreamError, check_streams, let_go_of_all_streams, terminals};
 pub use turn::Turn;
 pub use view::{Project, View, ViewError};
 pub use worktree::{Worktree, repository as worktree};

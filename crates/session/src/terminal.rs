@@ -80,8 +80,8 @@ pub(crate) fn let_go_of_streams() {
     }
 }
 
-/// As above, with standard error.
-pub(crate) fn let_go_of_all_streams() {
+/// The standard streams are not this process's: they lead nowhere from now on.
+pub fn let_go_of_all_streams() {
     let_go_of_streams();
     if let Ok(null) = null() {
         let _keeps = rustix::stdio::dup2_stderr(&null);

@@ -2,13 +2,12 @@
 //! own. It ends with the supervisor.
 
 use crate::workspace::travel;
-use fumehood_sandbox::{fork_role, set_process_name, wait_for};
-use fumehood_session::Turn;
+use fumehood_sandbox::{fork_role_with, set_process_name, wait_for};
+use fumehood_session::{Turn, let_go_of_all_streams};
 use fumehood_workspace::apply::{Applied, Options, Steps};
 use fumehood_workspace::{Session, Undone, Use, changes, quiet};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
-use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -32,21 +31,20 @@ impl Turner {
         let (ends, alive) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
         let (turns, told) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
         let (place, id) = (PathBuf::from(place), id.to_owned());
-        let alive = RefCell::new(Some(alive));
-        let turns = RefCell::new(Some(turns));
-        let process = fork_role(|| {
-            // Copies of what the supervisor alone is to hold.
-            drop((alive.take(), turns.take()));
+        // Neither a stream of the user's, nor the session's lock, nor anything else that the supervisor holds.
+        let forked = fork_role_with(vec![ends, told], |kept| {
             set_process_name(c"fumehood-turn");
             // A terminal that hangs up, or Ctrl-C, is for the supervisor.
             let _leader_already = rustix::process::setsid();
-            i32::from(watch(&place, &id, &ends, &told).is_none())
-        })
-        .map_err(|e| format!("start the process that applies: {e:?}"))?;
-        match (alive.into_inner(), turns.into_inner()) {
-            (Some(alive), Some(turns)) => Ok((Turner { process, alive }, turns)),
-            _ => Err("the pipe to the process that applies is gone".to_owned()),
-        }
+            let_go_of_all_streams();
+            let mut kept = kept.into_iter();
+            match (kept.next(), kept.next()) {
+                (Some(ends), Some(told)) => i32::from(watch(&place, &id, &ends, &told).is_none()),
+                _ => 1,
+            }
+        });
+        let (_, process) = forked.map_err(|e| format!("start the process that applies: {e:?}"))?;
+        Ok((Turner { process, alive }, turns))
     }
 
     /// Lets it finish what it is at, and waits for that.
