@@ -113,9 +113,14 @@ impl PublicKey {
     /// The key's identity in signed notes: the first four bytes of SHA-256 of name, newline, type, key.
     #[must_use]
     pub fn id(&self, name: &str) -> [u8; 4] {
+        self.id_of(name, ED25519)
+    }
+
+    /// As [`PublicKey::id`], for another kind of signature with the same keys.
+    pub(crate) fn id_of(&self, name: &str, kind: u8) -> [u8; 4] {
         let mut hash = Sha256::new();
         hash.update(name.as_bytes());
-        hash.update([b'\n', ED25519]);
+        hash.update([b'\n', kind]);
         hash.update(self.0);
         let [a, b, c, d, ..] = <[u8; 32]>::from(hash.finalize());
         [a, b, c, d]
@@ -124,8 +129,16 @@ impl PublicKey {
     /// The verifier key of C2SP signed-note, `name+id+key`, which other tools take.
     #[must_use]
     pub fn verifier(&self, name: &str) -> String {
-        let id: String = self.id(name).iter().map(|b| format!("{b:02x}")).collect();
-        let mut key = vec![ED25519];
+        self.verifier_of(name, ED25519)
+    }
+
+    pub(crate) fn verifier_of(&self, name: &str, kind: u8) -> String {
+        let id: String = self
+            .id_of(name, kind)
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        let mut key = vec![kind];
         key.extend_from_slice(&self.0);
         format!("{name}+{id}+{}", STANDARD.encode(key))
     }
@@ -133,11 +146,15 @@ impl PublicKey {
     /// Reads what [`PublicKey::verifier`] writes: name and key.
     #[must_use]
     pub fn from_verifier(text: &str) -> Option<(String, Self)> {
+        Self::from_verifier_of(text, ED25519)
+    }
+
+    pub(crate) fn from_verifier_of(text: &str, kind: u8) -> Option<(String, Self)> {
         let (name, rest) = text.split_once('+')?;
         let (_, encoded) = rest.split_once('+')?;
         let key = STANDARD.decode(encoded).ok()?;
-        let key = Self::from_bytes(key.strip_prefix(&[ED25519])?.try_into().ok()?);
-        (key.verifier(name) == text).then(|| (name.to_owned(), key))
+        let key = Self::from_bytes(key.strip_prefix(&[kind])?.try_into().ok()?);
+        (key.verifier_of(name, kind) == text).then(|| (name.to_owned(), key))
     }
 
     pub(crate) fn verifies(&self, bytes: &[u8], signature: &[u8; 64]) -> bool {

@@ -34,7 +34,8 @@ pub enum NoteError {
 const SIGNATURE: usize = 92;
 
 impl Checkpoint {
-    fn body(&self) -> String {
+    /// What is signed.
+    pub(crate) fn body(&self) -> String {
         format!("{}\n{}\n{}\n", self.origin, self.size, STANDARD.encode(self.root))
     }
 

@@ -3,6 +3,7 @@
 use crate::account::{Account, session_folder};
 use crate::clock::Clock;
 use crate::entry::Entry;
+use crate::journald::SystemJournal;
 use crate::key::Key;
 use crate::note::Checkpoint;
 use crate::record::{Kind, Value};
@@ -43,12 +44,16 @@ const INDEXED_AFTER: Duration = Duration::from_secs(60);
 
 /// Writes a session's log until nobody can record any more; `sender` is the writer's end of
 /// [`crate::Client::pair`]. The index has its key before anything of it is signed, and its last head
-/// at the end.
+/// at the end; the system journal gets each head of the index.
 ///
 /// # Errors
 /// The log or the index cannot be written; those who record were told.
-pub fn write_session(session: &Session, sender: OwnedFd) -> Result<Checkpoint, WriteError> {
-    let begun = begin(session);
+pub fn write_session(
+    session: &Session,
+    sender: OwnedFd,
+    journal: Option<&SystemJournal>,
+) -> Result<Checkpoint, WriteError> {
+    let begun = begin(session, journal);
     let writer = match begun {
         Ok(writer) => writer,
         Err(error) => {
@@ -61,15 +66,15 @@ pub fn write_session(session: &Session, sender: OwnedFd) -> Result<Checkpoint, W
         if indexed.elapsed() >= INDEXED_AFTER {
             indexed = Instant::now();
             // The session's own log has it; the index says it again with the next one.
-            let _later = index(session, Kind::SessionCheckpoint, head);
+            let _later = index(session, Kind::SessionCheckpoint, head, journal);
         }
     };
     // A log that has ended is in the index as such.
-    let at_end = |head: &Checkpoint| index(session, Kind::SessionEnd, head);
+    let at_end = |head: &Checkpoint| index(session, Kind::SessionEnd, head, journal);
     Service::new(writer, sender, Pace::default()).run(at_head, at_end)
 }
 
-fn begin(session: &Session) -> Result<Writer, WriteError> {
+fn begin(session: &Session, journal: Option<&SystemJournal>) -> Result<Writer, WriteError> {
     let mut account = Account::open(&session.root)?;
     let key = Key::generate().map_err(WriteError::Key)?;
     let origin = format!("{}/{}", account.origin(), session.id);
@@ -79,6 +84,7 @@ fn begin(session: &Session) -> Result<Writer, WriteError> {
     let id = Value::Text(session.id.to_string());
     let fields = BTreeMap::from([("key".to_owned(), public), ("session".to_owned(), id)]);
     account.record(Kind::SessionStart, fields)?;
+    announce(&account, journal);
     drop(account);
     let begun = session.begun.nanos();
     writer.append_at(begun, session.start.kind, None, session.start.fields.clone())?;
@@ -86,11 +92,25 @@ fn begin(session: &Session) -> Result<Writer, WriteError> {
     Ok(writer)
 }
 
-fn index(session: &Session, kind: Kind, head: &Checkpoint) -> Result<(), WriteError> {
+fn announce(account: &Account, journal: Option<&SystemJournal>) {
+    if let Some(journal) = journal {
+        journal.tell(account.note());
+    }
+}
+
+fn index(
+    session: &Session,
+    kind: Kind,
+    head: &Checkpoint,
+    journal: Option<&SystemJournal>,
+) -> Result<(), WriteError> {
     let fields = BTreeMap::from([
         ("session".to_owned(), Value::Text(session.id.to_string())),
         ("size".to_owned(), Value::Number(head.size)),
         ("root".to_owned(), Value::Digest(Digest::from_bytes(head.root))),
     ]);
-    Account::open(&session.root)?.record(kind, fields).map(drop)
+    let mut account = Account::open(&session.root)?;
+    account.record(kind, fields)?;
+    announce(&account, journal);
+    Ok(())
 }

@@ -112,6 +112,29 @@ pub(crate) fn path(leaves: &[Hash], index: usize) -> Vec<Hash> {
     path
 }
 
+/// The proof that the tree of these leaves contains the tree of the first `old` (RFC 6962 §2.1.2); empty for none or all.
+pub(crate) fn consistency(leaves: &[Hash], old: usize) -> Vec<Hash> {
+    if old == 0 || old >= leaves.len() {
+        return Vec::new();
+    }
+    subproof(leaves, old, true)
+}
+
+/// `whole`: the old tree is one subtree of what the verifier knows, whose root needs not be said.
+fn subproof(leaves: &[Hash], old: usize, whole: bool) -> Vec<Hash> {
+    if old == leaves.len() {
+        return if whole { Vec::new() } else { vec![root_of(leaves)] };
+    }
+    let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
+    let (mut proof, other) = if old <= left.len() {
+        (subproof(left, old, whole), root_of(right))
+    } else {
+        (subproof(right, old - left.len(), false), root_of(left))
+    };
+    proof.push(other);
+    proof
+}
+
 /// The root that a path leads to (RFC 9162 §2.1.3.2), if it has the right length.
 pub(crate) fn climb(mut index: u64, size: u64, leaf: Hash, path: &[Hash]) -> Option<Hash> {
     let mut last = size.checked_sub(1).filter(|last| index <= *last)?;
@@ -164,6 +187,63 @@ mod tests {
                 assert_eq!(climbed, Some(root), "{index} of {size}");
                 path.push(root);
                 assert_eq!(climb(index as u64, size as u64, leaves[index], &path), None);
+            }
+        }
+    }
+
+    /// RFC 9162 §2.1.4.2, word for word.
+    fn contains(old: (u64, Hash), new: (u64, Hash), proof: &[Hash]) -> bool {
+        if old.0 == new.0 {
+            return proof.is_empty() && old.1 == new.1;
+        }
+        let mut proof = proof.to_vec();
+        if old.0.is_power_of_two() {
+            proof.insert(0, old.1);
+        }
+        let (mut fn_, mut sn) = (old.0 - 1, new.0 - 1);
+        while fn_ % 2 == 1 {
+            fn_ /= 2;
+            sn /= 2;
+        }
+        let Some((first, rest)) = proof.split_first() else {
+            return false;
+        };
+        let (mut fr, mut sr) = (*first, *first);
+        for c in rest {
+            if sn == 0 {
+                return false;
+            }
+            if fn_ % 2 == 1 || fn_ == sn {
+                fr = node(c, &fr);
+                sr = node(c, &sr);
+                while fn_ % 2 == 0 && fn_ != 0 {
+                    fn_ /= 2;
+                    sn /= 2;
+                }
+            } else {
+                sr = node(&sr, c);
+            }
+            fn_ /= 2;
+            sn /= 2;
+        }
+        fr == old.1 && sr == new.1 && sn == 0
+    }
+
+    #[test]
+    fn every_tree_is_proved_to_contain_every_earlier_one() {
+        let leaves: Vec<Hash> = (0..40u8).map(|n| leaf(&[n])).collect();
+        for size in 1..=leaves.len() {
+            for old in 1..=size {
+                let proof = consistency(&leaves[..size], old);
+                let (before, now) = (root_of(&leaves[..old]), root_of(&leaves[..size]));
+                assert!(
+                    contains((old as u64, before), (size as u64, now), &proof),
+                    "{old} of {size}"
+                );
+                assert!(
+                    !contains((old as u64, [7; 32]), (size as u64, now), &proof),
+                    "{old} of {size}"
+                );
             }
         }
     }

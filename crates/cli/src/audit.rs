@@ -7,8 +7,10 @@ mod find;
 mod report;
 mod show;
 mod verify;
+mod witness;
 
 pub(crate) use arguments::AuditVerb;
+pub(crate) use witness::after_run;
 
 use crate::FAILED;
 use crate::policy::places;
@@ -31,6 +33,7 @@ pub(crate) fn audit(verb: &AuditVerb) -> u8 {
 /// Where the logs are, and which project this is.
 struct Here {
     root: PathBuf,
+    places: crate::configuration::Places,
     project: PathBuf,
 }
 
@@ -42,7 +45,8 @@ fn here() -> Result<Here, String> {
     fumehood_session::check_state(&places.state()).map_err(|e| e.to_string())?;
     Ok(Here {
         root: log_root(&places.state()),
-        project: places.project,
+        project: places.project.clone(),
+        places,
     })
 }
 
@@ -56,6 +60,7 @@ fn attempt(verb: &AuditVerb) -> Result<bool, String> {
         } => verify::verify(&here()?, session.as_deref(), against.as_deref(), *json),
         AuditVerb::Prove { event } => verify::prove(&here()?, event),
         AuditVerb::Key { rotate } => verify::key(&here()?, *rotate),
+        AuditVerb::Witness { key, json } => witness::witness(&here()?, *key, *json),
         AuditVerb::Query(arguments) => find::query(&here()?, arguments),
         AuditVerb::Tail {
             session,

@@ -90,6 +90,18 @@ pub(crate) fn profile(
     Ok((profile.map_err(|refused| refused.to_string())?, digest(&files)))
 }
 
+/// The witnesses of the log that the machine's and the user's files name.
+pub(crate) fn witnesses(places: &Places) -> Result<Vec<String>, String> {
+    let mut all = Vec::new();
+    for file in places.files()?.iter().filter(|f| f.layer != Layer::Project) {
+        let config = file.parsed().into_result().map_err(|f| one_line(&f))?;
+        let named = config.audit.iter().flat_map(|audit| &audit.value.witness);
+        all.extend(named.map(|at| at.value.as_str().to_owned()));
+    }
+    all.dedup();
+    Ok(all)
+}
+
 /// Of names and contents, each with its length before it.
 fn digest(files: &[Loaded]) -> Digest {
     let mut all = Vec::new();

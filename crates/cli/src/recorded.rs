@@ -3,7 +3,7 @@
 
 use crate::run::log_root;
 use crate::say;
-use fumehood_audit::{Account, Entry, Kind};
+use fumehood_audit::{Account, Entry, Kind, SystemJournal};
 use fumehood_effect::Digest;
 use fumehood_workspace::Manifest;
 use fumehood_workspace::apply::Undone;
@@ -90,7 +90,13 @@ fn listed(entry: Entry, entries: &[Vec<u8>]) -> Entry {
 /// Puts it into the account's index, on the disk when this returns. Where that fails it is said: what a person asked
 /// for is done already.
 pub(crate) fn in_index(state: &Path, entry: Entry) {
-    let kept = Account::open(&log_root(state)).and_then(|mut account| account.record_entry(entry));
+    let kept = Account::open(&log_root(state)).and_then(|mut account| {
+        account.record_entry(entry)?;
+        if let Some(journal) = SystemJournal::open() {
+            journal.tell(account.note());
+        }
+        Ok(())
+    });
     if let Err(error) = kept {
         say::line(&format!("this was not recorded: {error}"));
     }

@@ -30,8 +30,8 @@ use fumehood_policy::profile::Profile;
 use fumehood_policy::value::Apply;
 use fumehood_sandbox::Level;
 use fumehood_session::{
-    Asking, End, Facts, Home, Host, PrepareError, ProgramError, Project, Request, Run, RunError, Scratch,
-    check_streams, prepare, project_of, remedy,
+    Asking, End, Facts, Home, Host, Log, Outcome, PrepareError, ProgramError, Project, Request, Run,
+    RunError, Scratch, check_streams, prepare, project_of, remedy,
 };
 pub(crate) use record::root as log_root;
 use request::Wanted;
@@ -149,13 +149,20 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     let before = request.protected.clone();
     let mut outcome = fumehood_session::run(run).map_err(with_remedy)?;
     drop(downloads);
+    let mut end = |outcome: &mut Outcome| {
+        let code = ending::end(&request.command, &limits, outcome, &mut events);
+        let id = outcome.log.id().to_owned();
+        outcome.log = Log::default(); // nobody records any more: the log ends
+        crate::audit::after_run(&places, &id);
+        code
+    };
     if let Some((report, way)) = &outcome.network {
         network::end(report, *way, arguments.verbose || std::io::stderr().is_terminal());
     }
     if let Some(kept) = kept {
         let frozen = matches!(outcome.end, End::Frozen);
         kept.end(&mut outcome.log, frozen);
-        return Ok(ending::end(&request.command, &limits, &mut outcome, &mut events));
+        return Ok(end(&mut outcome));
     }
     request::new_protected(request.project.path(), &before)
         .iter()
@@ -165,7 +172,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
                 "new since the start, and obeyed by programs outside: {path}; look at it first"
             ));
         });
-    Ok(ending::end(&request.command, &limits, &mut outcome, &mut events))
+    Ok(end(&mut outcome))
 }
 
 /// What is said where the kernel lacks the second wall: nobody learns it otherwise who does not ask `doctor`.

@@ -6,7 +6,9 @@
 //! any more it ends the log, also after the supervisor.
 
 use crate::view::c_string;
-use fumehood_audit::{Client, Entry, Kind, Recorder, RecorderError, Session, Summary, Ticket, write_session};
+use fumehood_audit::{
+    Client, Entry, Kind, Recorder, RecorderError, Session, Summary, SystemJournal, Ticket, write_session,
+};
 use fumehood_effect::Digest;
 use fumehood_sandbox::{Errno, Plan, Reach, Role, Spec, confine, fork_role_with, give_up, set_process_name};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -142,11 +144,16 @@ fn run(session: &Session, spec: &Spec, sender: OwnedFd) -> i32 {
     }
     // Before the first word of anybody is read, and before there is a key.
     let folder = [(c_string(&session.root), Reach::Keep)];
-    if give_up(&[sender.as_fd()]).is_err() || confine(Role::Log, &folder).is_err() {
+    let journal = SystemJournal::open();
+    let open: Vec<_> = [Some(sender.as_fd()), journal.as_ref().map(SystemJournal::fd)]
+        .into_iter()
+        .flatten()
+        .collect();
+    if give_up(&open).is_err() || confine(Role::Log, &folder).is_err() {
         fumehood_audit::decline(&sender, "the log's writer could not be confined");
         return 125;
     }
-    i32::from(write_session(&session, sender).is_err())
+    i32::from(write_session(&session, sender, journal.as_ref()).is_err())
 }
 
 /// A session that ended before its command did, in words.

@@ -38,6 +38,15 @@ pub(crate) enum AuditVerb {
         #[arg(long)]
         rotate: bool,
     },
+    /// Have the witnesses of the configuration countersign the account's head
+    Witness {
+        /// Print what a witness has to be told: name and key of this log
+        #[arg(long)]
+        key: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Find records
     Query(QueryArguments),
     /// Print the last records, and with -f those that follow

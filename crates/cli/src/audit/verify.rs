@@ -1,8 +1,9 @@
 //! `fumehood audit verify`, `prove`, `verify-proof`, `key`.
 
+use super::witness::{self, Asked};
 use super::{Here, event, find, print};
 use fumehood_audit::{
-    ACCOUNT, Account, Clock, InspectError, Known, PublicKey, Remembered, Report, State, identity,
+    ACCOUNT, Account, Clock, Cosigned, InspectError, Known, PublicKey, Remembered, Report, State, identity,
     inspect_index, inspect_session, prove_event, session_folder, sessions, settle, verify_event,
 };
 use fumehood_policy::Escaped;
@@ -25,7 +26,10 @@ pub(super) fn verify(
     for id in only.as_ref().map_or(&there[..], std::slice::from_ref) {
         settle(&session_folder(&here.root, id));
     }
-    let remembered = remembered.unwrap_or_default();
+    let mut remembered = remembered.unwrap_or_default();
+    let (seen, said) = witnessed(here)?;
+    remembered.extend(seen.iter().map(|(_, seen)| seen.head.clone()));
+    remembered.sort_by_key(|head| head.size);
     let (index, known) = match inspect_index(&here.root, &remembered) {
         Err(InspectError::Nothing) if there.is_empty() => {
             print("nothing was recorded yet\n")?;
@@ -43,12 +47,47 @@ pub(super) fn verify(
         .collect();
     let good = states.iter().all(|(_, state)| state.is_good());
     let text = if json {
-        format!("{}\n", as_json(&index, &states, good))
+        format!("{}\n", as_json(&anchor(&index, &seen), &index, &states, good))
     } else {
-        as_text(&index, &known, &states)
+        as_text(&anchor(&index, &seen), &index, &known, &states)
     };
+    said.iter().for_each(|line| crate::say::line(line));
     print(&text)?;
     Ok(good)
+}
+
+/// Heads by who countersigned them.
+type Seen = Vec<(String, Cosigned)>;
+
+/// What the configured witnesses saw, asked now or as kept here, and what is to be said of those that were not reached.
+/// One that saw another log, or more of this one, is an error: nothing here is to be believed then.
+fn witnessed(here: &Here) -> Result<(Seen, Vec<String>), String> {
+    let (mut seen, mut said) = (Seen::new(), Vec::new());
+    for one in witness::configured(&here.places)? {
+        let name = Escaped::from(one.name()).to_string();
+        match witness::ask(&here.root, &one) {
+            Asked::Seen(cosigned) => seen.push((name, cosigned)),
+            Asked::Denied(why) => return Err(format!("witness {name}: {why}")),
+            asked @ Asked::Silent(_) => {
+                said.push(format!("witness {name}: {}", witness::words(&asked)));
+                seen.extend(one.kept(&here.root).map(|kept| (name, kept)));
+            }
+        }
+    }
+    Ok((seen, said))
+}
+
+/// What the verdict rests on: the witness that saw most.
+fn anchor(index: &Report, seen: &Seen) -> String {
+    let most = seen.iter().max_by_key(|(_, seen)| (seen.head.size, seen.time));
+    match most.filter(|(_, seen)| index.remembered.is_none_or(|size| size <= seen.head.size)) {
+        Some((name, seen)) => format!(
+            "witnessed until {} by {name}; of the {} records after that: self-signed",
+            witness::time(seen),
+            index.signed.saturating_sub(seen.head.size)
+        ),
+        None => index.anchor(),
+    }
 }
 
 /// Runs that are over are recorded to their end.
@@ -71,8 +110,13 @@ fn heads(here: &Here, path: &Path) -> Result<Vec<Remembered>, String> {
     Ok(heads)
 }
 
-fn as_text(index: &Report, known: &BTreeMap<String, Known>, states: &[(&String, State)]) -> String {
-    let mut out = format!("{}\n", index.anchor());
+fn as_text(
+    anchor: &str,
+    index: &Report,
+    known: &BTreeMap<String, Known>,
+    states: &[(&String, State)],
+) -> String {
+    let mut out = format!("{anchor}\n");
     out.push_str(&format!(
         "index: {} records under {} heads, {} sessions\n",
         index.signed,
@@ -130,7 +174,7 @@ const fn report(state: &State) -> Option<&Report> {
     }
 }
 
-fn as_json(index: &Report, states: &[(&String, State)], good: bool) -> Json {
+fn as_json(anchor: &str, index: &Report, states: &[(&String, State)], good: bool) -> Json {
     let name = |state: &State| match state {
         State::Whole(_) => "whole",
         State::Running(_) => "running",
@@ -154,7 +198,7 @@ fn as_json(index: &Report, states: &[(&String, State)], good: bool) -> Json {
     };
     Json::Object(vec![
         ("good", Json::Bool(good)),
-        ("anchor", Json::text(index.anchor())),
+        ("anchor", Json::text(anchor)),
         ("records", Json::Number(index.signed)),
         ("sessions", Json::List(states.iter().map(session).collect())),
     ])

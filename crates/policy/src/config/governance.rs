@@ -2,9 +2,10 @@
 //! `[require]`, `[environments.NAME]`, `[services]`, `[bytes_out]`, `[audit]`.
 
 use super::{Fields, Node};
-use crate::origin::At;
+use crate::origin::{At, Layer};
 use crate::value::{
     Apply, Decide, EffectPattern, HostPattern, Isolation, Label, Party, Proof, Rate, Sink, Span, VersionReq,
+    WitnessKey,
 };
 
 /// Command lines that a rule must match and must not, run by `fumehood policy test`.
@@ -290,21 +291,38 @@ pub(super) fn bytes_out(node: &Node<'_>) -> Option<Vec<(At<OutLimit>, Rate)>> {
     node.entries(Node::parse)
 }
 
-/// `[audit]`: where records go.
+/// `[audit]`: where records go. A project's file has no say in it; sinks are the machine's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Audit {
     /// To these.
     pub sinks: Vec<At<Sink>>,
     /// How long records wait for a sink that cannot be reached.
     pub buffer: Option<At<Span>>,
+    /// Who countersigns the log's heads.
+    pub witness: Vec<At<WitnessKey>>,
 }
 
 impl Audit {
-    pub(super) fn decode(node: &Node<'_>) -> Option<Self> {
+    pub(super) fn decode(node: &Node<'_>, layer: Layer) -> Option<Self> {
+        if layer == Layer::Project {
+            node.error(
+                "a project has no say in how runs are recorded",
+                "put `[audit]` into your own configuration",
+            );
+            return None;
+        }
         node.table(|f| {
+            let witness = f.get("witness", Node::texts).unwrap_or_default();
+            if layer == Layer::User {
+                return Some(Self {
+                    witness,
+                    ..Self::default()
+                });
+            }
             let sinks = f.get("sinks", Node::texts).unwrap_or_default();
             Some(Self {
                 sinks,
+                witness,
                 buffer: f.take("buffer", Node::parse),
             })
         })

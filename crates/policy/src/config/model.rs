@@ -60,7 +60,7 @@ pub struct Config {
     pub bytes_out: Vec<(At<OutLimit>, Rate)>,
     /// `[[grant]]`, machine only.
     pub grants: Vec<At<Grant>>,
-    /// `[audit]`, machine only.
+    /// `[audit]`, not in a project's file.
     pub audit: Option<At<Audit>>,
     /// `serial`, machine only: a lower one than seen before is refused.
     pub serial: Option<At<u64>>,
@@ -124,7 +124,7 @@ impl Config {
                 .machine("grant", |n| n.list(Grant::decode))
                 .map(|at| at.value)
                 .unwrap_or_default(),
-            audit: f.machine("audit", Audit::decode),
+            audit: f.take("audit", |n| Audit::decode(n, layer)),
             serial: f.machine("serial", |n| n.integer(1..=i64::MAX).map(i64::unsigned_abs)),
             expires: f.machine("expires", Node::date),
             grace: f.machine("grace", Node::parse),

@@ -61,6 +61,33 @@ pub struct Sink {
     pub name: Label,
 }
 
+/// A witness of the log: its address and the key that it countersigns with, a space between.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WitnessKey(String);
+
+impl WitnessKey {
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for WitnessKey {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let parts: Vec<&str> = text.split(' ').collect();
+        let good = match parts.as_slice() {
+            [url, key] => url.starts_with("http://") && key.splitn(3, '+').count() == 3,
+            _ => false,
+        };
+        let help = "write \"http://HOST:PORT/PREFIX NAME+ID+KEY\", the key as the witness prints it";
+        good.then(|| Self(text.to_owned()))
+            .ok_or_else(|| Invalid::not(text, "a witness", help))
+    }
+}
+
 const WAYS: &[&str] = &["otlp", "syslog", "webhook"];
 
 impl FromStr for Sink {

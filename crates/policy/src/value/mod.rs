@@ -18,7 +18,7 @@ mod version;
 mod words;
 
 pub use amount::{ByteSize, Cpus, Rate, Span, Window};
-pub use authority::{Party, PartyKind, PostgresAddress, Sink};
+pub use authority::{Party, PartyKind, PostgresAddress, Sink, WitnessKey};
 pub use date::Date;
 pub use effect::{EFFECTS, EffectPattern};
 pub use env::{EnvName, EnvPattern};
