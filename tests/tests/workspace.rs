@@ -620,3 +620,26 @@ fn a_length_without_content_holds_nothing_up() {
     assert!(shown.contains("more data than comes at once"), "{shown}");
     verb(&world, &["discard"]).ended(0);
 }
+
+/// The index of a session names the owners that it sees: no file is read again because of them, also where root's
+/// files are an ordinary account's inside. `diff-files` compares with the index as it is.
+#[test]
+fn the_index_fits_what_is_seen_inside() {
+    let world = World::with_repository();
+    for name in ["a", "b"] {
+        fs::write(world.project().join(name), "x").unwrap();
+    }
+    let mut aged = host_program("touch");
+    aged.args(["-d", "2001-02-03", "a", "b"])
+        .current_dir(world.project());
+    assert!(aged.status().unwrap().success());
+    world.git(&world.project(), &["add", "-A"]);
+    world.git(&world.project(), &["commit", "-qm", "aged"]);
+    assert_eq!(
+        world.git(&world.project(), &["diff-files", "--name-only", "--", "a", "b"]),
+        ""
+    );
+    let out = world
+        .sh("git diff-files --name-only -- a b; git status --porcelain; git fsck 2>&1 | grep -v dangling");
+    assert_eq!(out.text().trim(), "", "{out:?}");
+}

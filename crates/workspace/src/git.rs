@@ -7,6 +7,7 @@
 //! partial clone) is told by [`Unfit`], and the repository is then overlaid with the rest.
 
 mod config;
+mod index;
 pub(crate) mod land;
 mod listing;
 mod name;
@@ -19,6 +20,7 @@ pub use refs::{Refs, Repository};
 
 use crate::beneath::{self, Kind, Tree};
 use crate::error::{At, Result};
+use crate::session::Owner;
 use rustix::io::Errno;
 use std::io::Read;
 use std::os::unix::fs::DirBuilderExt;
@@ -128,6 +130,22 @@ pub fn make(repository: &Repository, to: &Path) -> Result<std::result::Result<()
         format!("{OBJECTS}\n").as_bytes(),
     )?;
     Ok(Ok(()))
+}
+
+/// Makes the index of a session's own git directory name the owners that the session sees.
+///
+/// # Errors
+/// It cannot be read or written.
+pub(crate) fn own_index(git: &Path, owner: Owner, inside: Owner) -> Result<()> {
+    let path = git.join("index");
+    let bytes = match std::fs::read(&path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        other => other.at("read", &path)?,
+    };
+    match index::seen_as(&bytes, owner, inside) {
+        Some(own) => std::fs::write(&path, own).at("write", &path),
+        None => Ok(()),
+    }
 }
 
 /// The host's hooks run inside as they do outside; what becomes of them there stays there.

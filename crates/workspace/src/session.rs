@@ -299,11 +299,12 @@ impl Session {
     }
 
     /// The session's own git directory, made at the first start; the reason if the repository is
-    /// overlaid with the rest instead, and nothing where there is none.
+    /// overlaid with the rest instead, and nothing where there is none. `seen` is whom the session sees as the
+    /// owner of the project's files.
     ///
     /// # Errors
     /// It cannot be made.
-    pub fn make_git(&self) -> Result<std::result::Result<Option<PathBuf>, Unfit>> {
+    pub fn make_git(&self, seen: Owner) -> Result<std::result::Result<Option<PathBuf>, Unfit>> {
         let own = self.path.join("git");
         if own.join("HEAD").exists() {
             return Ok(Ok(Some(own)));
@@ -328,6 +329,7 @@ impl Session {
             std::fs::copy(&stash, &kept).at("copy", &stash)?;
         }
         if rustix::process::geteuid().is_root() {
+            git::own_index(&own, self.about.owner, seen)?;
             give_tree(&own, Owner { uid: 0, gid: 0 }, self.about.inside)?;
         }
         git::pin(&repository, &self.id)?;

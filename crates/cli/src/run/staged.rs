@@ -67,7 +67,11 @@ pub(super) fn begin(
     about.policy = policy.to_string();
     let session = session((&places.state(), &place), &about, wanted(arguments))?;
     let mask = session.make_mask().map_err(|e| e.to_string())?;
-    request.git = match session.make_git().map_err(|e| e.to_string())? {
+    let seen = Owner {
+        uid: host.inside.uid,
+        gid: host.inside.gid,
+    };
+    request.git = match session.make_git(seen).map_err(|e| e.to_string())? {
         Ok(own) => own.map(|from| {
             let repository = session.repository();
             OwnGit {
