@@ -12,11 +12,23 @@ import json, os, socket, ssl, subprocess, sys, tempfile, threading
 LOG = open(sys.argv[1], "a", buffering=1)
 GOOD = {socket.AF_INET: "8.8.4.4", socket.AF_INET6: "2001:4860:4860::8844"}
 PORTS = [22, 80, 443, 3000, 5432, 8443, 9418]
+# Hosts with TLS on port 443: address, who signed the certificate, for how many days.
+SECURE = {
+    "good": ("8.8.4.4", "authority", "2"),
+    "expired": ("8.8.4.5", "authority", "-1"),
+    "untrusted": ("8.8.4.6", "nobody", "2"),
+    "wrong": ("8.8.4.7", "authority", "2"),
+}
+# What the certificates of good.example and wrong.example are for.
+NAMES = ["good.example", "*.good.example", "six.example", "mixed.example", "api.github.com"]
 HOSTS = """\
 127.0.0.1 localhost
 ::1 localhost
-8.8.4.4 good.example api.good.example other.example
+8.8.4.4 good.example api.good.example other.example api.github.com
 2001:4860:4860::8844 six.example
+8.8.4.5 expired.example
+8.8.4.6 untrusted.example
+8.8.4.7 wrong.example
 9.9.9.9 evil.example
 10.1.2.3 private.example
 10.1.2.3 mixed.example
@@ -55,9 +67,26 @@ def prepare(place):
         with open(path, "w") as file:
             file.write(text)
         run("mount", "--bind", path, os.path.realpath("/etc/" + name))
-    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-        "-days", "2", "-subj", "/CN=good.example", "-addext", "subjectAltName=DNS:good.example",
-        "-keyout", place + "/key", "-out", place + "/certificate")
+    certificates(place)
+
+
+def certificates(place):
+    """An authority, which the caller of fumehood names in SSL_CERT_FILE as a company's, and what it signs."""
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+
+    def openssl(*words):
+        subprocess.run(["openssl", *words], stderr=subprocess.DEVNULL, check=True)
+
+    for name in ("authority", "nobody"):
+        openssl("req", "-x509", *key, "-subj", "/CN=" + name, "-keyout", f"{place}/{name}.key", "-out", f"{place}/{name}")
+    for name, (_, signer, days) in SECURE.items():
+        openssl("req", *key, "-subj", "/CN=" + name, "-keyout", f"{place}/{name}.key", "-out", place + "/request")
+        alternatives = NAMES if name in ("good", "wrong") else [name + ".example"]
+        with open(place + "/extensions", "w") as file:
+            file.write("subjectAltName=" + ",".join("DNS:" + one for one in alternatives) + ",IP:8.8.4.4\n")
+        openssl("x509", "-req", "-in", place + "/request", "-CA", f"{place}/{signer}", "-CAkey", f"{place}/{signer}.key",
+                "-days", days, "-extfile", place + "/extensions", "-out", f"{place}/{name}")
+    os.environ["SSL_CERT_FILE"] = place + "/authority"
 
 
 def listener(family, address, port, kind=socket.SOCK_STREAM):
@@ -98,16 +127,40 @@ def questions(one):
         note(dns=data[12:].split(b"\0")[0].decode("latin-1"))
 
 
+GO = threading.Event()
+
+
 def web(connection):
     with connection:
-        head = b""
-        while b"\r\n\r\n" not in head:
+        read = b""
+        while b"\r\n\r\n" not in read:
             more = connection.recv(65536)
             if not more:
                 return
-            head += more
-        note(good="http", bytes=head.decode("latin-1"))
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n")
+            read += more
+        head, body = read.split(b"\r\n\r\n", 1)
+        note(good="http", bytes=head.decode("latin-1") + "\r\n\r\n")
+        fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
+        path = head.split(b" ")[1].split(b"?")[0]
+        if path == b"/websocket":
+            connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+            while data := connection.recv(65536):
+                connection.sendall(data)
+        elif path == b"/events":
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\ndata: 1\n\n")
+            GO.wait(20)
+            connection.sendall(b"data: 2\n\n")
+        elif path == b"/go":
+            GO.set()
+            connection.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        else:
+            left = int(fields.get(b"content-length", 0)) - len(body)
+            while left > 0 and (more := connection.recv(65536)):
+                body, left = body + more, left - len(more)
+            if body:
+                note(good="body", bytes=body[:200].decode("latin-1"), length=len(body))
+            answer = body if path == b"/echo" else b"hello\n"
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(answer) + answer)
 
 
 def secure(context):
@@ -141,9 +194,12 @@ def first(connection):
 def main():
     with tempfile.TemporaryDirectory(prefix="fumehood-hosts-") as place:
         prepare(place)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(place + "/certificate", place + "/key")
-        serves = {80: web, 443: secure(context), 5432: first, 22: first, 8443: secure(context)}
+        contexts = {}
+        for name in SECURE:
+            contexts[name] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            contexts[name].load_cert_chain(f"{place}/{name}", f"{place}/{name}.key")
+        good = secure(contexts["good"])
+        serves = {80: web, 443: good, 5432: first, 22: first, 8443: good}
         for family, everywhere in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
             for port in PORTS:
                 forever(listener(family, everywhere, port), canary)
@@ -151,6 +207,9 @@ def main():
                 forever(listener(family, GOOD[family], port), serve)
             one = listener(family, everywhere, 53, socket.SOCK_DGRAM)
             threading.Thread(target=questions, args=(one,), daemon=True).start()
+        for name, (address, _, _) in SECURE.items():
+            if name != "good":
+                forever(listener(socket.AF_INET, address, 443), secure(contexts[name]))
         # The host's own loopback, for --allow localhost:PORT.
         forever(listener(socket.AF_INET, "127.0.0.1", 5433), first)
         status = subprocess.run(sys.argv[2:]).returncode

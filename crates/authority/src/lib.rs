@@ -8,4 +8,4 @@ mod session;
 
 pub use places::{FILES, Form, Material, VARIABLES, variables};
 pub use roots::{BUNDLES, Roots, RootsError, pem};
-pub use session::{Authority, AuthorityError, Leaves};
+pub use session::{Authority, AuthorityError, Leaves, Sealed};

@@ -33,6 +33,9 @@ pub enum AuthorityError {
     /// A certificate could not be made.
     #[error("a certificate of the session's authority cannot be made: {0}")]
     Certificate(rcgen::Error),
+    /// What was kept is none.
+    #[error("the session's authority cannot be read again")]
+    Sealed,
     /// TLS does not take the certificate.
     #[error("a certificate of the session's authority cannot be used: {0}")]
     Unusable(rustls::Error),
@@ -42,6 +45,29 @@ pub enum AuthorityError {
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
+}
+
+/// An authority's key and certificate as bytes, for the process that is to use it. Wiped when dropped.
+pub struct Sealed(Zeroizing<Vec<u8>>);
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sealed")
+    }
+}
+
+impl Sealed {
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// From bytes of [`Sealed::as_bytes`].
+    #[must_use]
+    pub fn from_bytes(bytes: Vec<u8>) -> Sealed {
+        Sealed(Zeroizing::new(bytes))
+    }
 }
 
 impl fmt::Debug for Authority {
@@ -63,6 +89,25 @@ fn date(at: SystemTime) -> impl FnOnce(&mut CertificateParams, Duration) {
     }
 }
 
+fn of_authority(key: &KeyPair, now: SystemTime) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    date(now)(&mut params, AUTHORITY_LIFE);
+    // Told apart in a program's error message, and from another session's, by the key's own digest.
+    let id: String = params
+        .key_identifier(key)
+        .iter()
+        .take(4)
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params
+        .distinguished_name
+        .push(DnType::CommonName, format!("fumehood session {id}"));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
+}
+
 impl Authority {
     /// A new one, with a key of its own.
     ///
@@ -70,21 +115,7 @@ impl Authority {
     /// The system gives no random numbers.
     pub fn new(now: SystemTime) -> Result<Authority, AuthorityError> {
         let key = made()?;
-        let mut params = CertificateParams::default();
-        date(now)(&mut params, AUTHORITY_LIFE);
-        // Told apart in a program's error message, and from another session's, by the key's own digest.
-        let id: String = params
-            .key_identifier(&key)
-            .iter()
-            .take(4)
-            .map(|b| format!("{b:02x}"))
-            .collect();
-        params.distinguished_name = rcgen::DistinguishedName::new();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, format!("fumehood session {id}"));
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let params = of_authority(&key, now);
         let certificate = params
             .self_signed(&key)
             .map_err(AuthorityError::Certificate)?
@@ -93,6 +124,37 @@ impl Authority {
         Ok(Authority {
             issuer: Issuer::new(params, key),
             certificate,
+        })
+    }
+
+    /// For another process: the length of the certificate in four bytes, the certificate, the key (PKCS #8).
+    #[must_use]
+    pub fn seal(&self) -> Sealed {
+        let key = Zeroizing::new(self.issuer.key().serialize_der());
+        let length = u32::try_from(self.certificate.len()).unwrap_or(u32::MAX);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(4 + self.certificate.len() + key.len()));
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(&self.certificate);
+        bytes.extend_from_slice(&key);
+        Sealed(bytes)
+    }
+
+    /// What another process sealed.
+    ///
+    /// # Errors
+    /// It is no such thing.
+    pub fn unseal(sealed: &Sealed) -> Result<Authority, AuthorityError> {
+        let split = sealed.0.split_at_checked(4).and_then(|(length, rest)| {
+            let length = u32::from_be_bytes(length.try_into().ok()?);
+            rest.split_at_checked(usize::try_from(length).ok()?)
+        });
+        let (certificate, key) = split.ok_or(AuthorityError::Sealed)?;
+        let key = KeyPair::try_from(key).map_err(AuthorityError::Key)?;
+        // An issuer is its name and its key; the dates stand in the certificate that was made already.
+        let params = of_authority(&key, UNIX_EPOCH);
+        Ok(Authority {
+            issuer: Issuer::new(params, key),
+            certificate: CertificateDer::from(certificate.to_vec()),
         })
     }
 
@@ -258,6 +320,21 @@ mod tests {
             "api.example.com",
             zero
         ));
+    }
+
+    /// Handed to another process it is the same: what it signs there is trusted where its certificate is.
+    #[test]
+    fn what_was_sealed_signs_as_before() {
+        let authority = Authority::new(SystemTime::now()).unwrap();
+        let root = authority.certificate().clone();
+        let sealed = authority.seal();
+        let again = Authority::unseal(&Sealed::from_bytes(sealed.as_bytes().to_vec())).unwrap();
+        assert_eq!(again.certificate(), &root);
+        let leaves = Leaves::new(again).unwrap();
+        assert!(verify(&leaves, &root, "a.example", "a.example", Duration::ZERO));
+        for bytes in [&b""[..], b"\0\0\0\x09x", &sealed.as_bytes()[..40]] {
+            assert!(Authority::unseal(&Sealed::from_bytes(bytes.to_vec())).is_err());
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod connection;
 mod custody;
+mod most;
 mod one;
 mod pool;
 mod release;

@@ -99,6 +99,16 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
         scratch.lead_to(&host.user.home, request.shown.iter().map(|s| s.at.as_path()))?;
     }
     let kept = staged::begin(&host, &mut request, &profile, (&places, policy), arguments)?;
+    // Before the session's authority is there, which no other process is to have.
+    let (kept, turns) = match kept {
+        None => (None, None),
+        Some(mut kept) => {
+            let turns = kept.turner()?;
+            (Some(kept), turns)
+        }
+    };
+    let trust = network::trust(&profile.network)?;
+    request.trust = trust.as_ref().map(|trust| trust.inside.clone());
     request.scratch = scratch.as_ref().map(|s| s.path().to_owned());
     record::hide(&mut request, &places)?;
     let downloads = caches::layer(&host, &mut request, &profile, &places);
@@ -113,13 +123,6 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
         .for_each(|note| say::line(note));
     begin(arguments, &request, &profile, &credentials, &mut events);
     let ceilings = ceilings(request.level);
-    let (kept, turns) = match kept {
-        None => (None, None),
-        Some(mut kept) => {
-            let turns = kept.turner()?;
-            (Some(kept), turns)
-        }
-    };
     let start = record::session(
         &request,
         &profile,
@@ -135,7 +138,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
         about: about::about(&start, &request, &profile, kept.as_ref().map(|k| k.session.id())),
         limits: limits.clone(),
         ceilings,
-        network: network::begin(&profile.network, arguments.boundary, credentials.broker)?,
+        network: network::begin(&profile.network, arguments.boundary, credentials.broker, trust)?,
         title: title(&request),
         gives_streams: true,
         written: written(&request),

@@ -4,6 +4,7 @@
 mod address;
 mod name;
 mod path;
+mod port;
 mod rule;
 
 pub use address::{Class, class, embedded};

@@ -3,6 +3,7 @@
 use crate::address::{Class, class};
 use crate::name::Destination;
 use crate::path::RequestPath;
+use crate::port::other_protocol;
 use fumehood_policy::config::{Allow, UrlPattern};
 use fumehood_policy::glob::GlobSet;
 use fumehood_policy::value::{HostName, HostPattern, Port, Word};
@@ -89,7 +90,8 @@ impl Rule {
     pub fn new(allow: &Allow) -> Result<Rule, RuleError> {
         let text = allow.host.to_string();
         can_match(&allow.host.host, &text)?;
-        let access = if allow.tunnel {
+        let port = allow.host.port.unwrap_or(HTTPS);
+        let access = if allow.tunnel || (allow.says_nothing() && other_protocol(port.get()).is_some()) {
             Access::Tunnel
         } else {
             Access::Http(Http::new(allow))
@@ -97,7 +99,7 @@ impl Rule {
         Ok(Rule {
             text,
             hosts: allow.host.host.clone(),
-            port: allow.host.port.unwrap_or(HTTPS),
+            port,
             access,
         })
     }

@@ -1,9 +1,10 @@
 //! One connection: where it wants to go, whether it may, and its bytes.
 
+use crate::http::{Ended, Inspector, Monitor};
 use crate::process::{Answer, Gateway};
 use crate::{dns, greeting, tunnel};
 use fumehood_destination::Destination;
-use fumehood_monitor::{FlowId, FromGateway, ToGateway};
+use fumehood_monitor::{Broken, FlowId, FromGateway, ToGateway};
 use fumehood_policy::value::{HostName, Port};
 use fumehood_sandbox::{GATE_PORT, Way};
 use rustix::net::sockopt;
@@ -37,6 +38,8 @@ pub(crate) enum Entrance {
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) gateway: Arc<Gateway>,
+    /// Who reads requests; none where no rule has any read.
+    pub(crate) inspector: Option<Arc<Inspector<Monitor>>>,
     pub(crate) entrance: Entrance,
     pub(crate) _room: OwnedSemaphorePermit,
 }
@@ -56,7 +59,7 @@ pub(crate) async fn serve(context: Context, stream: TcpStream, _from: SocketAddr
     match gateway.destination(address) {
         // Whoever is asked for names, it is the gateway that answers.
         Some(destination) if is_resolver(&destination) => questions(gateway, stream).await,
-        Some(destination) => open(gateway, stream, destination).await,
+        Some(destination) => open(&context, stream, destination).await,
         None => refuse(&stream),
     }
 }
@@ -115,7 +118,8 @@ impl Gateway {
     }
 }
 
-async fn open(gateway: &Gateway, stream: TcpStream, destination: Destination) {
+async fn open(context: &Context, stream: TcpStream, destination: Destination) {
+    let gateway = &context.gateway;
     let (flow, answer) = gateway.begin();
     let wanted = FromGateway::Open {
         flow,
@@ -128,12 +132,43 @@ async fn open(gateway: &Gateway, stream: TcpStream, destination: Destination) {
         Some((ToGateway::Tunnel { .. }, Some(upstream))) => {
             pass(gateway, flow, stream, upstream, &destination).await;
         }
+        Some((ToGateway::Inspect { .. }, _)) => {
+            match &context.inspector {
+                Some(inspector) => read(inspector, gateway, stream, destination).await,
+                None => refuse(&stream),
+            }
+            closed(gateway, flow, 0, 0).await;
+        }
         Some((ToGateway::Refused { .. }, _)) => refuse(&stream),
         _ => {
             refuse(&stream);
             closed(gateway, flow, 0, 0).await;
         }
     }
+}
+
+/// Reads requests, and tells the monitor where there are none to be read.
+async fn read(
+    inspector: &Arc<Inspector<Monitor>>,
+    gateway: &Gateway,
+    mut stream: TcpStream,
+    destination: Destination,
+) {
+    let why = match inspector.serve(&mut stream, &destination).await {
+        Ended::Served | Ended::Unfinished => return,
+        Ended::Silent => Broken::Silent,
+        Ended::NotHttp => Broken::NotHttp,
+        Ended::Hello(_) => Broken::Unreadable,
+        Ended::OtherName => Broken::OtherName,
+        Ended::Untrusted => Broken::Untrusted,
+        Ended::NoCertificate => Broken::NoCertificate,
+    };
+    if !matches!(why, Broken::NotHttp | Broken::OtherName) {
+        // These were answered, and an answer is lost by a reset.
+        refuse(&stream);
+    }
+    let message = FromGateway::Broken { destination, why };
+    let _supervisor_gone = gateway.monitor.send(&message, None).await;
 }
 
 async fn decided(answer: Receiver<Answer>) -> Option<Answer> {

@@ -1,5 +1,6 @@
 //! Requests: read from the client, judged by the monitor, passed on by a lane.
 
+mod ask;
 mod exchange;
 mod inspect;
 mod judge;
@@ -10,5 +11,6 @@ mod rewind;
 mod tls;
 mod two;
 
+pub(crate) use ask::Monitor;
 pub use inspect::{Ended, Inspector};
 pub use judge::{Judge, MAX_JUDGED_BODY, Verdict};

@@ -2,7 +2,9 @@
 
 use crate::dns;
 use crate::flow::{Context, Entrance, serve};
+use crate::http::{Inspector, Monitor};
 use crate::names::Names;
+use fumehood_authority::Authority;
 use fumehood_monitor::{Channel, FlowId, Line, ToGateway, Wire};
 use fumehood_sandbox::{Way, receive_question, send_answer};
 use std::collections::HashMap;
@@ -64,12 +66,22 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// A number for a flow, and where its answer will come.
     pub(crate) fn begin(&self) -> (FlowId, oneshot::Receiver<Answer>) {
-        let flow = self.next.fetch_add(1, Ordering::Relaxed);
+        let flow = self.number();
+        (flow, self.expect(flow))
+    }
+
+    /// A number for a request, or a question about one.
+    pub(crate) fn number(&self) -> FlowId {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Where the next answer with this number will come.
+    pub(crate) fn expect(&self, flow: FlowId) -> oneshot::Receiver<Answer> {
         let (sender, receiver) = oneshot::channel();
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.retain(|_, sender| !sender.is_closed());
         waiting.insert(flow, sender);
-        (flow, receiver)
+        receiver
     }
 
     fn take(&self, flow: FlowId) -> Option<oneshot::Sender<Answer>> {
@@ -78,15 +90,16 @@ impl Gateway {
     }
 }
 
-/// Runs until the supervisor is gone; returns the status to end with.
+/// Runs until the supervisor is gone; returns the status to end with. Without a session's authority no request can be
+/// read.
 #[must_use]
-pub fn run(sockets: Sockets, monitor: Channel) -> i32 {
+pub fn run(sockets: Sockets, authority: Option<Authority>, monitor: Channel) -> i32 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let Ok(runtime) = runtime else { return 1 };
-    runtime.block_on(async { begin(sockets, monitor).await.map_or(1, |()| 0) })
+    runtime.block_on(async { begin(sockets, authority, monitor).await.map_or(1, |()| 0) })
 }
 
-async fn begin(sockets: Sockets, monitor: Channel) -> std::io::Result<()> {
+async fn begin(sockets: Sockets, authority: Option<Authority>, monitor: Channel) -> std::io::Result<()> {
     let gateway = Arc::new(Gateway {
         monitor: Line::new(monitor)?,
         names: Mutex::default(),
@@ -95,6 +108,12 @@ async fn begin(sockets: Sockets, monitor: Channel) -> std::io::Result<()> {
         next: AtomicU64::new(0),
         connections: Arc::new(Semaphore::new(CONNECTIONS)),
     });
+    let judge = Arc::new(Monitor(Arc::clone(&gateway)));
+    let inspector = authority.map(|authority| Inspector::new(judge, authority));
+    let inspector = inspector
+        .transpose()
+        .map_err(std::io::Error::other)?
+        .map(Arc::new);
     let listening = std::iter::once((sockets.gate, Entrance::Gate))
         .chain(sockets.ports.into_iter().map(|fd| (fd, Entrance::Port)))
         .chain(
@@ -105,7 +124,12 @@ async fn begin(sockets: Sockets, monitor: Channel) -> std::io::Result<()> {
         );
     for (fd, entrance) in listening {
         let listener = TcpListener::from_std(StdListener::from(fd))?;
-        tokio::spawn(accept(Arc::clone(&gateway), listener, entrance));
+        tokio::spawn(accept(
+            Arc::clone(&gateway),
+            inspector.clone(),
+            listener,
+            entrance,
+        ));
     }
     let questions = UdpSocket::from_std(StdUdpSocket::from(sockets.names))?;
     tokio::spawn(answer_questions(Arc::clone(&gateway), questions));
@@ -125,7 +149,12 @@ async fn hear(gateway: &Gateway) {
     }
 }
 
-async fn accept(gateway: Arc<Gateway>, listener: TcpListener, entrance: Entrance) {
+async fn accept(
+    gateway: Arc<Gateway>,
+    inspector: Option<Arc<Inspector<Monitor>>>,
+    listener: TcpListener,
+    entrance: Entrance,
+) {
     loop {
         let Ok(room) = Arc::clone(&gateway.connections).acquire_owned().await else {
             return;
@@ -134,6 +163,7 @@ async fn accept(gateway: Arc<Gateway>, listener: TcpListener, entrance: Entrance
             Ok((stream, from)) => {
                 let context = Context {
                     gateway: Arc::clone(&gateway),
+                    inspector: inspector.clone(),
                     entrance,
                     _room: room,
                 };

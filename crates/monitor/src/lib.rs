@@ -3,6 +3,7 @@
 
 mod channel;
 pub mod desk;
+mod exchanges;
 pub mod hold;
 mod line;
 mod message;
@@ -15,7 +16,8 @@ mod wire;
 pub use channel::{Channel, MAX_PACKET, Packet, pair};
 pub use line::Line;
 pub use message::{
-    Broken, DialError, FlowId, FromBroker, FromGateway, MAX_ADDRESSES, ToBroker, ToGateway, Wire,
+    BodyOf, Broken, DialError, FlowId, FromBroker, FromGateway, MAX_ADDRESSES, Released, ToBroker, ToGateway,
+    Wire,
 };
 pub use monitor::{Action, Monitor, Policy};
 pub use report::{Blocked, Report, Tunnel};

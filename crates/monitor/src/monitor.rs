@@ -1,7 +1,9 @@
-//! Decides about flows: a message in, actions out. No I/O.
+//! Decides about flows and requests: a message in, actions out. No I/O.
 
+use crate::exchanges::Exchanges;
 use crate::message::{DialError, FlowId, FromBroker, FromGateway, MAX_ADDRESSES, ToBroker, ToGateway};
 use crate::report::{Counts, Report};
+use crate::request::Held;
 use crate::told::{Ending, Ledger, Told};
 use fumehood_destination::{Access, Class, Denied, Destination, Rules, class};
 use fumehood_policy::value::{HostName, Port};
@@ -36,6 +38,14 @@ pub enum Action {
     Gateway(ToGateway),
     /// Release.
     Broker(ToBroker),
+    /// Release to the broker first, then tell the gateway.
+    Release(ToBroker, ToGateway),
+    /// The descriptor that came from the gateway goes to the broker, with this.
+    Lane(ToBroker),
+    /// Ask a person about this request; [`Monitor::allowed`] or [`Monitor::refused`] is the answer.
+    Hold(FlowId, Box<Held>),
+    /// Whoever waited for a person's answer about this request is gone.
+    Gone(FlowId),
     /// Ask the sandbox for a socket, for this flow.
     Inside(FlowId),
 }
@@ -43,10 +53,11 @@ pub enum Action {
 /// The reference monitor of one session's network.
 #[derive(Debug)]
 pub struct Monitor {
-    policy: Policy,
+    pub(crate) policy: Policy,
     flows: HashMap<FlowId, Flow>,
-    counts: Counts,
-    ledger: Ledger,
+    pub(crate) exchanges: Exchanges,
+    pub(crate) counts: Counts,
+    pub(crate) ledger: Ledger,
 }
 
 #[derive(Debug)]
@@ -58,10 +69,6 @@ struct Flow {
 /// The rule of what comes from outside.
 const PUBLISHED: &str = "a published port";
 
-/// Whether requests are read. While they are not, what a rule allows passes unread, the name in the TLS
-/// greeting checked, and the report says so.
-const READS_REQUESTS: bool = false;
-
 impl Monitor {
     /// Begins with what is allowed.
     #[must_use]
@@ -69,6 +76,7 @@ impl Monitor {
         Monitor {
             policy,
             flows: HashMap::new(),
+            exchanges: Exchanges::default(),
             counts: Counts::default(),
             ledger: Ledger::default(),
         }
@@ -130,6 +138,20 @@ impl Monitor {
                 }
                 None
             }
+            FromGateway::Ask { request, head } => Some(self.ask(request, *head)),
+            FromGateway::Show { request, body } => self.show(request, body),
+            FromGateway::Remote {
+                question,
+                request,
+                what,
+                host,
+            } => self.remote(question, request, &what, host.as_ref()),
+            FromGateway::Used { request, usage } => {
+                self.used(request, usage);
+                None
+            }
+            FromGateway::Done { request } => self.done(request),
+            FromGateway::Lane => Some(Action::Lane(ToBroker::Lane)),
         }
     }
 
@@ -159,8 +181,8 @@ impl Monitor {
                 self.ledger
                     .allowed(flow, Some(destination.clone()), &rule.to_string());
                 Some(match rule.access() {
-                    Access::Http(_) if READS_REQUESTS => Action::Gateway(ToGateway::Inspect { flow }),
-                    _ => self.dial(flow, destination),
+                    Access::Http(_) => Action::Gateway(ToGateway::Inspect { flow }),
+                    Access::Tunnel => self.dial(flow, destination),
                 })
             }
             (Err(why), _) => Some(self.deny(flow, &destination, &why)),
@@ -182,13 +204,18 @@ impl Monitor {
     }
 
     fn dial(&self, flow: FlowId, destination: Destination) -> Action {
-        let mut permitted = self.policy.rules.addresses(destination.port);
-        permitted.truncate(MAX_ADDRESSES);
         Action::Broker(ToBroker::Dial {
             flow,
+            permitted: self.permitted(&destination),
             destination,
-            permitted,
         })
+    }
+
+    /// Addresses that may be dialled for a destination though they are not of the Internet.
+    pub(crate) fn permitted(&self, destination: &Destination) -> Vec<IpAddr> {
+        let mut permitted = self.policy.rules.addresses(destination.port);
+        permitted.truncate(MAX_ADDRESSES);
+        permitted
     }
 
     fn deny(&mut self, flow: FlowId, destination: &Destination, why: &Denied) -> Action {
@@ -221,6 +248,10 @@ impl Monitor {
                     self.failed(&destination, *why);
                 }
                 Some(self.refuse(*flow))
+            }
+            FromBroker::Unreached { destination, why } => {
+                self.failed(destination, *why);
+                None
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What a run's network did, for the one who started it.
 
 use fumehood_destination::Destination;
+use fumehood_model::Usage;
 use std::collections::BTreeMap;
 
 /// How many destinations are told apart; of more, only the number is known.
@@ -37,12 +38,14 @@ pub struct Tunnel {
 /// What happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// What was refused, by destination.
+    /// What was refused, by destination and reason.
     pub blocked: Vec<Blocked>,
     /// What passed unread, by destination.
     pub tunnels: Vec<Tunnel>,
-    /// Refusals to destinations beyond those listed.
+    /// Refusals beyond those listed.
     pub more: u64,
+    /// Tokens that models' answers say were used.
+    pub tokens: Usage,
     /// Which process died, taking the network with it.
     pub lost: Option<&'static str>,
 }
@@ -50,9 +53,10 @@ pub struct Report {
 /// Counts, bounded.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    blocked: BTreeMap<Destination, Blocked>,
+    blocked: BTreeMap<(Destination, String), Blocked>,
     tunnels: BTreeMap<Destination, Tunnel>,
     more: u64,
+    tokens: Usage,
 }
 
 impl Counts {
@@ -65,7 +69,8 @@ impl Counts {
     }
 
     fn add(&mut self, destination: &Destination, why: String, allow: Option<String>, failed: bool) {
-        if let Some(known) = self.blocked.get_mut(destination) {
+        let key = (destination.clone(), why.clone());
+        if let Some(known) = self.blocked.get_mut(&key) {
             known.times += 1;
         } else if self.blocked.len() < MAX_LINES {
             let one = Blocked {
@@ -75,7 +80,7 @@ impl Counts {
                 failed,
                 times: 1,
             };
-            self.blocked.insert(destination.clone(), one);
+            self.blocked.insert(key, one);
         } else {
             self.more += 1;
         }
@@ -98,11 +103,17 @@ impl Counts {
         tunnel.received = tunnel.received.saturating_add(received);
     }
 
+    pub(crate) fn used(&mut self, usage: Usage) {
+        self.tokens.input = self.tokens.input.saturating_add(usage.input);
+        self.tokens.output = self.tokens.output.saturating_add(usage.output);
+    }
+
     pub(crate) fn report(&self) -> Report {
         Report {
             blocked: self.blocked.values().cloned().collect(),
             tunnels: self.tunnels.values().cloned().collect(),
             more: self.more,
+            tokens: self.tokens,
             lost: None,
         }
     }

@@ -5,7 +5,7 @@ mod held;
 pub use held::Held;
 
 use fumehood_catalogue::{Body, Catalogue};
-use fumehood_destination::{Access, Decision, Denied, Request, RequestPath, Rules};
+use fumehood_destination::{Access, Decision, Denied, Destination, Request, RequestPath, Rules};
 use fumehood_http::{Denial, Length, RequestHead};
 use fumehood_model::{Endpoint, Provider, endpoint, provider};
 use fumehood_policy::value::HostName;
@@ -38,13 +38,21 @@ const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-meth
 /// Judges a request; `body` is [`Body::Unread`] until it was asked for.
 #[must_use]
 pub fn judge(rules: &Rules, catalogue: &Catalogue, head: &RequestHead, body: Body) -> Judgement {
-    match permitted(rules, head) {
+    match terms(rules, head) {
         Err(denial) => Judgement::Deny(denial),
-        Ok(most) => match model(head) {
-            Err(denial) => Judgement::Deny(denial),
-            Ok(model) => classified(catalogue, head, body, Terms { most, model }),
-        },
+        Ok(terms) => classified(catalogue, head, body, terms),
     }
+}
+
+/// What rules and endpoint say, whatever the catalogue does.
+///
+/// # Errors
+/// They allow no such request.
+pub(crate) fn terms(rules: &Rules, head: &RequestHead) -> Result<Terms, Denial> {
+    Ok(Terms {
+        most: permitted(rules, head)?,
+        model: model(head)?,
+    })
 }
 
 /// By the rules: the line's own method, and each that a field would put in its place. Gives the most bytes of
@@ -111,7 +119,7 @@ fn denied(head: &RequestHead, method: &str, decision: &Decision<'_>, why: &Denie
 }
 
 /// A method as it may be shown: it is a token, but its length is the client's.
-fn plain(method: &str) -> String {
+pub(crate) fn plain(method: &str) -> String {
     method.chars().filter(char::is_ascii_graphic).take(20).collect()
 }
 
@@ -202,16 +210,13 @@ fn request(head: &RequestHead, body: Body) -> fumehood_catalogue::Request {
 /// No rule allows it.
 pub fn judge_remote(
     rules: &Rules,
-    head: &RequestHead,
+    of: &Destination,
     what: &str,
-    host: Option<&fumehood_destination::Destination>,
+    host: Option<&Destination>,
 ) -> Result<(), Denial> {
     let denial = |to: String| Denial {
         status: 403,
-        reason: format!(
-            "model.remote: the body has {} do this: {what}{to}",
-            head.destination
-        ),
+        reason: format!("model.remote: the body has {of} do this: {what}{to}"),
         rule: "model.remote is judged as if the sandbox did it".to_owned(),
         remedy: "leave it out, or allow the host it goes to".to_owned(),
     };

@@ -32,7 +32,7 @@ impl Support {
         version: Version(0, 1, 0),
         network: false,
         gateway: true,
-        requests: false,
+        requests: true,
         secrets: false,
         staging: true,
         judging: false,

@@ -775,6 +775,7 @@ fn hosts_come_from_files_flags_presets_and_the_clients_own_registries() {
         "[network]\nhost = [5432]\npublish = [3000]\ncontrol = [9229]\nallow = [\"localhost:6379\", { host = \"packages.example\", port = 443, paths = [\"/npm/**\"] }]",
     );
     run.flags.allow = vec!["api.example:8443".parse().unwrap()];
+    run.support.requests = false;
     assert!(notices(&run.ok(&machine)).contains("`packages.example:443` is not allowed at all"));
     run.support.requests = true;
     run.support.secrets = true;

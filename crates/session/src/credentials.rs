@@ -1,7 +1,9 @@
 //! A session's secrets: opened by the process that will be its broker, before anything else of the run is made.
 //! What comes back is what stands for each inside.
 
-use fumehood_broker::{Machine, Opened, Told, Vault, Wanted};
+use crate::trust::machine_roots;
+use fumehood_authority::Roots;
+use fumehood_broker::{Keeper, Machine, NoCustody, Opened, Told, Vault, Wanted};
 use fumehood_monitor::{Channel, pair};
 use fumehood_policy::value::SecretSource;
 use fumehood_sandbox::{
@@ -114,22 +116,24 @@ fn be_the_broker(wanted: &[Wanted], machine: &Machine, channel: Channel) -> i32 
         channel.send(&many.encode(), None)
     });
     match (sent, told) {
-        (Ok(()), Opened::Told(_)) => serve(channel, vault),
+        // Where there are none the supervisor finds that out too, and says it.
+        (Ok(()), Opened::Told(_)) => serve(channel, vault, &machine_roots().unwrap_or_default()),
         _ => 1,
     }
 }
 
-/// Serves until the supervisor is gone.
-pub(crate) fn serve(channel: Channel, vault: Option<Vault>) -> i32 {
+/// Serves until the supervisor is gone. Servers are verified by these roots.
+pub(crate) fn serve(channel: Channel, vault: Option<Vault>, roots: &Roots) -> i32 {
     if become_role(c"fumehood-broker", &[channel.as_fd()]).is_err() {
         return 1;
     }
     if confine(Role::Broker, &[(c"/".to_owned(), Reach::Read)]).is_err() {
         return 1;
     }
-    // Nobody asks for a credential while requests pass unread.
-    let _kept = vault;
-    fumehood_broker::run(channel)
+    match vault {
+        Some(vault) => fumehood_broker::run(channel, roots, Keeper::new(vault)),
+        None => fumehood_broker::run(channel, roots, NoCustody),
+    }
 }
 
 impl Drop for Broker {

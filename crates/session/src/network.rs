@@ -4,6 +4,9 @@
 use crate::credentials::{self, Broker};
 use crate::flows::Flows;
 use crate::log::Log;
+use crate::trust::Kept;
+use fumehood_authority::Roots;
+use fumehood_http::Denial;
 use fumehood_monitor::{
     Action, Channel, FlowId, FromBroker, FromGateway, Monitor, Packet, Policy, Report, ToGateway, Wire, pair,
 };
@@ -28,6 +31,8 @@ pub struct Network {
     pub best: Way,
     /// The broker, where it has secrets; else it is started when it is needed.
     pub broker: Option<Broker>,
+    /// Whose certificates the gateway shows, and whom the broker trusts; none where no rule has requests read.
+    pub trust: Option<(Kept, Roots)>,
 }
 
 /// A port inside, and where it is open outside.
@@ -99,6 +104,7 @@ struct Helper {
 #[derive(Debug)]
 pub(crate) struct Watch {
     monitor: Monitor,
+    trust: Option<(Kept, Roots)>,
     gathered: Gathered,
     broker: Option<Broker>,
     helpers: Option<(Helper, Helper)>,
@@ -115,6 +121,7 @@ impl Watch {
         let published = network.published.into_iter().map(|p| (p.listener, p.inside));
         Watch {
             monitor: Monitor::new(network.policy),
+            trust: network.trust,
             gathered: Gathered {
                 published: published.collect(),
                 ..Gathered::default()
@@ -220,25 +227,31 @@ impl Watch {
             ports: gathered.ports,
             published: gathered.published,
         };
+        let (kept, roots) = self.trust.take().unzip();
         let gateway = Helper::start(move |channel| {
             let mut keep: Vec<_> = sockets.all().collect();
             keep.push(channel.as_fd());
+            keep.extend(kept.as_ref().map(Kept::descriptor));
             if become_role(c"fumehood-gate", &keep).is_err() {
                 return 1;
             }
             forget_environment();
+            let Ok(authority) = kept.map(Kept::take).transpose() else {
+                return 1;
+            };
             if confine(Role::Gateway, &[]).is_err() {
                 return 1;
             }
-            fumehood_gateway::run(sockets, channel)
+            fumehood_gateway::run(sockets, authority, channel)
         })?;
+        let roots = roots.unwrap_or_default();
         let broker = match self.broker.take().and_then(Broker::into_parts) {
             Some((process, channel)) => Helper {
                 process,
                 channel,
                 waiting: VecDeque::new(),
             },
-            None => Helper::start(|channel| credentials::serve(channel, None))?,
+            None => Helper::start(|channel| credentials::serve(channel, None, &roots))?,
         };
         Ok((gateway, broker))
     }
@@ -259,7 +272,7 @@ impl Watch {
                 (Said::Nothing, Said::Nothing) => return asked,
                 (of_gateway, of_broker) => {
                     if let Said::This(packet) = of_gateway {
-                        asked += self.of_gateway(&packet);
+                        asked += self.of_gateway(packet);
                     }
                     if let Said::This(packet) = of_broker {
                         self.of_broker(packet);
@@ -270,9 +283,9 @@ impl Watch {
         asked
     }
 
-    fn of_gateway(&mut self, packet: &Packet) -> usize {
+    fn of_gateway(&mut self, packet: Packet) -> usize {
         let action = FromGateway::decode(&packet.bytes).and_then(|m| self.monitor.from_gateway(m));
-        action.map_or(0, |action| self.act(action, None))
+        action.map_or(0, |action| self.act(action, packet.fd))
     }
 
     fn of_broker(&mut self, packet: Packet) {
@@ -292,6 +305,22 @@ impl Watch {
             }
             Action::Gateway(message) => gateway.send(message.encode(), None),
             Action::Broker(message) => broker.send(message.encode(), None),
+            Action::Release(to_broker, to_gateway) => {
+                broker.send(to_broker.encode(), None);
+                gateway.send(to_gateway.encode(), None);
+            }
+            Action::Lane(message) => broker.send(message.encode(), fd),
+            Action::Hold(request, held) => {
+                let denial = Denial {
+                    status: 403,
+                    reason: held.reason().why.clone(),
+                    rule: held.reason().rule.clone(),
+                    remedy: held.reason().remedy.clone(),
+                };
+                let answer = self.monitor.refused(request, denial);
+                return answer.map_or(0, |action| self.act(action, None));
+            }
+            Action::Gone(_) => {}
             Action::Inside(flow) => {
                 self.entering.push_back(flow);
                 return 1;

@@ -4,6 +4,7 @@ use crate::environment::Variables;
 use crate::home::{Home, HomeError, KeptHome};
 use crate::host::Host;
 use crate::program::{Program, ProgramError};
+use crate::trust::Inside;
 use crate::view::{Project, View, ViewError, c_string};
 use crate::worktree;
 use fumehood_sandbox::{Access, Command, Layers, Level, Room, Spec};
@@ -56,6 +57,8 @@ pub struct Request {
     pub terminal: [bool; 3],
     /// Whether there is a network: names are asked of the boundary.
     pub network: bool,
+    /// Whose certificates programs inside trust besides the machine's, where requests are read.
+    pub trust: Option<Inside>,
 }
 
 impl Request {
@@ -83,6 +86,7 @@ impl Request {
             room: None,
             terminal: [false; 3],
             network: false,
+            trust: None,
         }
     }
 }
@@ -160,7 +164,10 @@ pub fn prepare(host: &Host, request: &Request) -> Result<Spec, PrepareError> {
         request.project.path(),
         &host.user.home,
     )?;
-    let view = view(host, request, &program)?;
+    let mut view = view(host, request, &program)?;
+    if let Some(trust) = &request.trust {
+        trust.show(&mut view, &search)?;
+    }
     let environment = variables(host, request, &search, &view).strings();
     let inside = request.user.map_or(host.inside, |uid| fumehood_sandbox::Ids {
         uid,
@@ -343,6 +350,9 @@ fn variables(host: &Host, request: &Request, search: &OsStr, view: &View<'_>) ->
     variables.set("PATH", visible(search, view));
     variables.set("FUMEHOOD", "1");
     for (name, value) in &request.variables {
+        variables.set(name, value);
+    }
+    for (name, value) in request.trust.iter().flat_map(Inside::variables) {
         variables.set(name, value);
     }
     variables

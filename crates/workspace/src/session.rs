@@ -362,6 +362,10 @@ pub(crate) fn remove_tree(path: &Path) -> std::io::Result<()> {
 
 /// Gives everything of a tree that was one's to another; no link is followed.
 fn give_tree(top: &Path, from: Owner, to: Owner) -> Result<()> {
+    // Nothing was hidden, or there is no repository.
+    if std::fs::symlink_metadata(top).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
+        return Ok(());
+    }
     give(top, to)?;
     let (uid, gid) = (
         rustix::fs::Uid::from_raw(to.uid),

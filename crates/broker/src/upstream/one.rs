@@ -212,8 +212,15 @@ impl Receiving<'_> {
 
     /// The final response's head and how long its body is on this connection; interim ones go up on the way.
     async fn head(&mut self, request: &RequestHead) -> Result<(Received, Length), Unreceived> {
+        let mut interim = false;
         loop {
-            let mut received = self.one_head(request).await?;
+            let mut received = match self.one_head(request).await {
+                // It has said something already, so it has the request.
+                Err(Unreceived::Nothing) if interim => {
+                    return Err(bad(request, "the connection ended before the response"));
+                }
+                received => received?,
+            };
             let framing = received.head.body;
             self.guard.head(&mut received.head).map_err(Unreceived::Bad)?;
             if received.head.status == 101 && !request.upgrade {
@@ -225,6 +232,7 @@ impl Receiving<'_> {
             if !received.head.is_interim() {
                 return Ok((received, framing));
             }
+            interim = true;
             let payload = received.head.encode();
             self.writer
                 .send(FrameKind::Interim, &payload)

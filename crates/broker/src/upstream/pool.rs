@@ -63,9 +63,15 @@ impl std::fmt::Debug for Pool {
     }
 }
 
-/// May be sent again by itself (RFC 9110 §9.2.2).
-pub(crate) fn is_idempotent(method: &str) -> bool {
-    matches!(method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE")
+/// A leg, and whether it had waited for another request.
+pub(crate) struct Taken {
+    pub(crate) leg: Leg,
+    pub(crate) waited: bool,
+}
+
+/// May be sent again by itself where the server may have seen it: nothing of it is an effect (RFC 9110 §9.2.1).
+pub(crate) fn only_reads(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS")
 }
 
 impl Pool {
@@ -77,7 +83,7 @@ impl Pool {
         tls: &Tls,
         dial: &impl Dial,
         fresh: bool,
-    ) -> Result<Leg, Denial> {
+    ) -> Result<Taken, Denial> {
         let over_tls = head.scheme == Scheme::Https;
         if head.version == Version::Http2 && over_tls {
             return self.take_two(key, tls, dial, fresh).await;
@@ -87,14 +93,16 @@ impl Pool {
         } else {
             self.waiting(key, &head.method)
         };
-        match waiting {
-            Some(connection) => Ok(Leg::One(connection)),
-            None => connect(key, tls, dial, Version::Http1).await,
-        }
+        let waited = waiting.is_some();
+        let leg = match waiting {
+            Some(connection) => Leg::One(connection),
+            None => connect(key, tls, dial, Version::Http1).await?,
+        };
+        Ok(Taken { leg, waited })
     }
 
     fn waiting(&self, key: &Key, method: &str) -> Option<Connection> {
-        let most = if is_idempotent(method) { IDLE } else { IDLE_UNSAFE };
+        let most = if only_reads(method) { IDLE } else { IDLE_UNSAFE };
         let mut all = self.one.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = all.get_mut(key)?;
         while let Some(mut one) = waiting.pop() {
@@ -123,7 +131,7 @@ impl Pool {
         }
     }
 
-    async fn take_two(&self, key: &Key, tls: &Tls, dial: &impl Dial, fresh: bool) -> Result<Leg, Denial> {
+    async fn take_two(&self, key: &Key, tls: &Tls, dial: &impl Dial, fresh: bool) -> Result<Taken, Denial> {
         let shared = {
             let mut all = self.two.lock().unwrap_or_else(PoisonError::into_inner);
             if all.len() >= WAIT {
@@ -136,13 +144,16 @@ impl Pool {
             && let Ok(ready) = open.ready().await
         {
             *turn = Some(ready.clone());
-            return Ok(Leg::Two(ready));
+            return Ok(Taken {
+                leg: Leg::Two(ready),
+                waited: true,
+            });
         }
         let leg = connect(key, tls, dial, Version::Http2).await?;
         if let Leg::Two(open) = &leg {
             *turn = Some(open.clone());
         }
-        Ok(leg)
+        Ok(Taken { leg, waited: false })
     }
 }
 

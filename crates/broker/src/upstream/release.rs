@@ -26,6 +26,8 @@ pub struct Release {
     pub permitted: Vec<IpAddr>,
     /// The body, where it was judged too. Nothing is sent before it has been compared.
     pub body: Option<BodyDigest>,
+    /// The most bytes of the body.
+    pub most: Option<u64>,
 }
 
 /// Which body it must be.
@@ -102,6 +104,7 @@ mod tests {
             head: head.unwrap().unwrap().head,
             permitted: Vec::new(),
             body: None,
+            most: None,
         }
     }
 

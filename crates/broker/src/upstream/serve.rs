@@ -1,7 +1,8 @@
 //! Lanes, from the broker's side.
 
 use super::custody::{Custody, Guards};
-use super::pool::{Key, Leg, Pool, is_idempotent};
+use super::most::Most;
+use super::pool::{Key, Leg, Pool, Taken, only_reads};
 use super::release::{Release, Releases};
 use super::tls::{Tls, TlsError};
 use super::up::Up;
@@ -43,6 +44,8 @@ pub(crate) enum Ended {
     /// The connection ended before a byte came back: where it had waited, the server may have closed it
     /// before it saw the request.
     Stale,
+    /// The server says that it has not looked at the request (RFC 9113 §8.7).
+    Unseen,
 }
 
 impl<C: Custody, D: Dial> Upstream<C, D> {
@@ -86,7 +89,7 @@ impl<C: Custody, D: Dial> Upstream<C, D> {
         };
         match result {
             Ok(Ended::Whole) => true,
-            Ok(Ended::Broken | Ended::Stale) => false,
+            Ok(Ended::Broken | Ended::Stale | Ended::Unseen) => false,
             Err(denial) => refuse(lane, &denial, &mut up).await,
         }
     }
@@ -96,6 +99,7 @@ impl<C: Custody, D: Dial> Upstream<C, D> {
             head: mut judged,
             permitted,
             body,
+            most,
         } = release;
         if let Some(digest) = body {
             up.compare(&mut lane.reader, digest).await?;
@@ -103,10 +107,15 @@ impl<C: Custody, D: Dial> Upstream<C, D> {
             judged.expects_continue = false;
         }
         let key = Key::new(&judged, &permitted);
+        // What was compared may be something that a person allowed once.
+        let again = body.is_none() && judged.body == Length::Empty && !judged.upgrade;
         for fresh in [false, true] {
             let mut head = judged.clone();
-            let guards = self.admit(lane, &mut head, up).await?;
-            let leg = self.pool.take(&key, &head, &self.tls, &self.dial, fresh).await?;
+            let mut guards = self.admit(lane, &mut head, up).await?;
+            if let Some(most) = most {
+                guards.outgoing = Most::over(guards.outgoing, most);
+            }
+            let Taken { leg, waited } = self.pool.take(&key, &head, &self.tls, &self.dial, fresh).await?;
             let ended = match leg {
                 Leg::One(connection) => {
                     let put = |connection| self.pool.put(key.clone(), connection);
@@ -114,10 +123,11 @@ impl<C: Custody, D: Dial> Upstream<C, D> {
                 }
                 Leg::Two(send) => two::run(lane, &head, send, up, guards).await?,
             };
-            let again = head.body == Length::Empty && is_idempotent(&head.method) && !head.upgrade;
             match ended {
-                Ended::Stale if !fresh && again => {}
-                Ended::Stale => break,
+                Ended::Unseen if !fresh && again => {}
+                // A new connection was not closed for having waited: the server had the request.
+                Ended::Stale if !fresh && again && waited && only_reads(&head.method) => {}
+                Ended::Stale | Ended::Unseen => break,
                 ended => return Ok(ended),
             }
         }

@@ -23,7 +23,7 @@ pub(crate) async fn run(
     let request = two::write_request(head).map_err(unsayable)?;
     let is_empty = head.body == Length::Empty;
     let Ok((response, stream)) = connection.send_request(request, is_empty) else {
-        return Ok(Ended::Stale);
+        return Ok(Ended::Unseen);
     };
     let Guards { outgoing, incoming } = guards;
     let (begun, sent_whole) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -52,10 +52,14 @@ pub(crate) async fn run(
     }
 }
 
-/// Before a head came back: whether the server can have seen the request (RFC 9113 §8.7).
+/// Before a head came back: whether the server can have seen the request (RFC 9113 §8.7). A connection that is gone
+/// says nothing about it.
 fn never_seen(head: &RequestHead, error: h2::Error) -> Result<Ended, Denial> {
-    let unseen = error.is_go_away() || error.is_io() || error.reason() == Some(Reason::REFUSED_STREAM);
-    if unseen {
+    if error.reason() == Some(Reason::REFUSED_STREAM) {
+        return Ok(Ended::Unseen);
+    }
+    // Also a connection that the server said it ends: streams that it had seen hear the same.
+    if error.is_io() || error.is_go_away() {
         return Ok(Ended::Stale);
     }
     Err(Denial::new(
@@ -134,10 +138,25 @@ async fn receive(
     writer.put(FrameKind::Head, &head.encode());
     begun.store(true, Ordering::Relaxed);
     let mut body = response.into_body();
+    let mut wanted = match head.body {
+        Length::Known(bytes) if request.method != "HEAD" => Some(bytes),
+        _ => None,
+    };
+    let mut early = false;
     if !has_ended {
         writer.flush().await?;
-        while let Some(data) = two::next(&mut body).await.map_err(server)? {
+        loop {
+            let data = match two::next(&mut body).await {
+                Ok(Some(data)) => data,
+                Ok(None) => break,
+                Err(error) if is_early(&error) && wanted.is_none_or(|left| left == 0) => {
+                    early = true;
+                    break;
+                }
+                Err(error) => return Err(server(error)),
+            };
             let length = data.len();
+            wanted = wanted.map(|left| left.saturating_sub(length as u64));
             let data = guard.data(data).map_err(Unreceived::Bad)?;
             writer.data(&data).await?;
             writer.flush().await?;
@@ -146,7 +165,13 @@ async fn receive(
     }
     let rest = guard.end().map_err(Unreceived::Bad)?;
     writer.data(&rest).await?;
-    if let Some(map) = body.trailers().await.map_err(Unreceived::Server)? {
+    let trailers = match body.trailers().await {
+        Ok(trailers) => trailers,
+        Err(_) if early => None,
+        Err(error) if error.is_reset() && error.reason() == Some(Reason::NO_ERROR) => None,
+        Err(error) => return Err(Unreceived::Server(error)),
+    };
+    if let Some(map) = trailers {
         let mut fields = two::read_trailers(&map);
         guard.trailers(&mut fields);
         let head = ResponseHead {
@@ -157,6 +182,11 @@ async fn receive(
         writer.put(FrameKind::Trailers, &head.encode());
     }
     Ok(writer.send(FrameKind::End, b"").await?)
+}
+
+/// A server that has answered in full may say that it does not want the rest of the request (RFC 9113 §8.1).
+fn is_early(error: &StreamError) -> bool {
+    matches!(error, StreamError::Reset(error) if error.is_reset() && error.reason() == Some(Reason::NO_ERROR))
 }
 
 fn server(error: StreamError) -> Unreceived {

@@ -3,12 +3,13 @@
 
 use crate::arguments::Boundary;
 use crate::say;
-use fumehood_destination::{Rule, Rules};
+use fumehood_destination::{Access, Rule, Rules};
 use fumehood_monitor::{Policy, Report};
+use fumehood_policy::config::Allow;
 use fumehood_policy::profile::NetworkWishes;
 use fumehood_policy::value::Publish;
 use fumehood_sandbox::Way;
-use fumehood_session::{Broker, Network, Published};
+use fumehood_session::{Broker, Network, Published, Trust};
 
 /// How many destinations are listed at the end.
 const LISTED: usize = 12;
@@ -18,6 +19,7 @@ pub(super) fn begin(
     wishes: &NetworkWishes,
     best: Option<Boundary>,
     broker: Option<Broker>,
+    trust: Option<Trust>,
 ) -> Result<Network, String> {
     let best = match best {
         None => Way::Transparent,
@@ -27,16 +29,30 @@ pub(super) fn begin(
     Ok(Network {
         best,
         broker,
+        trust: trust.map(|trust| (trust.kept, trust.roots)),
         ..network(wishes)?
     })
 }
 
-/// The network that a profile wants.
-pub(crate) fn network(wishes: &NetworkWishes) -> Result<Network, String> {
+/// Whose certificates programs inside are shown, where a rule has requests read.
+pub(super) fn trust(wishes: &NetworkWishes) -> Result<Option<Trust>, String> {
+    let reads = rules(wishes)?
+        .iter()
+        .any(|rule| matches!(rule.access(), Access::Http(_)));
+    let trust = reads.then(Trust::new);
+    trust.transpose().map_err(|e| e.to_string())
+}
+
+fn rules(wishes: &NetworkWishes) -> Result<Vec<Rule>, String> {
     let rule = |allow: &fumehood_policy::origin::Sourced<_>| {
         Rule::new(&allow.value).map_err(|e| format!("{}: network.allow: {e}", allow.origin))
     };
-    let rules = wishes.allow.iter().map(rule).collect::<Result<_, _>>()?;
+    wishes.allow.iter().map(rule).collect()
+}
+
+/// The network that a profile wants.
+pub(crate) fn network(wishes: &NetworkWishes) -> Result<Network, String> {
+    let rules = rules(wishes)?;
     let mut host: Vec<_> = wishes.host_ports.iter().map(|p| p.value).collect();
     host.sort_unstable();
     host.dedup();
@@ -60,6 +76,7 @@ pub(crate) fn network(wishes: &NetworkWishes) -> Result<Network, String> {
             .collect::<Result<_, _>>()?,
         best: Way::default(),
         broker: None,
+        trust: None,
     })
 }
 
@@ -89,7 +106,7 @@ pub(super) fn words(wishes: &NetworkWishes) -> String {
         return "network off".to_owned();
     }
     let mut parts = Vec::new();
-    let mut hosts: Vec<String> = wishes.allow.iter().map(|a| a.value.host.to_string()).collect();
+    let mut hosts: Vec<String> = wishes.allow.iter().map(|a| host(&a.value)).collect();
     hosts.dedup();
     let more = hosts.len().saturating_sub(4);
     hosts.truncate(4);
@@ -99,7 +116,7 @@ pub(super) fn words(wishes: &NetworkWishes) -> String {
         } else {
             String::new()
         };
-        parts.push(format!("{}{more}, uninspected", hosts.join(" ")));
+        parts.push(format!("{}{more}", hosts.join(" ")));
     }
     let ports = |list: Vec<String>, what: &str| format!("{what} {}", list.join(" "));
     if !wishes.host_ports.is_empty() {
@@ -111,6 +128,13 @@ pub(super) fn words(wishes: &NetworkWishes) -> String {
         parts.push(ports(list, "published"));
     }
     format!("network: {}", parts.join("; "))
+}
+
+/// A host, and whether what goes there is read.
+fn host(allow: &Allow) -> String {
+    let unread = Rule::new(allow).is_ok_and(|rule| matches!(rule.access(), Access::Tunnel));
+    let unread = if unread { " (uninspected)" } else { "" };
+    format!("{}{unread}", allow.host)
 }
 
 /// What is said at the end.
@@ -151,6 +175,13 @@ pub(super) fn end(report: &Report, way: Option<Way>, told: bool) {
                 times(tunnel.times),
                 tunnel.sent,
                 tunnel.received
+            ));
+        }
+        let tokens = report.tokens;
+        if tokens.input + tokens.output > 0 {
+            say::line(&format!(
+                "models: {} tokens in, {} out",
+                tokens.input, tokens.output
             ));
         }
     }

@@ -73,6 +73,7 @@ pub(super) fn request(
         room: [limits.disk, limits.memory].into_iter().flatten().min(),
         terminal: terminals(),
         network: !profile.network.is_empty(),
+        trust: None,
         project,
     };
     Ok(Wanted {

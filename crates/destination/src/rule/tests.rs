@@ -176,14 +176,20 @@ fn one_of_several_rules_is_enough_and_the_denial_names_one() {
 
 #[test]
 fn the_most_specific_rule_says_whether_bytes_are_read() {
-    let mut tunnel = allow("db.example.com:5432");
+    let mut tunnel = allow("db.example.com:9000");
     tunnel.tunnel = true;
-    let rules = rules([allow("*.example.com:5432"), tunnel.clone()]);
+    let rules = rules([allow("*.example.com:9000"), tunnel.clone()]);
     let access = |host: &str| matches!(rules.connect(&to(host)).rule.unwrap().access(), Access::Tunnel);
-    assert!(access("db.example.com:5432") && !access("x.example.com:5432"));
-    let both = [Rule::new(&tunnel), Rule::new(&allow("db.example.com:5432"))];
+    assert!(access("db.example.com:9000") && !access("x.example.com:9000"));
+    let both = [Rule::new(&tunnel), Rule::new(&allow("db.example.com:9000"))];
     let both = both.into_iter().map(Result::unwrap).collect();
     assert!(matches!(Rules::new(both), Err(RuleError::Contradiction(..))));
+    // A port of another protocol passes unread by itself, unless requests are spoken of.
+    let plain = Rule::new(&allow("db.example.com:5432")).unwrap();
+    assert!(matches!(plain.access(), Access::Tunnel));
+    let mut narrowed = allow("db.example.com:5432");
+    narrowed.methods = vec![fumehood_policy::config::Method::ALL[0].1];
+    assert!(matches!(Rule::new(&narrowed).unwrap().access(), Access::Http(_)));
 }
 
 #[test]

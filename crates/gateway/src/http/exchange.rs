@@ -67,14 +67,16 @@ impl From<Gone> for Stop {
 
 /// Why nothing more goes down a lane.
 enum Unsent {
-    /// The lane is gone, or the client after its request: nobody waits for the response.
+    /// The client is gone: nobody waits for the response.
     Nobody,
+    /// The broker takes no more. It may have answered already, before the request has ended.
+    Lane,
     Denied(Denial),
 }
 
 impl From<io::Error> for Unsent {
     fn from(_: io::Error) -> Self {
-        Unsent::Nobody
+        Unsent::Lane
     }
 }
 
@@ -106,10 +108,12 @@ pub(crate) async fn run(
     lane.writer.put(FrameKind::Begin, &exchange.to_be_bytes());
     let sent = AtomicBool::new(false);
     let up = async {
-        if let Err(unsent) = upload(&mut lane.writer, shown, source, &sent).await {
-            return unsent;
+        match upload(&mut lane.writer, shown, source, &sent).await {
+            // What is in the lane is read to its end, which says how it ends.
+            Err(Unsent::Lane) => std::future::pending().await,
+            Err(unsent) => return unsent,
+            Ok(()) => source.gone().await,
         }
-        source.gone().await;
         Unsent::Nobody
     };
     let mut begun = false;

@@ -13,29 +13,23 @@ use fumehood_policy::value::HostName;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 /// How long the first bytes and the handshake may take together (A7, A48).
 const BEGIN: Duration = Duration::from_secs(10);
 
-/// Ports on which the client waits for the server's first words: there is nothing to be read before them.
-const SERVER_SPEAKS: &[u16] = &[
-    21,   // FTP
-    25,   // SMTP
-    110,  // POP3
-    119,  // NNTP
-    143,  // IMAP
-    587,  // mail submission
-    3306, // MySQL
-    5900, // VNC
-];
+/// Requests at a time, of all connections; further ones wait. Each has a lane, and with it descriptors here and in
+/// the broker.
+const REQUESTS: usize = 256;
 
 /// What connections of a session share.
 #[derive(Debug)]
 pub struct Inspector<J> {
     pub(crate) judge: Arc<J>,
     pub(crate) lanes: Lanes,
+    pub(crate) room: Semaphore,
     tls: Tls,
 }
 
@@ -44,8 +38,10 @@ pub struct Inspector<J> {
 pub enum Ended {
     /// By itself; whatever was wrong with its requests was answered.
     Served,
-    /// On this port the server speaks first, and nothing can be read.
-    ServerSpeaks,
+    /// The client sent nothing in time: perhaps it waits for the server's first words.
+    Silent,
+    /// What it sent first is not HTTP; it was told so.
+    NotHttp,
     /// The client did not begin in time, or its handshake broke off.
     Unfinished,
     /// What begins like TLS is none.
@@ -68,6 +64,7 @@ impl<J: Judge> Inspector<J> {
         Ok(Inspector {
             judge,
             lanes: Lanes::default(),
+            room: Semaphore::new(REQUESTS),
             tls,
         })
     }
@@ -77,23 +74,19 @@ impl<J: Judge> Inspector<J> {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin,
     {
-        if SERVER_SPEAKS.contains(&destination.port.get()) {
-            return Ended::ServerSpeaks;
-        }
         let deadline = Instant::now() + BEGIN;
         let mut stream = stream;
-        let first = match timeout_at(deadline, first_bytes(&mut stream)).await {
+        let mut bytes = BytesMut::with_capacity(4096);
+        let first = match timeout_at(deadline, first_bytes(&mut stream, &mut bytes)).await {
             Ok(Some(first)) => first,
+            Err(_) if bytes.is_empty() => return Ended::Silent,
             Ok(None) | Err(_) => return Ended::Unfinished,
         };
-        let begins = first.bytes.freeze();
-        match first.hello {
-            None => {
-                one::serve(self, Rewind::new(begins, stream), Scheme::Http, destination).await;
-                Ended::Served
-            }
-            Some(Err(why)) => Ended::Hello(why),
-            Some(Ok(hello)) => match name(&hello, destination) {
+        let begins = bytes.freeze();
+        match first {
+            First::Other => one::serve(self, Rewind::new(begins, stream), Scheme::Http, destination).await,
+            First::Hello(Err(why)) => Ended::Hello(why),
+            First::Hello(Ok(hello)) => match name(&hello, destination) {
                 Ok(has_name) => {
                     self.terminate(Rewind::new(begins, stream), destination, has_name, deadline)
                         .await
@@ -127,10 +120,10 @@ impl<J: Judge> Inspector<J> {
         let is_two = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         if is_two {
             two::serve(self, stream, Scheme::Https, destination).await;
+            Ended::Served
         } else {
-            one::serve(self, stream, Scheme::Https, destination).await;
+            one::serve(self, stream, Scheme::Https, destination).await
         }
-        Ended::Served
     }
 }
 
@@ -149,33 +142,24 @@ fn name(hello: &ClientHello, destination: &Destination) -> Result<bool, Ended> {
     }
 }
 
-struct First {
-    bytes: BytesMut,
-    hello: Option<Result<ClientHello, HelloError>>,
+enum First {
+    /// No TLS.
+    Other,
+    /// A greeting, or what begins like one.
+    Hello(Result<ClientHello, HelloError>),
 }
 
 /// Reads until it is known what the connection is; none if it ends before.
-async fn first_bytes(stream: &mut (impl AsyncRead + Unpin)) -> Option<First> {
-    let mut bytes = BytesMut::with_capacity(4096);
+async fn first_bytes(stream: &mut (impl AsyncRead + Unpin), bytes: &mut BytesMut) -> Option<First> {
     loop {
-        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+        if stream.read_buf(bytes).await.ok()? == 0 {
             return None;
         }
-        match ClientHello::read(&bytes) {
+        match ClientHello::read(bytes) {
             Ok(None) => bytes.reserve(4096),
-            Err(HelloError::NotTls) => return Some(First { bytes, hello: None }),
-            Err(why) => {
-                return Some(First {
-                    bytes,
-                    hello: Some(Err(why)),
-                });
-            }
-            Ok(Some(hello)) => {
-                return Some(First {
-                    bytes,
-                    hello: Some(Ok(hello)),
-                });
-            }
+            Err(HelloError::NotTls) => return Some(First::Other),
+            Err(why) => return Some(First::Hello(Err(why))),
+            Ok(Some(hello)) => return Some(First::Hello(Ok(hello))),
         }
     }
 }

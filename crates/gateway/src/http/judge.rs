@@ -24,17 +24,23 @@ pub enum Verdict {
 
 /// The monitor, and lanes to the broker: in production both are messages to the supervisor.
 pub trait Judge: Send + Sync + 'static {
+    /// What a request holds until it is over.
+    type Open: Send;
+
+    /// Begins a request: its number, and what says that it is over when it is dropped.
+    fn open(&self) -> (FlowId, Self::Open);
+
     /// Asks about a request.
-    fn judge(&self, head: &RequestHead) -> impl Future<Output = Verdict> + Send;
+    fn judge(&self, request: FlowId, head: &RequestHead) -> impl Future<Output = Verdict> + Send;
 
     /// Shows the body of a request that was asked about; none is one longer than [`MAX_JUDGED_BODY`].
-    fn show(&self, asked: FlowId, body: Option<&Bytes>) -> impl Future<Output = Verdict> + Send;
+    fn show(&self, request: FlowId, body: Option<&Bytes>) -> impl Future<Output = Verdict> + Send;
 
     /// Asks about something that a body for a model would have its provider do.
-    fn remote(&self, exchange: FlowId, finding: &Finding) -> impl Future<Output = Result<(), Denial>> + Send;
+    fn remote(&self, request: FlowId, finding: &Finding) -> impl Future<Output = Result<(), Denial>> + Send;
 
     /// Tells what a model's answer says that it cost.
-    fn used(&self, exchange: FlowId, usage: Usage) -> impl Future<Output = ()> + Send;
+    fn used(&self, request: FlowId, usage: Usage) -> impl Future<Output = ()> + Send;
 
     /// A new lane to the broker.
     fn lane(&self) -> impl Future<Output = io::Result<Lane>> + Send;

@@ -1,7 +1,7 @@
 //! HTTP/1 with a client.
 
 use super::exchange::{self, Gone, Outcome, Sink, Source, Stop};
-use super::inspect::Inspector;
+use super::inspect::{Ended, Inspector};
 use super::judge::{Judge, MAX_JUDGED_BODY, Verdict};
 use super::model;
 use bytes::{Bytes, BytesMut};
@@ -30,7 +30,8 @@ pub(crate) async fn serve<S, J>(
     stream: S,
     scheme: Scheme,
     destination: &Destination,
-) where
+) -> Ended
+where
     S: AsyncRead + AsyncWrite + Send + Unpin,
     J: Judge,
 {
@@ -48,22 +49,30 @@ pub(crate) async fn serve<S, J>(
             mode: Mode::default(),
         },
     };
+    let mut ended = Ended::NotHttp;
     loop {
         let mut parsed = match connection.head(scheme, destination).await {
             Ok(Some(parsed)) => parsed,
-            Ok(None) => break,
+            Ok(None) => {
+                ended = Ended::Served;
+                break;
+            }
             Err(denial) => {
+                if denial.status != 400 {
+                    ended = Ended::Served;
+                }
                 let _gone = exchange::answer(&mut connection.output, &denial).await;
                 break;
             }
         };
+        ended = Ended::Served;
         model::readable_answer(&mut parsed.head);
         if !connection.request(inspector, parsed).await {
             break;
         }
     }
     if connection.output.mode.aborted {
-        return;
+        return ended;
     }
     // What was not read yet would make the kernel reset the connection and lose the last answer.
     let _gone = connection.output.stream.shutdown().await;
@@ -73,6 +82,7 @@ pub(crate) async fn serve<S, J>(
         }
     };
     let _late = timeout(Duration::from_millis(500), past).await;
+    ended
 }
 
 struct Connection<S> {
@@ -114,7 +124,11 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
             keep_alive: parsed.keep_alive && !head.upgrade,
             ..Mode::default()
         };
-        let (verdict, shown) = self.judged(inspector, head).await;
+        let Ok(_room) = inspector.room.acquire().await else {
+            return false;
+        };
+        let (number, _open) = inspector.judge.open();
+        let (verdict, shown) = self.judged(inspector, number, head).await;
         let outcome = match verdict {
             Verdict::Released(id, model) => self.exchange(inspector, (id, model), shown).await,
             Verdict::Denied(denial) => return self.deny(&denial, head).await,
@@ -128,9 +142,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
     async fn judged<J: Judge>(
         &mut self,
         inspector: &Inspector<J>,
+        number: FlowId,
         head: &RequestHead,
     ) -> (Verdict, Option<Bytes>) {
-        match inspector.judge.judge(head).await {
+        match inspector.judge.judge(number, head).await {
             Verdict::Body(asked) => {
                 if head.expects_continue && self.output.interim(continue_now()).await.is_err() {
                     return (Verdict::Body(asked), None);

@@ -72,7 +72,11 @@ async fn one_stream<J: Judge>(
     mut sink: Reply,
 ) {
     model::readable_answer(&mut head);
-    let (verdict, shown) = match inspector.judge.judge(&head).await {
+    let Ok(_room) = inspector.room.acquire().await else {
+        return sink.abort().await;
+    };
+    let (number, _open) = inspector.judge.open();
+    let (verdict, shown) = match inspector.judge.judge(number, &head).await {
         Verdict::Body(asked) => {
             let (body, whole) = gather(&mut source).await;
             (

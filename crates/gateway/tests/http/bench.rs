@@ -69,6 +69,7 @@ impl TestJudge {
                 head: head.clone(),
                 permitted: Vec::new(),
                 body,
+                most: None,
             },
         );
         id
@@ -76,7 +77,13 @@ impl TestJudge {
 }
 
 impl Judge for TestJudge {
-    async fn judge(&self, head: &RequestHead) -> Verdict {
+    type Open = ();
+
+    fn open(&self) -> (u64, ()) {
+        (0, ())
+    }
+
+    async fn judge(&self, _request: u64, head: &RequestHead) -> Verdict {
         self.asked.lock().unwrap().push(head.clone());
         match (self.rule)(head) {
             None => Verdict::Released(self.release(head, None), None),

@@ -359,3 +359,98 @@ async fn a_body_that_was_judged_is_the_one_that_is_sent() {
     assert!(text(&got).starts_with("HTTP/1.1 403 ") && text(&got).contains("not the one that was judged"));
     assert_eq!((seen.lock().unwrap().len(), other.dialled()), (before, 0));
 }
+
+/// The same in HTTP/1.
+#[tokio::test]
+async fn an_early_answer_arrives_whole() {
+    const LONG: usize = 3 << 20;
+    let world = World::new(SystemTime::now());
+    let tls = world.server(HOST, SystemTime::now(), &[b"http/1.1"]);
+    let early = |mut stream: TlsStream<TcpStream>| async move {
+        until(&mut stream, b"\r\n\r\n").await;
+        let head = format!("HTTP/1.1 413 Too Much\r\nContent-Length: {LONG}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&vec![7; LONG]).await.unwrap();
+        // Until the far end leaves.
+        while matches!(stream.read(&mut [0; 4096]).await, Ok(n) if n > 0) {}
+    };
+    let server = listen(tls, early).await;
+    let bench = Bench::open(&world, server).await;
+    for _ in 0..4 {
+        let client = bench.client(&[b"http/1.1"]).await;
+        let (mut read, mut write) = tokio::io::split(client);
+        let sending = tokio::spawn(async move {
+            let head = b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 99999999\r\n\r\n";
+            let _taken = write.write_all(head).await;
+            while write.write_all(&[1; 16 * 1024]).await.is_ok() {}
+        });
+        let head = until(&mut read, b"\r\n\r\n").await;
+        assert!(text(&head).starts_with("HTTP/1.1 413 "));
+        let mut got = vec![0; LONG];
+        timeout(SOON, read.read_exact(&mut got))
+            .await
+            .expect("in time")
+            .unwrap();
+        sending.abort();
+    }
+}
+
+/// A server that has read a request and closes without an answer may have acted on it: it is not sent again, whatever
+/// its method, unless the connection had waited and nothing of the request is an effect.
+#[tokio::test]
+async fn a_request_is_sent_again_only_where_nobody_can_have_acted_on_it() {
+    for (method, on_waiting, expected) in [
+        ("GET", false, 1),
+        ("DELETE", false, 1),
+        ("GET", true, 2),
+        ("DELETE", true, 1),
+        ("POST", true, 1),
+    ] {
+        let world = World::new(SystemTime::now());
+        let seen: Seen = Arc::default();
+        let noted = Arc::clone(&seen);
+        let tls = world.server(HOST, SystemTime::now(), &[b"http/1.1"]);
+        let serve = move |mut stream: TlsStream<TcpStream>| {
+            let noted = Arc::clone(&noted);
+            async move {
+                loop {
+                    let head = until(&mut stream, b"\r\n\r\n").await;
+                    if head.is_empty() {
+                        return;
+                    }
+                    let first = text(&head).contains(" /first ");
+                    noted.lock().unwrap().push(text(&head).to_owned());
+                    if !first {
+                        return; // read, and closed without a word
+                    }
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+                    stream.write_all(answer).await.unwrap();
+                }
+            }
+        };
+        let server = listen(tls, serve).await;
+        let bench = Bench::open(&world, server).await;
+        let mut client = bench.client(&[b"http/1.1"]).await;
+        if on_waiting {
+            client
+                .write_all(b"GET /first HTTP/1.1\r\nHost: a.example\r\n\r\n")
+                .await
+                .unwrap();
+            until(&mut client, b"hi").await;
+        }
+        let request = format!("{method} /second HTTP/1.1\r\nHost: a.example\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        let head = until(&mut client, b"\r\n\r\n").await;
+        assert!(text(&head).starts_with("HTTP/1.1 502 "), "{}", text(&head));
+        let seconds = seen
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|h| h.contains(" /second "))
+            .count();
+        assert_eq!(
+            seconds, expected,
+            "{method} on a waiting connection: {on_waiting}"
+        );
+    }
+}

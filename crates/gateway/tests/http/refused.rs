@@ -183,7 +183,7 @@ async fn a48_a_slow_head_is_given_up() {
     assert!(got.starts_with("HTTP/1.1 408 "), "{got}");
     let mut silent = TcpStream::connect(bench.gateway).await.unwrap();
     assert_eq!(silent.read(&mut [0; 1]).await.unwrap(), 0);
-    assert!(bench.ended.lock().unwrap().contains(&Ended::Unfinished));
+    assert!(bench.ended.lock().unwrap().contains(&Ended::Silent));
 }
 
 #[tokio::test]

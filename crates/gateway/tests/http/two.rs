@@ -204,3 +204,61 @@ async fn a37_rapid_resets_are_bounded() {
     let (got, _) = call(&client(&bench).await, "/y", b"after".to_vec()).await;
     assert_eq!(got, b"after");
 }
+
+/// A server that answers before the request has ended, and wants no more of it (RFC 9113 §8.1): the answer arrives
+/// whole, also where it is long and the client goes on sending meanwhile.
+#[tokio::test]
+async fn an_early_answer_arrives_whole() {
+    const LONG: usize = 3 << 20;
+    let world = World::new(SystemTime::now());
+    let early = |stream: TlsStream<TcpStream>| async move {
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        while let Some(Ok((request, mut respond))) = connection.accept().await {
+            tokio::spawn(async move {
+                let body = request.into_body();
+                let head = Response::builder().status(413).body(()).unwrap();
+                let mut send = respond.send_response(head, false).unwrap();
+                let long = vec![7; LONG];
+                fumehood_lane::two::send(&mut send, long.into()).await.unwrap();
+                send.send_data(Bytes::new(), true).unwrap();
+                // Dropped unread: the stream is reset with NO_ERROR.
+                drop(body);
+            });
+        }
+    };
+    let server = listen(world.server(HOST, SystemTime::now(), &[b"h2"]), early).await;
+    let bench = Bench::open(&world, server).await;
+    for _ in 0..8 {
+        let mut send = client(&bench).await.ready().await.unwrap();
+        let (response, mut stream) = send.send_request(post("/upload"), false).unwrap();
+        let sending = tokio::spawn(async move {
+            // Whether it is taken or not: until nobody takes any more.
+            while fumehood_lane::two::send(&mut stream, vec![1; 16 * 1024].into())
+                .await
+                .is_ok()
+            {}
+        });
+        let receiving = async {
+            let response = response.await.unwrap();
+            assert_eq!(response.status(), 413);
+            let mut body = response.into_body();
+            let mut got = 0;
+            loop {
+                match body.data().await {
+                    Some(Ok(data)) => {
+                        body.flow_control().release_capacity(data.len()).unwrap();
+                        got += data.len();
+                    }
+                    None => return got,
+                    Some(Err(error)) if got == LONG && error.reason() == Some(h2::Reason::NO_ERROR) => {
+                        return got;
+                    }
+                    Some(Err(error)) => panic!("after {got} bytes: {error}"),
+                }
+            }
+        };
+        let got = timeout(SOON, receiving).await.expect("in time");
+        assert_eq!(got, LONG);
+        sending.abort();
+    }
+}

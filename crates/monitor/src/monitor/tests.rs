@@ -10,8 +10,14 @@ fn to(text: &str) -> Destination {
     Destination::authority(text.as_bytes(), None).unwrap()
 }
 
+/// With hosts of which requests are read, or, after `unread `, passed unread.
 fn monitor(hosts: &[&str], ports: &[u16]) -> Monitor {
-    let rule = |host: &&str| Rule::new(&Allow::host(host.parse().unwrap())).unwrap();
+    let rule = |host: &&str| {
+        let unread = host.strip_prefix("unread ");
+        let mut allow = Allow::host(unread.unwrap_or(host).parse().unwrap());
+        allow.tunnel = unread.is_some();
+        Rule::new(&allow).unwrap()
+    };
     Monitor::new(Policy {
         rules: Rules::new(hosts.iter().map(rule).collect()).unwrap(),
         host: ports.iter().filter_map(|p| Port::new(*p)).collect(),
@@ -66,7 +72,15 @@ fn denials_teach() {
 
 #[test]
 fn an_allowed_flow_is_released_once_and_counted() {
-    let mut monitor = monitor(&["*.example.com", "10.0.0.5:443", "10.0.0.6:80"], &[]);
+    let mut monitor = monitor(
+        &[
+            "unread *.example.com",
+            "10.0.0.5:443",
+            "10.0.0.6:80",
+            "read.example",
+        ],
+        &[],
+    );
     let release = monitor.from_gateway(open(1, "a.example.com:443"));
     let dial = ToBroker::Dial {
         flow: 1,
@@ -90,12 +104,22 @@ fn an_allowed_flow_is_released_once_and_counted() {
         (tunnels[0].times, tunnels[0].sent, tunnels[0].received),
         (1, 3, 5)
     );
+    // One of which requests are read is dialled by nobody before one is released.
+    let inspect = Some(Action::Gateway(To::Inspect { flow: 2 }));
+    assert_eq!(monitor.from_gateway(open(2, "read.example:443")), inspect);
+    let (sent, received) = (3, 5);
+    monitor.from_gateway(From::Closed {
+        flow: 2,
+        sent,
+        received,
+    });
+    assert_eq!(monitor.report().tunnels.len(), 1);
 }
 
 /// An answer for a flow that was never opened, or that the gateway gave up, opens nothing.
 #[test]
 fn an_answer_without_a_question_opens_nothing() {
-    let mut monitor = monitor(&["example.com"], &[]);
+    let mut monitor = monitor(&["unread example.com"], &[]);
     assert_eq!(monitor.from_broker(&connected(9)), None);
     monitor.from_gateway(open(1, "example.com:443"));
     monitor.from_gateway(From::Closed {
@@ -213,7 +237,7 @@ proptest! {
     #[test]
     fn only_what_a_rule_names_is_released(messages in proptest::collection::vec(
         (0u8..4, 0u64..4, "(example\\.com|evil\\.example|10\\.0\\.0\\.5):(443|80)"), 0..40)) {
-        let mut monitor = monitor(&["example.com"], &[]);
+        let mut monitor = monitor(&["unread example.com"], &[]);
         for (kind, flow, destination) in messages {
             let destination = to(&destination);
             let message = match kind {

@@ -167,7 +167,12 @@ fn what_a_provider_would_fetch_is_judged_by_the_same_rules() {
     let post = head("api.anthropic.com", "POST /v1/messages", "");
     let to = |text: &str| Destination::authority(text.as_bytes(), None).unwrap();
     assert_eq!(
-        judge_remote(&rules, &post, "fetches a URL", Some(&to("docs.example:443"))),
+        judge_remote(
+            &rules,
+            &post.destination,
+            "fetches a URL",
+            Some(&to("docs.example:443"))
+        ),
         Ok(())
     );
     for (host, why) in [
@@ -175,7 +180,7 @@ fn what_a_provider_would_fetch_is_judged_by_the_same_rules() {
         (Some(to("docs.example:80")), "another port"),
         (None, "searches"),
     ] {
-        let denial = judge_remote(&rules, &post, "searches", host.as_ref()).unwrap_err();
+        let denial = judge_remote(&rules, &post.destination, "searches", host.as_ref()).unwrap_err();
         assert!(denial.reason.contains(why), "{}", denial.reason);
     }
 }

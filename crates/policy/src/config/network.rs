@@ -65,6 +65,23 @@ impl Allow {
         }
     }
 
+    /// A model's endpoint, as the presets of agents name it.
+    pub fn endpoint(host: HostPort) -> Self {
+        Self {
+            methods: vec![Method::Get, Method::Head, Method::Options, Method::Post],
+            ..Self::host(host)
+        }
+    }
+
+    /// Whether it names a host and nothing else.
+    pub fn says_nothing(&self) -> bool {
+        self.methods.is_empty()
+            && self.paths.is_empty()
+            && self.query.is_empty()
+            && self.headers.is_empty()
+            && !self.tunnel
+    }
+
     fn decode(node: &Node<'_>) -> Option<Self> {
         if node.is_text() {
             return node.parse().map(Self::host);

@@ -212,18 +212,19 @@ fn ordinary(port: &Sourced<Port>, refusals: &mut Vec<Refusal>) -> bool {
 
 fn of_presets(presets: &[(&'static str, Preset)], env: &impl Environment, wishes: &mut NetworkWishes) {
     for (name, preset) in presets {
+        // An agent's own endpoint is asked by POST; what its provider would do besides is judged by the body.
+        let endpoints = preset.hosts.iter().cloned().map(Allow::endpoint);
         let registries = preset.registry_from.map(|client| registries(client, env));
-        let hosts = preset
-            .hosts
-            .iter()
-            .cloned()
-            .chain(registries.into_iter().flatten());
-        for host in hosts {
-            if wishes.allow.iter().any(|a| a.value.host == host) || is_loopback(&host.host) {
+        let registries = registries.into_iter().flatten().map(Allow::host);
+        for allow in endpoints.chain(registries) {
+            let said = |a: &Sourced<Allow>| {
+                a.value.host == allow.host && (!a.value.says_nothing() || allow.says_nothing())
+            };
+            if wishes.allow.iter().any(said) || is_loopback(&allow.host.host) {
                 continue; // said already, perhaps more narrowly
             }
             wishes.allow.push(Sourced {
-                value: Allow::host(host),
+                value: allow,
                 origin: Origin::Preset(name),
             });
         }

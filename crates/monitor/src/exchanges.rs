@@ -1,0 +1,208 @@
+//! Requests that are asked about: each is judged by its typed head, and by its body where that decides.
+
+use crate::message::{BodyOf, FlowId, Released, ToBroker, ToGateway};
+use crate::monitor::{Action, Monitor};
+use crate::request::{Held, Judgement, Terms, judge, judge_remote, plain, terms};
+use fumehood_catalogue::{Body, Catalogue};
+use fumehood_destination::Destination;
+use fumehood_http::{Denial, Length, RequestHead};
+use fumehood_model::Usage;
+use std::collections::HashMap;
+
+/// How many requests may be remembered at a time, for their body, a person or a model: beyond it they are refused.
+const MAX_REQUESTS: usize = 512;
+/// Characters of what a provider would do that are told.
+const MAX_WORDS: usize = 200;
+
+/// Requests that are not over.
+#[derive(Debug, Default)]
+pub(crate) struct Exchanges {
+    catalogue: Option<Catalogue>,
+    open: HashMap<FlowId, Open>,
+}
+
+#[derive(Debug)]
+enum Open {
+    /// Its body was asked for.
+    Asked(Box<RequestHead>),
+    /// A person is asked.
+    Held(Box<RequestHead>, BodyOf),
+    /// Its body goes to a model there.
+    Model(Destination),
+}
+
+impl Exchanges {
+    /// The table, read when the first request comes. A test shows that the shipped one can be read.
+    fn catalogue(&mut self) -> Option<&Catalogue> {
+        if self.catalogue.is_none() {
+            self.catalogue = Catalogue::shipped().ok();
+        }
+        self.catalogue.as_ref()
+    }
+}
+
+impl Monitor {
+    pub(crate) fn ask(&mut self, request: FlowId, head: RequestHead) -> Action {
+        let open = &self.exchanges.open;
+        if open.contains_key(&request) || open.len() >= MAX_REQUESTS {
+            return denied(request, Denial::new(503, "too many requests wait at a time"));
+        }
+        self.judged(request, head, Body::Unread)
+    }
+
+    /// The body of a request that was asked for it; of another nothing is said.
+    pub(crate) fn show(&mut self, request: FlowId, body: Option<Vec<u8>>) -> Option<Action> {
+        match self.exchanges.open.remove(&request)? {
+            Open::Asked(head) => Some(self.judged(request, *head, body.map_or(Body::TooLong, Body::Bytes))),
+            other => {
+                self.exchanges.open.insert(request, other);
+                None
+            }
+        }
+    }
+
+    fn judged(&mut self, request: FlowId, head: RequestHead, body: Body) -> Action {
+        let shown = match &body {
+            Body::Bytes(bytes) => Some(BodyOf::bytes(bytes)),
+            _ => None,
+        };
+        let Some(catalogue) = self.exchanges.catalogue() else {
+            let why = "the catalogue of what is hard to undo cannot be read, so nothing is sent";
+            return denied(request, Denial::new(503, why));
+        };
+        // A second borrow of the monitor, for the rules.
+        let judgement = judge(&self.policy.rules, catalogue, &head, body);
+        match judgement {
+            Judgement::Release(terms) => self.release(request, head, shown, terms),
+            Judgement::Body => {
+                self.exchanges.open.insert(request, Open::Asked(Box::new(head)));
+                Action::Gateway(ToGateway::Body { request })
+            }
+            Judgement::Hold(held) => self.hold(request, head, shown, held),
+            Judgement::Deny(denial) => self.deny_request(request, &head, denial),
+        }
+    }
+
+    fn hold(&mut self, request: FlowId, head: RequestHead, shown: Option<BodyOf>, held: Box<Held>) -> Action {
+        let body = match (shown, head.body) {
+            (Some(body), _) => body,
+            (None, Length::Empty) => BodyOf::bytes(b""),
+            // Held without its bytes: it could not be compared with what is sent.
+            (None, _) => return denied(request, Denial::new(403, "its body was not seen")),
+        };
+        self.exchanges
+            .open
+            .insert(request, Open::Held(Box::new(head), body));
+        Action::Hold(request, held)
+    }
+
+    /// A person allowed what was held: policy is asked again, and the very bytes are released. Nothing if nobody
+    /// waits for it any more.
+    pub fn allowed(&mut self, request: FlowId) -> Option<Action> {
+        match self.exchanges.open.remove(&request)? {
+            Open::Held(head, body) => Some(match terms(&self.policy.rules, &head) {
+                Ok(terms) => self.release(request, *head, Some(body), terms),
+                Err(denial) => self.deny_request(request, &head, denial),
+            }),
+            other => {
+                self.exchanges.open.insert(request, other);
+                None
+            }
+        }
+    }
+
+    /// What was held is not sent. Nothing if nobody waits for it any more.
+    pub fn refused(&mut self, request: FlowId, denial: Denial) -> Option<Action> {
+        match self.exchanges.open.remove(&request)? {
+            Open::Held(head, _) => Some(self.deny_request(request, &head, denial)),
+            other => {
+                self.exchanges.open.insert(request, other);
+                None
+            }
+        }
+    }
+
+    fn release(&mut self, request: FlowId, head: RequestHead, body: Option<BodyOf>, terms: Terms) -> Action {
+        let Terms { most, model } = terms;
+        if model.is_some() {
+            let to = head.destination.clone();
+            self.exchanges.open.insert(request, Open::Model(to));
+        }
+        let released = Released {
+            request,
+            permitted: self.permitted(&head.destination),
+            // An empty body needs no comparison: its head says that there is none.
+            body: body.filter(|_| head.body != Length::Empty),
+            head,
+            most,
+        };
+        Action::Release(
+            ToBroker::Send(Box::new(released)),
+            ToGateway::Released { request, model },
+        )
+    }
+
+    fn deny_request(&mut self, request: FlowId, head: &RequestHead, denial: Denial) -> Action {
+        let named = format!(" {}: ", head.destination);
+        let said = denial.reason.split_once(&named);
+        let method = plain(&head.method);
+        // The method that was judged may be one that a field put in the place of the line's own.
+        let (method, why) = said.unwrap_or((&method, &denial.reason));
+        self.ledger
+            .refused(&head.destination, &format!("{method}: {why}"));
+        let remedy = if denial.remedy.is_empty() {
+            String::new()
+        } else {
+            format!("; {}", denial.remedy)
+        };
+        self.counts
+            .block(&head.destination, format!("{method}: {why}{remedy}"), None);
+        denied(request, denial)
+    }
+
+    pub(crate) fn remote(
+        &mut self,
+        question: FlowId,
+        request: FlowId,
+        what: &str,
+        host: Option<&Destination>,
+    ) -> Option<Action> {
+        let Some(Open::Model(of)) = self.exchanges.open.get(&request) else {
+            return None;
+        };
+        let what: String = what
+            .chars()
+            .filter(|c| c.is_ascii_graphic() || *c == ' ')
+            .take(MAX_WORDS)
+            .collect();
+        Some(match judge_remote(&self.policy.rules, of, &what, host) {
+            Ok(()) => Action::Gateway(ToGateway::Permitted { question }),
+            Err(denial) => {
+                self.ledger.refused(of, &denial.reason);
+                self.counts
+                    .block(of, format!("{}; {}", denial.reason, denial.remedy), None);
+                denied(question, denial)
+            }
+        })
+    }
+
+    pub(crate) fn used(&mut self, request: FlowId, usage: Usage) {
+        if let Some(Open::Model(_)) = self.exchanges.open.get(&request) {
+            self.counts.used(usage);
+        }
+    }
+
+    pub(crate) fn done(&mut self, request: FlowId) -> Option<Action> {
+        match self.exchanges.open.remove(&request)? {
+            Open::Held(..) => Some(Action::Gone(request)),
+            _ => None,
+        }
+    }
+}
+
+fn denied(request: FlowId, denial: Denial) -> Action {
+    Action::Gateway(ToGateway::Denied { request, denial })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,234 @@
+//! To and from the broker.
+
+use super::{DialError, FlowId, MAX_ADDRESSES, Wire};
+use crate::wire::{Reader, Writer};
+use fumehood_destination::Destination;
+use fumehood_effect::Digest;
+use fumehood_http::RequestHead;
+use std::net::{IpAddr, SocketAddr};
+
+/// A release: what the broker may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToBroker {
+    /// Resolve, judge every address, dial one.
+    Dial {
+        /// The flow.
+        flow: FlowId,
+        /// Where.
+        destination: Destination,
+        /// Addresses that a rule names for this port, and that may be dialled though they are not public.
+        permitted: Vec<IpAddr>,
+    },
+    /// Send this request when the gateway begins it, once.
+    Send(Box<Released>),
+    /// One end of a lane comes with this.
+    Lane,
+}
+
+/// A request that was released.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Released {
+    /// Its number.
+    pub request: FlowId,
+    /// What is written.
+    pub head: RequestHead,
+    /// As for [`ToBroker::Dial`].
+    pub permitted: Vec<IpAddr>,
+    /// The body, where it was judged.
+    pub body: Option<BodyOf>,
+    /// The most bytes of the body.
+    pub most: Option<u64>,
+}
+
+/// Which body it must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyOf {
+    /// SHA-256 of its bytes.
+    pub digest: Digest,
+    /// Their number.
+    pub length: u64,
+}
+
+impl BodyOf {
+    /// Of these bytes.
+    #[must_use]
+    pub fn bytes(bytes: &[u8]) -> BodyOf {
+        BodyOf {
+            digest: Digest::of(bytes),
+            length: bytes.len() as u64,
+        }
+    }
+}
+
+/// From the broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FromBroker {
+    /// Connected; the socket comes with this where the flow is a tunnel.
+    Connected {
+        /// The flow.
+        flow: FlowId,
+        /// The address that was judged and dialled.
+        address: SocketAddr,
+    },
+    /// Not connected.
+    Failed {
+        /// The flow.
+        flow: FlowId,
+        /// Why.
+        why: DialError,
+    },
+    /// Not connected, for a request; its client was told.
+    Unreached {
+        /// Where.
+        destination: Destination,
+        /// Why.
+        why: DialError,
+    },
+}
+
+fn addresses(out: &mut Writer, all: &[IpAddr]) {
+    out.number(all.len() as u64);
+    for address in all {
+        out.address(*address);
+    }
+}
+
+fn read_addresses(read: &mut Reader<'_>) -> Option<Vec<IpAddr>> {
+    let count = usize::try_from(read.number()?)
+        .ok()
+        .filter(|n| *n <= MAX_ADDRESSES)?;
+    (0..count).map(|_| read.address()).collect()
+}
+
+impl Wire for ToBroker {
+    fn encode(&self) -> Vec<u8> {
+        match self {
+            ToBroker::Dial {
+                flow,
+                destination,
+                permitted,
+            } => {
+                let mut out = Writer::new(b'd');
+                out.number(*flow).destination(destination);
+                addresses(&mut out, permitted);
+                out.finish()
+            }
+            ToBroker::Send(released) => {
+                let mut out = Writer::new(b's');
+                out.number(released.request).bytes(&released.head.encode());
+                addresses(&mut out, &released.permitted);
+                match &released.body {
+                    Some(body) => out.byte(1).bytes(body.digest.as_bytes()).number(body.length),
+                    None => out.byte(0),
+                };
+                match released.most {
+                    Some(most) => out.byte(1).number(most),
+                    None => out.byte(0),
+                };
+                out.finish()
+            }
+            ToBroker::Lane => Writer::new(b'l').finish(),
+        }
+    }
+
+    fn decode(packet: &[u8]) -> Option<Self> {
+        let (tag, rest) = packet.split_first()?;
+        let mut read = Reader::new(rest);
+        let value = match tag {
+            b'd' => ToBroker::Dial {
+                flow: read.number()?,
+                destination: read.destination()?,
+                permitted: read_addresses(&mut read)?,
+            },
+            b's' => ToBroker::Send(Box::new(released(&mut read)?)),
+            b'l' => ToBroker::Lane,
+            _ => return None,
+        };
+        read.end(value)
+    }
+}
+
+fn released(read: &mut Reader<'_>) -> Option<Released> {
+    Some(Released {
+        request: read.number()?,
+        head: RequestHead::decode(read.bytes()?).ok()?,
+        permitted: read_addresses(read)?,
+        body: match read.byte()? {
+            0 => None,
+            1 => Some(BodyOf {
+                digest: Digest::from_bytes(read.bytes()?.try_into().ok()?),
+                length: read.number()?,
+            }),
+            _ => return None,
+        },
+        most: match read.byte()? {
+            0 => None,
+            1 => Some(read.number()?),
+            _ => return None,
+        },
+    })
+}
+
+fn dial_error(out: &mut Writer, why: &DialError) {
+    match why {
+        DialError::NoName => out.byte(b'n'),
+        DialError::Address(address) => out.byte(b'a').address(*address),
+        DialError::Connect(errno) => out.byte(b'c').number(u64::from(errno.unsigned_abs())),
+    };
+}
+
+fn read_dial_error(read: &mut Reader<'_>) -> Option<DialError> {
+    Some(match read.byte()? {
+        b'n' => DialError::NoName,
+        b'a' => DialError::Address(read.address()?),
+        b'c' => DialError::Connect(i32::try_from(read.number()?).ok()?),
+        _ => return None,
+    })
+}
+
+impl Wire for FromBroker {
+    fn encode(&self) -> Vec<u8> {
+        match self {
+            FromBroker::Connected { flow, address } => {
+                let mut out = Writer::new(b'c');
+                out.number(*flow)
+                    .address(address.ip())
+                    .number(address.port().into());
+                out.finish()
+            }
+            FromBroker::Failed { flow, why } => {
+                let mut out = Writer::new(b'f');
+                out.number(*flow);
+                dial_error(&mut out, why);
+                out.finish()
+            }
+            FromBroker::Unreached { destination, why } => {
+                let mut out = Writer::new(b'u');
+                out.destination(destination);
+                dial_error(&mut out, why);
+                out.finish()
+            }
+        }
+    }
+
+    fn decode(packet: &[u8]) -> Option<Self> {
+        let (tag, rest) = packet.split_first()?;
+        let mut read = Reader::new(rest);
+        let value = match tag {
+            b'c' => FromBroker::Connected {
+                flow: read.number()?,
+                address: SocketAddr::new(read.address()?, u16::try_from(read.number()?).ok()?),
+            },
+            b'f' => FromBroker::Failed {
+                flow: read.number()?,
+                why: read_dial_error(&mut read)?,
+            },
+            b'u' => FromBroker::Unreached {
+                destination: read.destination()?,
+                why: read_dial_error(&mut read)?,
+            },
+            _ => return None,
+        };
+        read.end(value)
+    }
+}

@@ -1,0 +1,134 @@
+//! From the monitor to the gateway.
+
+use super::{FlowId, Wire};
+use crate::wire::{Reader, Writer};
+use fumehood_http::Denial;
+use fumehood_model::Provider;
+
+/// From the monitor to the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToGateway {
+    /// The connection is made and comes with this: pass bytes, unread.
+    Tunnel {
+        /// The flow.
+        flow: FlowId,
+    },
+    /// It may be made for requests that are read: terminate, decode, ask for each.
+    Inspect {
+        /// The flow.
+        flow: FlowId,
+    },
+    /// A socket of the sandbox's network comes with this.
+    Inside {
+        /// The flow.
+        flow: FlowId,
+    },
+    /// It may not be made, or could not be.
+    Refused {
+        /// The flow.
+        flow: FlowId,
+    },
+    /// The request may be sent: the broker knows it by this number.
+    Released {
+        /// The request.
+        request: FlowId,
+        /// Whose model its body is for: it is read while it passes.
+        model: Option<Provider>,
+    },
+    /// The request's body decides: show it.
+    Body {
+        /// The request.
+        request: FlowId,
+    },
+    /// What a provider would do may be.
+    Permitted {
+        /// The question.
+        question: FlowId,
+    },
+    /// The request, or what a provider would do, may not be.
+    Denied {
+        /// The request, or the question.
+        request: FlowId,
+        /// What the client is told.
+        denial: Denial,
+    },
+}
+
+impl ToGateway {
+    /// What it is about: a flow, a request or a question.
+    #[must_use]
+    pub fn flow(&self) -> FlowId {
+        match self {
+            ToGateway::Tunnel { flow }
+            | ToGateway::Inspect { flow }
+            | ToGateway::Inside { flow }
+            | ToGateway::Refused { flow } => *flow,
+            ToGateway::Released { request, .. }
+            | ToGateway::Body { request }
+            | ToGateway::Denied { request, .. } => *request,
+            ToGateway::Permitted { question } => *question,
+        }
+    }
+
+    fn tag(&self) -> u8 {
+        match self {
+            ToGateway::Tunnel { .. } => b't',
+            ToGateway::Inspect { .. } => b'i',
+            ToGateway::Inside { .. } => b's',
+            ToGateway::Refused { .. } => b'r',
+            ToGateway::Released { .. } => b'g',
+            ToGateway::Body { .. } => b'b',
+            ToGateway::Permitted { .. } => b'p',
+            ToGateway::Denied { .. } => b'd',
+        }
+    }
+}
+
+const PROVIDERS: [Option<Provider>; 4] = [
+    None,
+    Some(Provider::Anthropic),
+    Some(Provider::OpenAi),
+    Some(Provider::Gemini),
+];
+
+impl Wire for ToGateway {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::new(self.tag());
+        out.number(self.flow());
+        match self {
+            ToGateway::Released { model, .. } => {
+                let at = PROVIDERS.iter().position(|p| p == model).unwrap_or_default();
+                out.byte(at as u8);
+            }
+            ToGateway::Denied { denial, .. } => {
+                out.bytes(&denial.encode());
+            }
+            _ => {}
+        }
+        out.finish()
+    }
+
+    fn decode(packet: &[u8]) -> Option<Self> {
+        let (tag, rest) = packet.split_first()?;
+        let mut read = Reader::new(rest);
+        let flow = read.number()?;
+        let value = match tag {
+            b't' => ToGateway::Tunnel { flow },
+            b'i' => ToGateway::Inspect { flow },
+            b's' => ToGateway::Inside { flow },
+            b'r' => ToGateway::Refused { flow },
+            b'g' => ToGateway::Released {
+                request: flow,
+                model: *PROVIDERS.get(usize::from(read.byte()?))?,
+            },
+            b'b' => ToGateway::Body { request: flow },
+            b'p' => ToGateway::Permitted { question: flow },
+            b'd' => ToGateway::Denied {
+                request: flow,
+                denial: Denial::decode(read.bytes()?).ok()?,
+            },
+            _ => return None,
+        };
+        read.end(value)
+    }
+}
