@@ -219,17 +219,34 @@ fn the_hosts_git_never_opens_what_was_written_inside() {
     assert_eq!(world.git(&project, &["status", "--porcelain"]), "?? file\n");
 }
 
-/// A run that changed nothing leaves nothing: no session, no ref in the repository.
+/// A run that changed nothing leaves no ref in the repository, nothing to look at, and of all sessions of a
+/// project one empty one, in which the next run begins.
 #[test]
 fn a_run_that_changes_nothing_leaves_nothing() {
     let world = World::with_repository();
+    let names = || {
+        let all = fs::read_dir(world.own("state").join("fumehood/sessions")).unwrap();
+        all.map(|e| e.unwrap().file_name()).collect::<Vec<_>>()
+    };
     kept(&world, "git log --oneline | wc -l").ended(0);
     assert_eq!(
         world.git(&world.project(), &["for-each-ref", "refs/fumehood"]),
         ""
     );
-    let sessions = fs::read_dir(world.own("state").join("fumehood/sessions")).unwrap();
-    assert_eq!(sessions.count(), 0);
+    let first = names();
+    assert_eq!(first.len(), 1);
+    verb(&world, &["diff"]).refused(125, &["no session here kept changes back"]);
+    // Several at a time need one each; all but one, or all, are gone afterwards.
+    fs::write(world.project().join("README"), "edited outside\n").unwrap();
+    std::thread::scope(|scope| {
+        let one = || kept(&world, "cat README; sleep 0.3").ended(0);
+        let all: Vec<_> = (0..3).map(|_| scope.spawn(one)).collect();
+        for ended in all {
+            assert_eq!(ended.join().unwrap(), "edited outside");
+        }
+    });
+    assert!(names().len() <= 1, "{:?}", names());
+    assert_eq!(kept(&world, "cat README").ended(0), "edited outside");
 }
 
 /// A damaged record is told, and the files still come out.

@@ -88,6 +88,32 @@ pub fn project_key(project: &Path) -> String {
     format!("{hash:016x}")
 }
 
+/// What lies in the directory of a session in which nothing was kept.
+const UNTOUCHED: [&str; 6] = ["session", "lock", "upper", "work", "mask", "settled"];
+
+/// From how many sessions on those of projects that are gone are looked for.
+const MANY: usize = 64;
+/// How many are removed at one start.
+const AT_ONCE: usize = 16;
+
+/// Removes sessions in which nothing is, whose projects are gone: one of each project is kept otherwise.
+fn forget_vanished(place: &Path) {
+    let entries = std::fs::read_dir(place.join("sessions")).into_iter().flatten();
+    let ids: Vec<String> = entries
+        .flatten()
+        .filter_map(|e| e.file_name().into_string().ok())
+        .collect();
+    if ids.len() < MANY {
+        return;
+    }
+    // One that runs, or does not read, is left alone.
+    let open = |id: &String| Session::open(place, id, Use::Running).ok();
+    let gone = |session: &Session| !session.about.project.exists() && session.is_untouched();
+    for session in ids.iter().filter_map(open).filter(gone).take(AT_ONCE) {
+        let _next_time = session.discard();
+    }
+}
+
 fn private() -> DirBuilder {
     let mut builder = DirBuilder::new();
     builder.mode(0o700);
@@ -122,20 +148,17 @@ impl Session {
             private().create(&layer).at("make", &layer)?;
             give(&layer, about.inside)?;
         }
-        // The top of the merged view shows the upper's mode.
-        let project = std::fs::symlink_metadata(&about.project).at("look at", &about.project)?;
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(project.mode() & 0o7777);
-        let upper = path.join("upper");
-        std::fs::set_permissions(&upper, mode).at("set the mode of", &upper)?;
-        let record = path.join("session");
-        let lock = lock(&path, Use::Running, &key)?;
-        record::write(&record, &encode(about)).at("write", &record)?;
-        Ok(Session {
+        let session = Session {
             id: format!("{key}-{number}"),
+            _lock: lock(&path, Use::Running, &key)?,
             path,
             about: about.clone(),
-            _lock: lock,
-        })
+        };
+        session.take_mode()?;
+        let record = session.path.join("session");
+        record::write(&record, &encode(about)).at("write", &record)?;
+        forget_vanished(place);
+        Ok(session)
     }
 
     /// Opens one by its id.
@@ -179,10 +202,45 @@ impl Session {
         let more = self.about.hidden.iter().filter(|h| !wanted.hidden.contains(h));
         about.hidden.extend(more.cloned());
         about.since = self.about.since;
+        if self.is_untouched() {
+            self.take_mode()?;
+            about.since = wanted.since;
+        }
         let _none = std::fs::remove_file(self.path.join("settled"));
-        let record = self.path.join("session");
-        record::replace(&record, &encode(&about)).at("write", &record)?;
+        // When it began is of no use where nothing is in it: not worth a write at each start.
+        let same = About {
+            since: self.about.since,
+            ..about.clone()
+        } == self.about;
+        if !same {
+            let record = self.path.join("session");
+            record::replace(&record, &encode(&about)).at("write", &record)?;
+        }
         self.about = about;
+        Ok(())
+    }
+
+    /// Whether nothing was ever kept in it, or nothing is left: it then serves the next run as it is.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        let plain = |name: &std::ffi::OsString| UNTOUCHED.iter().any(|n| name == n);
+        let names = |path: &Path| {
+            let tree = Tree::open(path).ok()?;
+            crate::beneath::names(tree.top()).ok()
+        };
+        names(&self.path).is_some_and(|all| all.iter().all(plain))
+            && names(&self.upper()).is_some_and(|all| all.is_empty())
+    }
+
+    /// The top of the merged view shows the upper's mode.
+    fn take_mode(&self) -> Result<()> {
+        let (project, upper) = (&self.about.project, self.upper());
+        let wanted = std::fs::symlink_metadata(project).at("look at", project)?.mode() & 0o7777;
+        let has = std::fs::symlink_metadata(&upper).at("look at", &upper)?.mode() & 0o7777;
+        if wanted != has {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(wanted);
+            std::fs::set_permissions(&upper, mode).at("set the mode of", &upper)?;
+        }
         Ok(())
     }
 
@@ -543,6 +601,85 @@ mod tests {
             Session::of_project(place.path(), project.path()).unwrap().len(),
             1
         );
+    }
+
+    #[test]
+    fn one_in_which_nothing_is_serves_again_and_shows_the_projects_mode() {
+        use std::os::unix::fs::PermissionsExt;
+        let (place, project) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut about = about(project.path());
+        about.hidden.clear();
+        let mut session = Session::create(place.path(), &about).unwrap();
+        assert!(session.is_untouched());
+        let mode = |m| std::fs::set_permissions(project.path(), std::fs::Permissions::from_mode(m)).unwrap();
+        mode(0o751);
+        let record = std::fs::metadata(session.path().join("session")).unwrap().ino();
+        let (id, later) = (
+            session.id().to_owned(),
+            About {
+                since: 9,
+                ..about.clone()
+            },
+        );
+        session.resume(&later).unwrap();
+        assert_eq!((session.id(), session.about()), (&*id, &later));
+        let is = std::fs::metadata(session.upper()).unwrap().mode() & 0o7777;
+        assert_eq!(is, 0o751);
+        // Nothing was written for that.
+        assert_eq!(
+            std::fs::metadata(session.path().join("session")).unwrap().ino(),
+            record
+        );
+        let other = About {
+            policy: "q".into(),
+            ..about
+        };
+        session.resume(&other).unwrap();
+        drop(session);
+        let mut session = Session::open(place.path(), &id, Use::Running).unwrap();
+        assert_eq!(session.about().policy, "q");
+        // What waits is left as it is, mode included.
+        std::fs::write(session.upper().join("x"), "").unwrap();
+        assert!(!session.is_untouched());
+        mode(0o700);
+        session.resume(&other).unwrap();
+        assert_eq!(
+            std::fs::metadata(session.upper()).unwrap().mode() & 0o7777,
+            0o751
+        );
+        std::fs::remove_file(session.upper().join("x")).unwrap();
+        assert!(session.is_untouched());
+        std::fs::write(session.path().join("bases"), "").unwrap();
+        assert!(!session.is_untouched());
+    }
+
+    #[test]
+    fn those_of_vanished_projects_are_removed_where_there_are_many() {
+        let (place, top) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let make = |n: usize| {
+            let project = top.path().join(n.to_string());
+            std::fs::create_dir(&project).unwrap();
+            let mut about = about(&project);
+            about.hidden.clear();
+            about.repository = None;
+            let session = Session::create(place.path(), &about).unwrap();
+            if n == 1 {
+                std::fs::write(session.upper().join("kept"), "").unwrap();
+            }
+            if n != 0 {
+                std::fs::remove_dir(&project).unwrap();
+            }
+        };
+        (0..MANY - 1).for_each(make);
+        let count = || std::fs::read_dir(place.path().join("sessions")).unwrap().count();
+        assert_eq!(count(), MANY - 1);
+        (MANY..MANY + 20).for_each(make);
+        assert!(count() < MANY, "{}", count());
+        // Not one whose project is there, nor one in which something waits.
+        for n in [0, 1] {
+            let project = top.path().join(n.to_string());
+            assert_eq!(Session::of_project(place.path(), &project).unwrap().len(), 1);
+        }
     }
 
     #[test]

@@ -127,8 +127,8 @@ fn wanted(arguments: &RunArguments) -> Wanted {
     }
 }
 
-/// A new session, one that is gone on with, or one that holds nothing but build outputs made under the same
-/// configuration.
+/// A new session, one that is gone on with, or one that holds nothing, or build outputs made under the same
+/// configuration only.
 fn session((state, place): (&Path, &Path), about: &About, wanted: Wanted) -> Result<Session, String> {
     let ids = Session::of_project(place, &about.project).map_err(|e| e.to_string())?;
     let mut outputs = None;
@@ -161,11 +161,7 @@ fn session((state, place): (&Path, &Path), about: &About, wanted: Wanted) -> Res
         _ => {}
     }
     match outputs {
-        Some(session)
-            if session.about().policy == about.policy && session.about().scratch == about.scratch =>
-        {
-            resume(session)
-        }
+        Some(session) if serves(&session, about) => resume(session),
         Some(session) => {
             session.discard().map_err(|e| e.to_string())?;
             Session::create(place, about).map_err(|e| e.to_string())
@@ -174,10 +170,20 @@ fn session((state, place): (&Path, &Path), about: &About, wanted: Wanted) -> Res
     }
 }
 
-/// Whether nothing of a session waits any more; its layer then holds build outputs only.
+/// Whether a session in which nothing waits is fit for another run: what was built in it was built under
+/// the same configuration, or nothing was, and it hides no other names.
+fn serves(session: &Session, about: &About) -> bool {
+    let old = session.about();
+    let same = old.policy == about.policy && old.scratch == about.scratch;
+    same || (session.is_untouched() && old.hidden == about.hidden)
+}
+
+/// Whether nothing of a session waits any more; its layer then holds build outputs at most.
 fn rests(session: &Session) -> bool {
     let settle = |session: &Session| session.settle(&changes::read(session)?);
-    fumehood_workspace::settled(session.path()) || settle(session).unwrap_or(false)
+    fumehood_workspace::settled(session.path())
+        || session.is_untouched()
+        || settle(session).unwrap_or(false)
 }
 
 /// What to do with changes that wait.
@@ -294,10 +300,7 @@ impl Kept {
         let found = changes::read(&session)?;
         let moved = git::moved(session.path());
         if found.list.is_empty() && found.left.is_empty() && !moved {
-            if is_empty(&session.upper()) {
-                session.discard()?;
-            }
-            return Ok(());
+            return forget(&self.place, session, &found);
         }
         let commits = if moved { " and commits" } else { "" };
         log.record(
@@ -312,6 +315,21 @@ impl Kept {
         ));
         Ok(())
     }
+}
+
+/// Of the sessions of a project in which nothing waits one is kept: the next run begins in it, without making
+/// a directory. Build outputs stay as well.
+fn forget(place: &Path, session: Session, found: &changes::Changes) -> Result<(), fumehood_workspace::Error> {
+    if !is_empty(&session.upper()) {
+        return Ok(());
+    }
+    if Session::of_project(place, &session.about().project)?.len() > 1 {
+        return session.discard();
+    }
+    if session.is_untouched() {
+        return Ok(());
+    }
+    session.settle(found).map(drop)
 }
 
 fn is_empty(folder: &Path) -> bool {
