@@ -160,7 +160,7 @@ fn what_is_changed_missing_or_new_is_found() {
     audit(&world, &["verify"]).ended(0);
     let sessions = logs(&world).join("sessions");
     let id = newest(&world);
-    let bundle = sessions.join(&id).join("tile/entries/000.p/3");
+    let bundle = sessions.join(&id).join("journal");
     let good = std::fs::read(&bundle).unwrap();
     let mut bad = good.clone();
     *bad.last_mut().unwrap() ^= 1;
@@ -219,8 +219,12 @@ fn a_killed_writer_is_said_and_shows() {
     };
     settle(|| if find().is_some() { vec![] } else { vec![()] });
     let writer = find().unwrap();
-    // Not before it began: a session nobody knows of is another test's.
-    settle(|| match logs(&world).join("account/checkpoints").metadata() {
+    // Not before its first head: a session that nothing was signed of is another test's.
+    let heads = logs(&world)
+        .join("sessions")
+        .join(newest(&world))
+        .join("checkpoints");
+    settle(|| match heads.metadata() {
         Ok(found) if found.len() > 0 => Vec::new(),
         _ => vec![()],
     });

@@ -108,6 +108,24 @@ impl Account {
         self.record(entry.kind, entry.fields)
     }
 
+    /// Adds a record of the index, which others see from now on. It is on the disk and under a signed head when
+    /// [`Account::commit`], or whoever writes the next one, has returned.
+    ///
+    /// # Errors
+    /// It is not written.
+    pub fn announce(&mut self, kind: Kind, fields: BTreeMap<String, Value>) -> Result<(), WriteError> {
+        self.writer.append(kind, None, fields)?;
+        self.writer.flush()
+    }
+
+    /// Signs what was announced, once it is on the disk.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn commit(&mut self) -> Result<Checkpoint, WriteError> {
+        self.writer.commit()
+    }
+
     /// The last head, as a signed note.
     #[must_use]
     pub fn note(&self) -> &str {

@@ -23,7 +23,7 @@ use std::path::Path;
 /// The right edge of the tree after complete bundles, and where they end in the journal.
 const EDGE: &str = "edge";
 /// The edge is written anew when so many records lie behind it.
-const BEHIND: u64 = 4 * WIDTH as u64;
+const BEHIND: u64 = WIDTH as u64;
 
 /// A log as it was found.
 pub(crate) struct Found {
@@ -42,6 +42,7 @@ pub(crate) struct Found {
 
 /// Opens the log in a folder, whose writer the caller is.
 pub(crate) fn open(folder: &Path) -> Result<Found, WriteError> {
+    let there = folder.join(JOURNAL).exists();
     let mut checkpoints = file(&folder.join(CHECKPOINTS))?;
     let note = last_note(&mut checkpoints)?;
     let journal = file(&folder.join(JOURNAL))?;
@@ -50,14 +51,11 @@ pub(crate) fn open(folder: &Path) -> Result<Found, WriteError> {
         Some(edge) => replay(&journal, edge, &note).or_else(|_| replay(&journal, Edge::default(), &note)),
         None => replay(&journal, Edge::default(), &note),
     }?;
-    journal
-        .set_len(replayed.index.end())
-        .map_err(doing("cut off what is half written"))?;
+    cut(&journal, replayed.index.end()).map_err(doing("cut off what is half written"))?;
     let index_file = file(&folder.join(INDEX))?;
     let mut index = replayed.index;
     let kept = replayed.from / WIDTH as u64 * ENTRY as u64;
-    index_file
-        .set_len(kept)
+    cut(&index_file, kept)
         .and_then(|()| (&index_file).write_all(&index.complete()))
         .map_err(doing("write the index"))?;
     if let Some(edge) = replayed.boundary
@@ -67,7 +65,9 @@ pub(crate) fn open(folder: &Path) -> Result<Found, WriteError> {
     {
         replace(folder, EDGE, edge.encode().as_bytes())?;
     }
-    sync_folder(folder)?;
+    if !there {
+        sync_folder(folder)?;
+    }
     Ok(Found {
         journal,
         checkpoints,
@@ -78,6 +78,14 @@ pub(crate) fn open(folder: &Path) -> Result<Found, WriteError> {
         note: note.text,
         signed_key: replayed.signed_key.map(PublicKey::from_bytes),
     })
+}
+
+/// Cuts a file, if it is longer or shorter: the kernel writes its inode in any case.
+fn cut(file: &File, length: u64) -> std::io::Result<()> {
+    if file.metadata()?.len() == length {
+        return Ok(());
+    }
+    file.set_len(length)
 }
 
 fn file(path: &Path) -> Result<File, WriteError> {
@@ -120,10 +128,10 @@ fn last_note(checkpoints: &mut File) -> Result<Last, WriteError> {
         if from > 0 {
             return Err(WriteError::Changed);
         }
-        checkpoints.set_len(0).map_err(error())?;
+        cut(checkpoints, 0).map_err(error())?;
         return Ok(Last::default());
     };
-    checkpoints.set_len(from + end as u64).map_err(error())?;
+    cut(checkpoints, from + end as u64).map_err(error())?;
     let whole = tail.get(..end).unwrap_or_default();
     let lines = whole.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
     let begin = lines.map(|(at, _)| at + 1).nth(5).unwrap_or_default();

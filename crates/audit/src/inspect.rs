@@ -158,11 +158,17 @@ pub fn inspect_session(root: &Path, id: &str, known: Option<&Known>) -> State {
     }
     let running = is_running(&folder);
     match verify(&folder, &format!("{account}/{id}"), known.key, &known.heads) {
-        Ok(report) if report.ended => State::Whole(report),
         Ok(report) if running => State::Running(report),
+        Ok(report) if report.ended || is_over(known, &report) => State::Whole(report),
         Ok(report) => State::Broken(report),
         Err(error) => State::Wrong(error),
     }
+}
+
+/// A short log stays a journal when it has ended: the index has its end, and nothing came after.
+fn is_over(known: &Known, report: &Report) -> bool {
+    let last = known.heads.last().is_some_and(|head| head.size == report.signed);
+    known.ended && last && report.unsigned == 0 && report.torn == 0
 }
 
 /// The names of sessions whose logs lie there, the oldest first.

@@ -86,28 +86,34 @@ impl Service {
         }
     }
 
-    /// Writes until nobody can record any more, then ends the log. `at_head` is told every head that
-    /// was signed and written, and its note; `at_end` the last one, before the log is ended.
+    /// Writes until nobody can record any more, then ends the log. `before_first` is called before the first
+    /// head is signed, unless the log ends before; `at_head` is told every head that was signed and written,
+    /// and its note; `at_end` the last one, when its records are on the disk and before it is signed.
     ///
     /// # Errors
     /// The log cannot be written. Everybody was told why.
     pub fn run(
         mut self,
+        before_first: impl FnOnce() -> Result<(), WriteError>,
         mut at_head: impl FnMut(&Checkpoint, &str),
         at_end: impl FnOnce(&Checkpoint) -> Result<(), WriteError>,
     ) -> Result<Checkpoint, WriteError> {
         let ended = self
-            .serve(&mut at_head)
-            .and_then(|()| self.writer.commit())
+            .serve(&mut Some(before_first), &mut at_head)
+            .and_then(|()| self.writer.sync())
             .and_then(|head| at_end(&head))
-            .and_then(|()| self.writer.finish());
+            .and_then(|()| self.writer.end());
         if let Err(error) = &ended {
             self.senders.iter().for_each(|sender| refuse(sender, error));
         }
         ended
     }
 
-    fn serve(&mut self, at_head: &mut impl FnMut(&Checkpoint, &str)) -> Result<(), WriteError> {
+    fn serve(
+        &mut self,
+        before_first: &mut Option<impl FnOnce() -> Result<(), WriteError>>,
+        at_head: &mut impl FnMut(&Checkpoint, &str),
+    ) -> Result<(), WriteError> {
         while !self.senders.is_empty() {
             let ready = self.wait();
             let (before, mut gone) = (self.senders.len(), Vec::new());
@@ -127,6 +133,7 @@ impl Service {
             }
             self.tell_heads();
             if self.is_due() {
+                before_first.take().map_or(Ok(()), |call| call())?;
                 self.commit(at_head)?;
             } else {
                 self.writer.flush()?;

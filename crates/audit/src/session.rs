@@ -43,8 +43,8 @@ pub fn new_session_id() -> Result<SessionId, WriteError> {
 const INDEXED_AFTER: Duration = Duration::from_secs(60);
 
 /// Writes a session's log until nobody can record any more; `sender` is the writer's end of
-/// [`crate::Client::pair`]. The index has its key before anything of it is signed, and its last head
-/// at the end; the system journal gets each head of the index.
+/// [`crate::Client::pair`]. The index has its key, signed and on the disk, before anything of it is signed, and
+/// its last head at the end; the system journal gets each head of the index.
 ///
 /// # Errors
 /// The log or the index cannot be written; those who record were told.
@@ -53,7 +53,7 @@ pub fn write_session(
     sender: OwnedFd,
     journal: Option<&SystemJournal>,
 ) -> Result<Checkpoint, WriteError> {
-    let begun = begin(session, journal);
+    let begun = begin(session);
     let writer = match begun {
         Ok(writer) => writer,
         Err(error) => {
@@ -69,12 +69,19 @@ pub fn write_session(
             let _later = index(session, Kind::SessionCheckpoint, head, journal);
         }
     };
+    // Both wait for one sync where a run is over before its first head is due.
+    let before_first = || {
+        let mut account = Account::open(&session.root)?;
+        account.commit()?;
+        announce(&account, journal);
+        Ok(())
+    };
     // A log that has ended is in the index as such.
     let at_end = |head: &Checkpoint| index(session, Kind::SessionEnd, head, journal);
-    Service::new(writer, sender, Pace::default()).run(at_head, at_end)
+    Service::new(writer, sender, Pace::default()).run(before_first, at_head, at_end)
 }
 
-fn begin(session: &Session, journal: Option<&SystemJournal>) -> Result<Writer, WriteError> {
+fn begin(session: &Session) -> Result<Writer, WriteError> {
     let mut account = Account::open(&session.root)?;
     let key = Key::generate().map_err(WriteError::Key)?;
     let origin = format!("{}/{}", account.origin(), session.id);
@@ -83,8 +90,7 @@ fn begin(session: &Session, journal: Option<&SystemJournal>) -> Result<Writer, W
     let mut writer = Writer::create(&folder, &origin, key)?;
     let id = Value::Text(session.id.to_string());
     let fields = BTreeMap::from([("key".to_owned(), public), ("session".to_owned(), id)]);
-    account.record(Kind::SessionStart, fields)?;
-    announce(&account, journal);
+    account.announce(Kind::SessionStart, fields)?;
     drop(account);
     let begun = session.begun.nanos();
     writer.append_at(begun, session.start.kind, None, session.start.fields.clone())?;

@@ -22,7 +22,7 @@ pub struct Remembered {
 /// What holds of a log that verifies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// Records under a signed head.
+    /// Records under a signed head, of the log or remembered.
     pub signed: u64,
     /// Whole records after the last signed head: written when the writer died, or is still writing.
     /// Nothing vouches for them.
@@ -33,7 +33,8 @@ pub struct Report {
     pub checkpoints: u64,
     /// Records whose clock is behind that of the one before.
     pub clock_steps: Vec<u64>,
-    /// Whether the writer ended the log.
+    /// Whether the writer ended the log and laid it out: one of less than a bundle stays a journal, and only
+    /// the index says that it has ended.
     pub ended: bool,
     /// The size up to which someone else vouches for it.
     pub remembered: Option<u64>,
@@ -377,17 +378,18 @@ impl<'a> Walk<'a> {
             return Err(VerifyError::Truncated { there, signed });
         }
         let newest = self.remembered.last();
-        let unmet = self.seen < self.remembered.len();
-        if let Some(known) = newest.filter(|r| unmet || r.size > self.signed) {
+        // The records up to each remembered head were met, and are those that it stands for, or they are gone.
+        if let Some(known) = newest.filter(|_| self.seen < self.remembered.len()) {
             return Err(VerifyError::RolledBack(known.size));
         }
+        let signed = newest.map_or(self.signed, |r| r.size.max(self.signed));
         let entries = self.roots.len() * ENTRY;
         if index > entries || (ended && index < entries) {
             return Err(VerifyError::File(INDEX.to_owned()));
         }
         Ok(Report {
-            signed: self.signed,
-            unsigned: there - self.signed,
+            signed,
+            unsigned: there - signed,
             torn,
             checkpoints: self.next as u64,
             clock_steps: self.clock_steps.clone(),

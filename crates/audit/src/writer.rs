@@ -5,7 +5,7 @@ use crate::continued;
 use crate::finish::{lay_out, new, replace, sync_folder};
 use crate::index::Index;
 use crate::key::{Blinds, Key, PublicKey};
-use crate::layout::{CHECKPOINT, CHECKPOINTS, INDEX, JOURNAL};
+use crate::layout::{CHECKPOINT, CHECKPOINTS, INDEX, JOURNAL, WIDTH};
 use crate::note::Checkpoint;
 use crate::record::{Kind, Record, RecordError, Value};
 use crate::tree::{Frontier, leaf};
@@ -65,6 +65,10 @@ pub struct Writer {
     index: Index,
     index_file: File,
     waiting: Vec<u8>,
+    /// How many records were brought to the disk.
+    synced: u64,
+    /// Whether the files have their names on the disk.
+    named: bool,
     durable: u64,
     /// The last checkpoint as it was signed.
     note: String,
@@ -88,7 +92,6 @@ impl Writer {
         flock(&journal, FlockOperation::NonBlockingLockExclusive).map_err(|_| WriteError::Busy)?;
         let checkpoints = new(&folder.join(CHECKPOINTS))?;
         let index_file = new(&folder.join(INDEX))?;
-        sync_folder(folder)?;
         Ok(Self {
             folder: folder.to_owned(),
             origin: origin.to_owned(),
@@ -100,6 +103,8 @@ impl Writer {
             index: Index::default(),
             index_file,
             waiting: Vec::new(),
+            synced: 0,
+            named: false,
             durable: 0,
             note: String::new(),
             failed: false,
@@ -121,6 +126,8 @@ impl Writer {
             key,
             journal: found.journal,
             checkpoints: found.checkpoints,
+            synced: 0,
+            named: true,
             durable: found.signed,
             frontier: found.frontier,
             blinds: Blinds::new().map_err(WriteError::Key)?,
@@ -223,6 +230,19 @@ impl Writer {
         written
     }
 
+    /// Brings every record added so far to the disk, without a signature; gives the head that would be signed.
+    ///
+    /// # Errors
+    /// As [`Writer::commit`].
+    pub fn sync(&mut self) -> Result<Checkpoint, WriteError> {
+        if self.failed {
+            return Err(WriteError::Failed);
+        }
+        let synced = self.write_journal().and_then(|()| self.sync_journal());
+        self.failed = synced.is_err();
+        synced.map(|()| self.checkpoint())
+    }
+
     /// The head of what was added so far, signed; nothing is written.
     #[must_use]
     pub fn head(&self) -> String {
@@ -253,11 +273,23 @@ impl Writer {
             .map_err(doing("write the index"))
     }
 
+    fn sync_journal(&mut self) -> Result<(), WriteError> {
+        if self.synced < self.size() {
+            self.journal.sync_data().map_err(doing("sync records"))?;
+            self.synced = self.size();
+        }
+        if !self.named {
+            sync_folder(&self.folder)?;
+            self.named = true;
+        }
+        Ok(())
+    }
+
     fn write_out(&mut self) -> Result<Checkpoint, WriteError> {
         self.write_journal()?;
         let head = self.checkpoint();
         if head.size > self.durable {
-            self.journal.sync_data().map_err(doing("sync records"))?;
+            self.sync_journal()?;
             self.note = head.sign(&self.key);
             self.checkpoints
                 .write_all(self.note.as_bytes())
@@ -294,6 +326,20 @@ impl Writer {
     /// Heads that were written are on the disk when this returns.
     pub(crate) fn sync_checkpoints(&self) -> Result<(), WriteError> {
         self.checkpoints.sync_data().map_err(doing("sync checkpoints"))
+    }
+
+    /// Ends the log. A long one is laid out, as by [`Writer::finish`]. One of less than a bundle stays a journal:
+    /// everything is in it, and most sessions are short.
+    ///
+    /// # Errors
+    /// As [`Writer::commit`].
+    pub fn end(mut self) -> Result<Checkpoint, WriteError> {
+        if self.size() >= WIDTH as u64 {
+            return self.finish();
+        }
+        let head = self.commit()?;
+        self.sync_checkpoints()?;
+        Ok(head)
     }
 
     /// Ends the log: tiles are laid out and synced, then the last checkpoint takes its place, and only

@@ -643,10 +643,7 @@ mod tests {
         assert!(!session.is_untouched());
         mode(0o700);
         session.resume(&other).unwrap();
-        assert_eq!(
-            std::fs::metadata(session.upper()).unwrap().mode() & 0o7777,
-            0o751
-        );
+        assert_eq!(std::fs::metadata(session.upper()).unwrap().mode() & 0o7777, 0o751);
         std::fs::remove_file(session.upper().join("x")).unwrap();
         assert!(session.is_untouched());
         std::fs::write(session.path().join("bases"), "").unwrap();

@@ -181,9 +181,7 @@ fn serves(session: &Session, about: &About) -> bool {
 /// Whether nothing of a session waits any more; its layer then holds build outputs at most.
 fn rests(session: &Session) -> bool {
     let settle = |session: &Session| session.settle(&changes::read(session)?);
-    fumehood_workspace::settled(session.path())
-        || session.is_untouched()
-        || settle(session).unwrap_or(false)
+    fumehood_workspace::settled(session.path()) || session.is_untouched() || settle(session).unwrap_or(false)
 }
 
 /// What to do with changes that wait.
