@@ -18,7 +18,9 @@ network = ["*.example.com"]
 "#;
 
 static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| {
-    let config = config::parse(Layer::User, "c", TOOL.as_bytes()).into_result().expect("it parses");
+    let config = config::parse(Layer::User, "c", TOOL.as_bytes())
+        .into_result()
+        .expect("it parses");
     Manifest::of_config(&config).expect("it loads").remove(0)
 });
 
@@ -41,9 +43,11 @@ fuzz_target!(|data: &[u8]| {
             let mut after_m = false;
             for word in &words {
                 let text = word.to_str().expect("UTF-8");
-                let ours = ["-m", "-n"].contains(&text) || text.starts_with("--re=") || text.starts_with("--n=");
+                let ours =
+                    ["-m", "-n"].contains(&text) || text.starts_with("--re=") || text.starts_with("--n=");
                 assert!(ours || !text.starts_with('-'), "{text}");
-                let hides = |c: char| fumehood_policy::escape::acts_or_hides(c) && !(after_m && "\n\t".contains(c));
+                let hides =
+                    |c: char| fumehood_policy::escape::acts_or_hides(c) && !(after_m && "\n\t".contains(c));
                 assert!(!text.chars().any(hides), "{text:?}");
                 after_m = text == "-m";
             }
