@@ -371,3 +371,114 @@ fn applies_undos_and_discards_are_recorded() {
     );
     audit(&world, &["verify"]).ended(0);
 }
+
+/// A switch of the account's or the machine's configuration: no run that is not recorded. A project has no say.
+#[test]
+fn a_run_that_must_be_recorded_does_not_run_unrecorded() {
+    let world = World::new();
+    let config = world.own("config").join("fumehood");
+    std::fs::create_dir_all(&config).unwrap();
+    std::fs::write(
+        config.join("config.toml"),
+        "version = 1\n[audit]\nfail_closed = true\n",
+    )
+    .unwrap();
+    assert_eq!(world.live().run(&["echo", "ran"]).ended(0), "ran");
+    settle(|| match audit(&world, &["verify"]).code {
+        0 => Vec::new(),
+        code => vec![code],
+    });
+    // Its writer is killed: the run ends.
+    let script = "echo x > ready; while :; do sleep 0.05; done";
+    let mut running = world.live().start(&["sh", "-c", script]);
+    running.await_file(&world.project().join("ready"));
+    let writer = fumehood_tests::descendant(running.pid(), "fumehood-log").unwrap();
+    let killed = host_program("kill")
+        .args(["-9", &writer.to_string()])
+        .status()
+        .unwrap();
+    assert!(killed.success());
+    let out = running.wait();
+    assert_eq!(out.code, 125, "{out:?}");
+    assert!(out.errors().contains("`audit.fail_closed` forbids it"), "{out:?}");
+    // A log that cannot be written: nothing of the command ran.
+    std::fs::remove_file(logs(&world).join("account/key")).unwrap();
+    let out = world.live().run(&["sh", "-c", "echo ran; echo x > canary"]);
+    assert_eq!((out.code, out.text().as_str()), (125, ""), "{out:?}");
+    assert!(out.errors().contains("`audit.fail_closed` forbids it"), "{out:?}");
+    assert!(!world.project().join("canary").exists());
+    let project = "version = 1\n[audit]\nfail_closed = false\n";
+    std::fs::write(world.project().join("fumehood.toml"), project).unwrap();
+    let out = world.live().run(&["true"]);
+    assert!(
+        out.code == 125 && out.errors().contains("a project has no say"),
+        "{out:?}"
+    );
+}
+
+/// What a session recorded is forgotten on request; that it took place, and how much it recorded, still verifies.
+#[test]
+fn an_erased_session_is_gone_and_its_tree_verifies() {
+    let world = World::new();
+    for word in ["first", "secret-word", "last"] {
+        world.live().run(&["echo", word]).ended(0);
+    }
+    let found = audit(&world, &["query", "--kind", "session.start"]).ended(0);
+    let id = |word: &str| -> String {
+        let line = found.lines().find(|line| line.contains(word)).unwrap();
+        line.split_whitespace()
+            .nth(1)
+            .unwrap()
+            .split(':')
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    let erased = id("secret-word");
+    audit(&world, &["verify"]).ended(0);
+    assert!(audit(&world, &["erase", &erased]).ended(0).contains("1 session"));
+    let holds = host_program("grep")
+        .args(["-rl", "secret-word"])
+        .arg(logs(&world))
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&holds.stdout),
+        "",
+        "what was recorded is still there"
+    );
+    let verified = audit(&world, &["verify"]).ended(0);
+    assert!(
+        verified.contains("2 whole") && verified.contains("1 erased, 0 not good"),
+        "{verified}"
+    );
+    let left = audit(&world, &["query", "--kind", "session.start"]).ended(0);
+    assert!(
+        left.contains("first") && left.contains("last") && !left.contains("secret-word"),
+        "{left}"
+    );
+    let noted = audit(&world, &["query", "--kind", "session.erase"]).ended(0);
+    assert!(noted.contains(&erased), "{noted}");
+
+    // The hashes that stay are those that were signed: another one, or one less, is found.
+    let tile = logs(&world).join("sessions").join(&erased).join("tile/0/000.p/3");
+    let good = std::fs::read(&tile).unwrap();
+    for bad in [&good[..64], &[&good[..95], &[good[95] ^ 1]].concat()] {
+        std::fs::write(&tile, bad).unwrap();
+        let out = audit(&world, &["verify"]);
+        assert!(out.code == 1 && out.text().contains("WRONG"), "{out:?}");
+    }
+    std::fs::write(&tile, good).unwrap();
+    audit(&world, &["verify"]).ended(0);
+    // All that began before a time; what is gone already is passed over.
+    assert!(
+        audit(&world, &["erase", "--before", "2100-01-01"])
+            .ended(0)
+            .contains("2 sessions")
+    );
+    let verified = audit(&world, &["verify"]).ended(0);
+    assert!(
+        verified.contains("0 whole") && verified.contains("3 erased"),
+        "{verified}"
+    );
+}

@@ -2,6 +2,7 @@
 
 use crate::account::{identity, index_folder, session_folder};
 use crate::ask::{Question, ask};
+use crate::erase::verify_erased;
 use crate::key::PublicKey;
 use crate::layout::{CHECKPOINTS, JOURNAL};
 use crate::read::{self, ReadError};
@@ -116,7 +117,7 @@ fn note(sessions: &mut BTreeMap<String, Known>, record: &Record) {
                 });
             }
         }
-        (Kind::SessionCheckpoint | Kind::SessionEnd, _) => {
+        (Kind::SessionCheckpoint | Kind::SessionEnd | Kind::SessionErase, _) => {
             let (Some(Value::Number(size)), Some(Value::Digest(root))) =
                 (record.fields.get("size"), record.fields.get("root"))
             else {
@@ -128,11 +129,7 @@ fn note(sessions: &mut BTreeMap<String, Known>, record: &Record) {
                     root: *root.as_bytes(),
                 });
                 known.ended |= record.kind == Kind::SessionEnd;
-            }
-        }
-        (Kind::SessionErase, _) => {
-            if let Some(known) = sessions.get_mut(id) {
-                known.erased = true;
+                known.erased |= record.kind == Kind::SessionErase;
             }
         }
         _ => {}
@@ -151,7 +148,10 @@ pub fn inspect_session(root: &Path, id: &str, known: Option<&Known>) -> State {
         };
     };
     if known.erased {
-        return State::Erased;
+        return match verify_erased(&folder, &known.heads) {
+            Ok(()) => State::Erased,
+            Err(error) => State::Wrong(error),
+        };
     }
     if !folder.join(JOURNAL).exists() && !read::ended(&folder) {
         return State::Missing;

@@ -88,6 +88,9 @@ pub enum VerifyError {
     /// Another log than the one that was seen.
     #[error("the first {0} records are not those that were seen before")]
     NotRemembered(u64),
+    /// The index says that it was erased, and it is there.
+    #[error("{0}: the index says that this was erased")]
+    NotErased(String),
     /// A log that ended has something after its last checkpoint, or its files differ.
     #[error("{0}: not what the records give")]
     File(String),

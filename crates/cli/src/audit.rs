@@ -1,6 +1,7 @@
 //! `fumehood audit …`: what was recorded, and whether it is whole.
 
 mod arguments;
+mod erase;
 mod event;
 mod export;
 mod find;
@@ -60,6 +61,7 @@ fn attempt(verb: &AuditVerb) -> Result<bool, String> {
         } => verify::verify(&here()?, session.as_deref(), against.as_deref(), *json),
         AuditVerb::Prove { event } => verify::prove(&here()?, event),
         AuditVerb::Key { rotate } => verify::key(&here()?, *rotate),
+        AuditVerb::Erase { session, before } => erase::erase(&here()?, session.as_deref(), before.as_deref()),
         AuditVerb::Witness { key, json } => witness::witness(&here()?, *key, *json),
         AuditVerb::Query(arguments) => find::query(&here()?, arguments),
         AuditVerb::Tail {

@@ -12,6 +12,7 @@ use fumehood_policy::{Findings, Layer};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Where things are: the account's home, state, and the project.
 pub(crate) struct Places {
@@ -90,16 +91,32 @@ pub(crate) fn profile(
     Ok((profile.map_err(|refused| refused.to_string())?, digest(&files)))
 }
 
-/// The witnesses of the log that the machine's and the user's files name.
-pub(crate) fn witnesses(places: &Places) -> Result<Vec<String>, String> {
-    let mut all = Vec::new();
+/// What the machine's and the user's files say about how runs are recorded.
+#[derive(Debug, Default)]
+pub(crate) struct AuditWishes {
+    /// Addresses and keys of witnesses.
+    pub(crate) witnesses: Vec<String>,
+    /// What is older is erased; of two the longer.
+    pub(crate) keep: Option<Duration>,
+    /// No run that is not recorded.
+    pub(crate) fail_closed: bool,
+}
+
+/// Reads them; a project has no say.
+pub(crate) fn audit_wishes(places: &Places) -> Result<AuditWishes, String> {
+    let mut wishes = AuditWishes::default();
     for file in places.files()?.iter().filter(|f| f.layer != Layer::Project) {
         let config = file.parsed().into_result().map_err(|f| one_line(&f))?;
-        let named = config.audit.iter().flat_map(|audit| &audit.value.witness);
-        all.extend(named.map(|at| at.value.as_str().to_owned()));
+        let Some(audit) = config.audit.map(|at| at.value) else {
+            continue;
+        };
+        let named = audit.witness.iter().map(|at| at.value.as_str().to_owned());
+        wishes.witnesses.extend(named);
+        wishes.keep = wishes.keep.max(audit.keep.map(|at| at.value.duration()));
+        wishes.fail_closed |= audit.fail_closed.is_some_and(|at| at.value);
     }
-    all.dedup();
-    Ok(all)
+    wishes.witnesses.dedup();
+    Ok(wishes)
 }
 
 /// Of names and contents, each with its length before it.

@@ -145,6 +145,7 @@ fn trial_in(
         written: Vec::new(),
         turns: None,
         session: None,
+        must_record: false,
         asking: None,
         about: Default::default(),
     };

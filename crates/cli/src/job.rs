@@ -32,6 +32,7 @@ impl Confined for Jobs {
             written: Vec::new(),
             turns: None,
             session: None,
+            must_record: false,
             asking: None,
             about: Default::default(),
         };

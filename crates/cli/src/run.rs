@@ -143,6 +143,7 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
         gives_streams: true,
         written: written(&request),
         session: Some(start),
+        must_record: crate::configuration::audit_wishes(&places)?.fail_closed,
         asking: Some(Asking {
             folder: crate::holds::folder(&places.state()),
             settings: settings(arguments),

@@ -536,7 +536,7 @@ decide = "hold"
     fumehood.toml:5:45: isolation: this version has no isolation level `vm`; use namespace, or a version that has it
     ");
     insta::assert_snapshot!(run("true").machine("require = { apply_max = \"ask\" }\naudit = { sinks = [\"otlp:siem\"] }").refused(), @r"
-    /etc/fumehood/policy.toml:3:20: audit.sinks: this version writes no audit records; ask who keeps the machine's policy
+    /etc/fumehood/policy.toml:3:20: audit.sinks: this version sends records nowhere; ask who keeps the machine's policy
     ");
 }
 

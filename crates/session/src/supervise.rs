@@ -43,6 +43,8 @@ pub struct Run {
     pub turns: Option<OwnedFd>,
     /// How the run is recorded; a small job of our own is not.
     pub session: Option<Session>,
+    /// Whether it does not take place, or ends, where it cannot be recorded.
+    pub must_record: bool,
     /// How its holds are answered; a session that is not recorded has none.
     pub asking: Option<Asking>,
     /// What it says of itself to those who ask.
@@ -105,6 +107,9 @@ pub enum RunError {
     /// A helper process could not give up what it does not need.
     #[error("the janitor could not be confined")]
     JanitorUnconfined,
+    /// It cannot be recorded, and is not to run then.
+    #[error("{0}: the run cannot be recorded, and `audit.fail_closed` forbids it then")]
+    NotRecorded(String),
     /// Nobody could answer what is held.
     #[error("approvals: {0}")]
     Asking(#[from] AskingError),
@@ -265,6 +270,11 @@ fn supervise(
         *log = Log::start(session, &run.spec);
         watcher = Some(Watcher::start(log.client().ok(), &run.spec.command).map_err(RunError::Watcher)?);
     }
+    // No program is executed before the supervisor gives the watcher its listener: until then the log has begun.
+    if run.must_record && log.head().is_none() {
+        sandbox.kill_and_wait();
+        return Err(not_recorded(log));
+    }
     // Likewise: nothing inside has the desk's socket.
     let approvals = match (&run.session, &run.asking) {
         (Some(session), Some(asking)) => Some(Approvals::open(asking, session.id.as_str())),
@@ -275,6 +285,7 @@ fn supervise(
         approvals,
         control: Control::new(run.about.clone(), &run.spec, separate),
         log,
+        must_record: run.must_record,
         watcher,
         sandbox: &sandbox,
         signals,
@@ -311,10 +322,15 @@ fn supervise(
     ended
 }
 
+fn not_recorded(log: &Log) -> RunError {
+    RunError::NotRecorded(log.failure().unwrap_or("the log's writer is gone").to_owned())
+}
+
 struct Supervisor<'a> {
     approvals: Option<Approvals>,
     control: Control,
     log: &'a mut Log,
+    must_record: bool,
     watcher: Option<Watcher>,
     sandbox: &'a Sandbox,
     signals: &'a Signals,
@@ -372,6 +388,9 @@ impl Supervisor<'_> {
             }
             if ready.log {
                 self.log.look();
+            }
+            if self.must_record && self.log.failure().is_some() {
+                return Err(not_recorded(self.log));
             }
             if self.hear() {
                 return Ok(End::Frozen);

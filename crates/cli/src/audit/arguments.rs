@@ -47,6 +47,16 @@ pub(crate) enum AuditVerb {
         #[arg(long)]
         json: bool,
     },
+    /// Forget what sessions recorded; that they took place stays, and the log still verifies
+    #[command(group = clap::ArgGroup::new("whose").required(true))]
+    Erase {
+        /// This session
+        #[arg(group = "whose")]
+        session: Option<String>,
+        /// All that began before this time (UTC), such as 2026-11-25
+        #[arg(long, value_name = "TIME", group = "whose")]
+        before: Option<String>,
+    },
     /// Find records
     Query(QueryArguments),
     /// Print the last records, and with -f those that follow

@@ -75,7 +75,7 @@ fn is(record: &Record, name: &str, wanted: &str) -> bool {
     }
 }
 
-fn time(flag: &str, text: Option<&str>, otherwise: u64) -> Result<u64, String> {
+pub(super) fn time(flag: &str, text: Option<&str>, otherwise: u64) -> Result<u64, String> {
     let Some(text) = text else { return Ok(otherwise) };
     Clock::parse(text).map(Clock::nanos).ok_or_else(|| {
         let text = Escaped::from(text);

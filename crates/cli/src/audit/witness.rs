@@ -1,8 +1,8 @@
 //! `fumehood audit witness`: the account's head goes to those who were named in `[audit] witness`, and what they
 //! countersigned is kept. `verify` asks them too, and whoever saw more than is there, or something else, says so.
 
-use super::{Here, print};
-use crate::configuration::Places;
+use super::{Here, erase, print};
+use crate::configuration::{Places, audit_wishes};
 use crate::run::log_root;
 use crate::say;
 use fumehood_audit::{
@@ -32,7 +32,11 @@ pub(super) enum Asked {
 
 /// The witnesses of the machine's and the user's configuration.
 pub(super) fn configured(places: &Places) -> Result<Vec<Witness>, String> {
-    crate::configuration::witnesses(places)?
+    parsed(&audit_wishes(places)?.witnesses)
+}
+
+fn parsed(texts: &[String]) -> Result<Vec<Witness>, String> {
+    texts
         .iter()
         .map(|text| {
             let why = || {
@@ -207,23 +211,29 @@ pub(super) fn time(seen: &Cosigned) -> Clock {
     Clock::of_nanos(seen.time.saturating_mul(1_000_000_000))
 }
 
-/// After a run: a process that outlives it waits until the run's log is ended, and submits the head. What comes of it
-/// is kept beside the index, and `verify` tells it.
+/// After a run: a process that outlives it waits until the run's log is ended, submits the head, and erases what is older
+/// than it is to be kept. What witnesses answered is kept beside the index, and `verify` tells it.
 pub(crate) fn after_run(places: &Places, id: &str) {
-    let Ok(all) = configured(places) else { return };
-    if all.is_empty() {
+    let Ok(wishes) = audit_wishes(places) else { return };
+    let all = parsed(&wishes.witnesses).unwrap_or_default();
+    if all.is_empty() && wishes.keep.is_none() {
         return;
     }
     let root = log_root(&places.state());
     let role = || {
         settle(&session_folder(&root, id));
+        if let Some(keep) = wishes.keep {
+            erase::older_than(&root, keep);
+        }
         for one in &all {
             let _told_by_verify = ask(&root, one);
         }
         0
     };
     if let Err(error) = fumehood_session::detached(c"fumehood-tell", role) {
-        say::line(&format!("the witness was not told of this run: {error:?}"));
+        say::line(&format!(
+            "nobody was told of this run, and nothing was erased: {error:?}"
+        ));
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::configuration::Places;
 use crate::say;
 use crate::workspace::plural;
-use fumehood_audit::{Clock, Entry, Kind, Session, new_session_id};
+use fumehood_audit::{Clock, Entry, Kind, Session, Summary, new_session_id};
 use fumehood_effect::Digest;
 use fumehood_limits::Limit;
 use fumehood_monitor::Report;
@@ -128,7 +128,8 @@ pub(super) fn receipt(log: &mut Log, network: Option<&Report>) {
     let id = log.id().to_owned();
     let Some(summary) = log.head() else { return };
     let worth = TOLD.iter().skip(1).any(|(kind, _)| summary.count(*kind) > 0)
-        || summary.count(Kind::WorkspaceStage) > 0;
+        || summary.count(Kind::WorkspaceStage) > 0
+        || summary.count(Kind::WorkspaceApply) > 0;
     if !worth {
         return;
     }
@@ -143,12 +144,25 @@ pub(super) fn receipt(log: &mut Log, network: Option<&Report>) {
     if let Some(report) = network {
         hosts(report);
     }
+    if let Some(words) = files(&summary) {
+        say::line(&format!("  files: {words}"));
+    }
     let mut head = summary.note.lines().skip(1);
     let (size, root) = (head.next().unwrap_or_default(), head.next().unwrap_or_default());
     say::line(&format!(
         "  {size} records, signed head {}; `fumehood audit show {id}` tells them, `verify` checks them",
         root.get(..16).unwrap_or(root)
     ));
+}
+
+/// What became of changed files, and how to take it back.
+fn files(summary: &Summary) -> Option<String> {
+    let landed = (summary.count(Kind::WorkspaceApply) > 0)
+        .then_some("what was applied is taken back by `fumehood undo`");
+    let waits = (summary.count(Kind::WorkspaceStage) > 0)
+        .then_some("what waits is forgotten by `fumehood discard`");
+    let words: Vec<&str> = landed.into_iter().chain(waits).collect();
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 /// How many hosts the receipt names.

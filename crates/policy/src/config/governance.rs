@@ -300,6 +300,10 @@ pub struct Audit {
     pub buffer: Option<At<Span>>,
     /// Who countersigns the log's heads.
     pub witness: Vec<At<WitnessKey>>,
+    /// How long what sessions recorded is kept.
+    pub keep: Option<At<Span>>,
+    /// Whether a run that cannot be recorded does not take place.
+    pub fail_closed: Option<At<bool>>,
 }
 
 impl Audit {
@@ -313,9 +317,13 @@ impl Audit {
         }
         node.table(|f| {
             let witness = f.get("witness", Node::texts).unwrap_or_default();
+            let keep = f.take("keep", Node::parse);
+            let fail_closed = f.take("fail_closed", Node::flag);
             if layer == Layer::User {
                 return Some(Self {
                     witness,
+                    keep,
+                    fail_closed,
                     ..Self::default()
                 });
             }
@@ -323,6 +331,8 @@ impl Audit {
             Some(Self {
                 sinks,
                 witness,
+                keep,
+                fail_closed,
                 buffer: f.take("buffer", Node::parse),
             })
         })

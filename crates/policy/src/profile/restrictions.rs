@@ -178,7 +178,7 @@ impl Check<'_, '_> {
         if let Some(sink) = sink
             && !self.inputs.support.audit
         {
-            self.refuse("audit.sinks", sink.pos, "this version writes no audit records");
+            self.refuse("audit.sinks", sink.pos, "this version sends records nowhere");
         }
     }
 
