@@ -159,8 +159,8 @@ pub(super) fn receipt(log: &mut Log, network: Option<&Report>) {
 fn files(summary: &Summary) -> Option<String> {
     let landed = (summary.count(Kind::WorkspaceApply) > 0)
         .then_some("what was applied is taken back by `fumehood undo`");
-    let waits = (summary.count(Kind::WorkspaceStage) > 0)
-        .then_some("what waits is forgotten by `fumehood discard`");
+    let waits =
+        (summary.count(Kind::WorkspaceStage) > 0).then_some("what waits is forgotten by `fumehood discard`");
     let words: Vec<&str> = landed.into_iter().chain(waits).collect();
     (!words.is_empty()).then(|| words.join("; "))
 }
