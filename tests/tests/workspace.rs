@@ -660,3 +660,51 @@ fn the_index_fits_what_is_seen_inside() {
         .sh("git diff-files --name-only -- a b; git status --porcelain; git fsck 2>&1 | grep -v dangling");
     assert_eq!(out.text().trim(), "", "{out:?}");
 }
+
+/// A build output that the repository tracks is source: what is changed, added to the index's files or removed there
+/// comes out like everything else. What is not tracked beside it is an output still.
+#[test]
+fn a_tracked_build_output_is_no_build_output() {
+    let world = World::with_repository();
+    let project = world.project();
+    fs::create_dir_all(project.join("dist/deep")).unwrap();
+    for name in [
+        "package.json",
+        "dist/app.js",
+        "dist/deep/old.js",
+        "dist/deep/gone.js",
+    ] {
+        fs::write(project.join(name), "{}\n").unwrap();
+    }
+    world.git(&project, &["add", "-A"]);
+    world.git(&project, &["commit", "-qm", "built"]);
+    kept(&world, "echo new > dist/app.js; rm dist/deep/gone.js; echo x > dist/made.js; mkdir dist/more; echo x > dist/more/y").ended(0);
+    assert_eq!(
+        verb(&world, &["diff", "--name-status"]).ended(0),
+        "M dist/app.js\nD dist/deep/gone.js"
+    );
+    verb(&world, &["apply"]).ended(0);
+    assert_eq!(fs::read_to_string(project.join("dist/app.js")).unwrap(), "new\n");
+    assert!(!project.join("dist/deep/gone.js").exists() && !project.join("dist/made.js").exists());
+}
+
+/// A package below the project's top, where the run starts, has its build outputs there.
+#[test]
+fn outputs_of_a_package_deeper_in_the_project_stay_too() {
+    let world = World::with_repository();
+    let deeper = world.project().join("examples/one");
+    fs::create_dir_all(&deeper).unwrap();
+    fs::write(deeper.join("Cargo.toml"), "[package]\nname = \"one\"\n").unwrap();
+    let run = world.sandbox().flags(["--apply", "ask"]).directory(&deeper);
+    run.run(&[
+        "sh",
+        "-c",
+        "mkdir -p target/debug; echo x > target/debug/x; echo y > source",
+    ])
+    .ended(0);
+    assert_eq!(
+        verb(&world, &["diff", "--name-status"]).ended(0),
+        "A examples/one/source"
+    );
+    verb(&world, &["discard"]).ended(0);
+}

@@ -115,6 +115,11 @@ fn file_of(entry: &Entry, folder: &Folder) -> Option<PathBuf> {
     entry.files.iter().find(present).map(|file| folder.at.join(file))
 }
 
+/// Whether a folder holds a file that chooses this preset.
+pub(crate) fn chooses(preset: &str, folder: &Folder) -> bool {
+    find(preset).is_some_and(|entry| file_of(entry, folder).is_some())
+}
+
 fn add(chosen: &mut Vec<Chosen>, entry: &'static Entry, reason: Reason) {
     if !chosen.iter().any(|c| c.entry.name == entry.name) {
         chosen.push(Chosen { entry, reason });

@@ -7,9 +7,10 @@ use crate::attributes;
 use crate::bases::Bases;
 use crate::beneath::{self, Facts, Kind, Tree};
 use crate::error::{At, Result};
-use crate::session::{About, Session};
+use crate::session::Session;
 use fumehood_policy::glob::{Glob, GlobSet};
 use std::ffi::{OsStr, OsString};
+use std::ops::Bound;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -190,27 +191,39 @@ pub struct Changes {
 
 /// What is passed over.
 #[derive(Debug)]
-pub(crate) struct Rules {
+pub(crate) struct Rules<'s> {
     scratch: GlobSet,
-    hidden: Vec<PathBuf>,
+    session: &'s Session,
 }
 
-impl Rules {
-    pub(crate) fn of(about: &About) -> Rules {
-        let globs = about.scratch.iter().filter_map(|text| Glob::parse(text).ok());
+impl Rules<'_> {
+    pub(crate) fn of(session: &Session) -> Rules<'_> {
+        let globs = session.about().scratch.iter();
         Rules {
-            scratch: GlobSet::new(globs),
-            hidden: about.hidden.clone(),
+            scratch: GlobSet::new(globs.filter_map(|text| Glob::parse(text).ok())),
+            session,
         }
     }
 
-    /// `target/**` means the folder too: what covers any name in it covers it.
+    /// What is tracked is never scratch, nor a folder on the way to it.
     pub(crate) fn is_scratch(&self, path: &Path) -> bool {
+        if !self.covers(path) {
+            return false;
+        }
+        let tracked = self.session.tracked(|path| self.covers(path));
+        // What lies below a path comes right after it.
+        let after = (Bound::Included(path), Bound::Unbounded);
+        let next = tracked.range::<Path, _>(after).next();
+        !next.is_some_and(|tracked| tracked.starts_with(path))
+    }
+
+    /// `target/**` means the folder too: what covers any name in it covers it.
+    fn covers(&self, path: &Path) -> bool {
         self.scratch.covers(path) || self.scratch.covers(&path.join("any"))
     }
 
     fn is_hidden(&self, path: &Path) -> bool {
-        self.hidden.iter().any(|h| path.starts_with(h))
+        self.session.about().hidden.iter().any(|h| path.starts_with(h))
     }
 }
 
@@ -223,10 +236,10 @@ pub fn read(session: &Session) -> Result<Changes> {
     let upper = session.upper();
     let layer = Tree::open_layer(&upper).at("open", &upper)?;
     let bases = Bases::load(session.path())?;
-    compare(&layer, &project, &Rules::of(session.about()), &bases)
+    compare(&layer, &project, &Rules::of(session), &bases)
 }
 
-pub(crate) fn compare(layer: &Tree, project: &Tree, rules: &Rules, bases: &Bases) -> Result<Changes> {
+pub(crate) fn compare(layer: &Tree, project: &Tree, rules: &Rules<'_>, bases: &Bases) -> Result<Changes> {
     let mut reader = Reader {
         layer,
         project,
@@ -252,7 +265,7 @@ pub(crate) fn is_git(name: &OsStr) -> bool {
 struct Reader<'a> {
     layer: &'a Tree,
     project: &'a Tree,
-    rules: &'a Rules,
+    rules: &'a Rules<'a>,
     bases: &'a Bases,
     found: Changes,
     /// Directories of the layer to read, and whether the host has them.

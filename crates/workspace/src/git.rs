@@ -22,7 +22,10 @@ use crate::beneath::{self, Kind, Tree};
 use crate::error::{At, Result};
 use crate::session::Owner;
 use rustix::io::Errno;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io::Read;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -130,6 +133,17 @@ pub fn make(repository: &Repository, to: &Path) -> Result<std::result::Result<()
         format!("{OBJECTS}\n").as_bytes(),
     )?;
     Ok(Ok(()))
+}
+
+/// The paths that a repository tracks, of those that are `wanted`. None where it does not read: nothing is lost by it
+/// but that build outputs are taken for what they are not.
+pub(crate) fn tracked(repository: &Repository, wanted: impl Fn(&Path) -> bool) -> BTreeSet<PathBuf> {
+    let index = Tree::open(&repository.own).and_then(|tree| read(&tree, Path::new("index")));
+    let index = index.ok().flatten().unwrap_or_default();
+    let paths = index::names(&index)
+        .into_iter()
+        .map(|name| PathBuf::from(OsString::from_vec(name)));
+    paths.filter(|path| wanted(path)).collect()
 }
 
 /// Makes the index of a session's own git directory name the owners that the session sees.

@@ -17,7 +17,7 @@ pub struct Look(u64);
 pub fn look(session: &Session) -> Look {
     let mut hash = DefaultHasher::new();
     if let Ok(tree) = Tree::open_layer(&session.upper()) {
-        let rules = Rules::of(session.about());
+        let rules = Rules::of(session);
         let mut waiting = vec![PathBuf::new()];
         while let Some(folder) = waiting.pop() {
             folder_into(&tree, &folder, &rules, &mut waiting, &mut hash);
@@ -38,7 +38,7 @@ pub fn look(session: &Session) -> Look {
 fn folder_into(
     tree: &Tree,
     folder: &Path,
-    rules: &Rules,
+    rules: &Rules<'_>,
     waiting: &mut Vec<PathBuf>,
     hash: &mut DefaultHasher,
 ) {

@@ -16,6 +16,8 @@ use crate::error::{At, Error, Result};
 use crate::git::{self, Unfit};
 use crate::record::{self, Line};
 use rustix::fs::FlockOperation;
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File};
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
@@ -62,6 +64,7 @@ pub struct Session {
     id: String,
     path: PathBuf,
     about: About,
+    tracked: OnceCell<BTreeSet<PathBuf>>,
     _lock: File,
 }
 
@@ -153,6 +156,7 @@ impl Session {
             _lock: lock(&path, Use::Running, &key)?,
             path,
             about: about.clone(),
+            tracked: OnceCell::new(),
         };
         session.take_mode()?;
         let record = session.path.join("session");
@@ -182,6 +186,7 @@ impl Session {
             id: id.to_owned(),
             path,
             about,
+            tracked: OnceCell::new(),
             _lock: lock,
         })
     }
@@ -271,6 +276,12 @@ impl Session {
     pub fn repository(&self) -> git::Repository {
         let ordinary = || git::Repository::of(&self.about.project);
         self.about.repository.clone().unwrap_or_else(ordinary)
+    }
+
+    /// Paths of the host's index, as it was when it was first asked for, of those that `wanted` says.
+    pub(crate) fn tracked(&self, wanted: impl Fn(&Path) -> bool) -> &BTreeSet<PathBuf> {
+        self.tracked
+            .get_or_init(|| git::tracked(&self.repository(), wanted))
     }
 
     /// Its directory.

@@ -24,7 +24,7 @@ impl Session {
         let upper = self.upper();
         let sweep = Sweep {
             tree: Tree::open_layer(&upper).at("open", &upper)?,
-            rules: Rules::of(self.about()),
+            rules: Rules::of(self),
         };
         sweep.folder(Path::new(""))?;
         // Git inside begins again from the host's, at the next start.
@@ -41,12 +41,12 @@ impl Session {
     }
 }
 
-struct Sweep {
+struct Sweep<'s> {
     tree: Tree,
-    rules: Rules,
+    rules: Rules<'s>,
 }
 
-impl Sweep {
+impl Sweep<'_> {
     /// Removes what is not scratch; whether the folder is empty then.
     fn folder(&self, path: &Path) -> Result<bool> {
         let open = self.tree.directory(path).at("open", path)?;

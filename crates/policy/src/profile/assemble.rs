@@ -1,13 +1,15 @@
 use super::{
     Inputs, Profile, Refused, environment, files, limits, network, requests, restrictions, secrets, walls,
 };
-use crate::choose::{Chosen, choose};
+use crate::choose::{Chosen, choose, chooses};
 use crate::expand::Environment;
 use crate::glob::Glob;
 use crate::origin::{Origin, Sourced};
 use crate::preset::Preset;
 
 use super::Refusal;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// Adds everything up, or says why the run must not start. Reads nothing but through `env`.
 pub fn assemble(inputs: &Inputs<'_>, env: &impl Environment) -> Result<Profile, Refused> {
@@ -76,10 +78,27 @@ fn scratch(inputs: &Inputs<'_>, presets: &[(&'static str, Preset)]) -> Vec<Sourc
         .layers()
         .flat_map(|c| c.workspace.scratch.iter().map(|at| c.sourced(at)));
     let of_presets = presets.iter().flat_map(|(name, preset)| {
-        preset.scratch.iter().map(|glob| Sourced {
-            value: glob.clone(),
+        let globs = preset.scratch.iter().flat_map(|glob| {
+            let deeper = inputs.folders.iter().filter(|folder| chooses(name, folder));
+            let there = deeper.filter_map(|folder| below(&folder.at, glob));
+            std::iter::once(glob.clone()).chain(there)
+        });
+        globs.map(|value| Sourced {
+            value,
             origin: Origin::Preset(name),
         })
     });
     files.chain(of_presets).collect()
+}
+
+/// The same pattern for a package that lies deeper in the project, whose folder chose the preset: its outputs lie
+/// there. None for the root itself, for patterns that mean any depth, and where a name would be a pattern.
+fn below(folder: &Path, glob: &Glob) -> Option<Glob> {
+    let pattern = glob.as_bytes();
+    let prefix = folder.as_os_str().as_bytes();
+    let plain = !prefix.is_empty() && !prefix.iter().any(|b| b"*?[]{}!\\".contains(b));
+    if !plain || pattern.starts_with(b"**/") || pattern.starts_with(b"/") {
+        return None;
+    }
+    Glob::parse(&[prefix, b"/", pattern].concat()).ok()
 }

@@ -47,6 +47,64 @@ pub(super) fn seen_as(index: &[u8], owner: Owner, inside: Owner) -> Option<Vec<u
     Some(changed)
 }
 
+/// The paths of all entries, as bytes. An index that does not read to its end gives those before.
+pub(super) fn names(index: &[u8]) -> Vec<Vec<u8>> {
+    // Whatever checksum there is, the entries of one kind of id do not read as the other's.
+    let of = |size| collect(index, size).unwrap_or_default();
+    match Checksum::of(index) {
+        Some(checksum) => of(checksum.size()),
+        None => of(Checksum::Sha1.size()), // its checksum is left out: index.skipHash
+    }
+}
+
+fn collect(index: &[u8], id: usize) -> Option<Vec<Vec<u8>>> {
+    let version = number(index, 4)?;
+    if index.get(..4)? != b"DIRC" || !(2..=4).contains(&version) {
+        return None;
+    }
+    let (mut at, mut names) = (12, Vec::<Vec<u8>>::new());
+    for _ in 0..number(index, 8)? {
+        let Some((name, next)) = name(index, at, version, id, names.last()) else {
+            break;
+        };
+        names.push(name);
+        at = next;
+    }
+    Some(names)
+}
+
+/// An entry's name, given the one before, and where the next entry begins.
+fn name(
+    index: &[u8],
+    at: usize,
+    version: u32,
+    id: usize,
+    before: Option<&Vec<u8>>,
+) -> Option<(Vec<u8>, usize)> {
+    let next = next(index, at, version, id)?;
+    let flags = at + STAT + id;
+    let word = u16::from_be_bytes(index.get(flags..flags + 2)?.try_into().ok()?);
+    let mut from = flags + if version > 2 && word & EXTENDED != 0 { 4 } else { 2 };
+    let mut name = Vec::new();
+    if version == 4 {
+        let mut cut = 0usize;
+        for (n, byte) in index.get(from..next)?.iter().enumerate() {
+            // As offsets in a pack: each further byte adds one first.
+            cut = if n == 0 { 0 } else { cut.checked_add(1)? };
+            cut = cut.checked_mul(128)? + usize::from(byte & 0x7f);
+            if byte & 0x80 == 0 {
+                from += n + 1;
+                break;
+            }
+        }
+        let before = before.map(Vec::as_slice).unwrap_or_default();
+        name.extend_from_slice(before.get(..before.len().checked_sub(cut)?)?);
+    }
+    let rest = index.get(from..next)?;
+    name.extend(rest.iter().take_while(|b| **b != 0));
+    Some((name, next))
+}
+
 /// Where the entry after this one begins.
 fn next(index: &[u8], at: usize, version: u32, id: usize) -> Option<usize> {
     let flags = at + STAT + id;
@@ -171,6 +229,27 @@ mod tests {
     }
 
     #[test]
+    fn the_names_are_gits() {
+        for (format, version) in [("sha1", "2"), ("sha1", "4"), ("sha256", "2"), ("sha256", "4")] {
+            let (folder, git) = repository(format, version);
+            let mut index = std::fs::read(folder.path().join(".git/index")).unwrap();
+            let listed = git(&["ls-files", "-z"]);
+            let expected: Vec<&[u8]> = listed
+                .as_bytes()
+                .split(|b| *b == 0)
+                .filter(|n| !n.is_empty())
+                .collect();
+            assert!(expected.len() >= 40);
+            assert_eq!(names(&index), expected, "{format} {version}");
+            if format == "sha1" {
+                let end = index.len() - 20;
+                index[end..].fill(0); // index.skipHash
+                assert_eq!(names(&index), expected);
+            }
+        }
+    }
+
+    #[test]
     fn what_is_wrong_serves_as_it_is() {
         let (folder, _) = repository("sha1", "2");
         let index = std::fs::read(folder.path().join(".git/index")).unwrap();
@@ -188,6 +267,7 @@ mod tests {
         fn any_entries_end(version in 0u32..6, count in 0u32..9, body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..600)) {
             let mut index = [&b"DIRC"[..], &version.to_be_bytes(), &count.to_be_bytes(), &body].concat();
             index.extend(Sha1::digest(&index));
+            proptest::prop_assert!(names(&index).len() <= 9);
             if let Some(changed) = seen_as(&index, OWNER, INSIDE) {
                 proptest::prop_assert_eq!(changed.len(), index.len());
                 proptest::prop_assert!(matches!(Checksum::of(&changed), Some(Checksum::Sha1)));
