@@ -7,7 +7,7 @@ and on port 53 of all, stands a canary that writes down who came, where to, and 
 command then runs, and its status is this program's.
 """
 
-import json, os, socket, ssl, subprocess, sys, tempfile, threading
+import json, os, socket, ssl, subprocess, sys, tempfile, threading, time
 
 LOG = open(sys.argv[1], "a", buffering=1)
 GOOD = {socket.AF_INET: "8.8.4.4", socket.AF_INET6: "2001:4860:4860::8844"}
@@ -191,6 +191,23 @@ def first(connection):
         connection.sendall(f"{total} in all\n".encode())
 
 
+def outside(folder):
+    """Runs what the test asks for beside the command: each NAME.cmd in a terminal of its own, its text to NAME.out."""
+    os.makedirs(folder, exist_ok=True)
+    while True:
+        for name in sorted(os.listdir(folder)):
+            if name.endswith(".cmd"):
+                place = os.path.join(folder, name[:-4])
+                with open(place + ".cmd") as file:
+                    words = file.read()
+                os.unlink(place + ".cmd")
+                ran = subprocess.run(["script", "-qec", words, "/dev/null"], stdin=subprocess.DEVNULL, capture_output=True)
+                with open(place + ".part", "wb") as file:
+                    file.write(ran.stdout)
+                os.rename(place + ".part", place + ".out")
+        time.sleep(0.02)
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="fumehood-hosts-") as place:
         prepare(place)
@@ -212,6 +229,8 @@ def main():
                 forever(listener(socket.AF_INET, address, 443), secure(contexts[name]))
         # The host's own loopback, for --allow localhost:PORT.
         forever(listener(socket.AF_INET, "127.0.0.1", 5433), first)
+        beside = os.path.join(os.path.dirname(sys.argv[1]), "beside")
+        threading.Thread(target=outside, args=(beside,), daemon=True).start()
         status = subprocess.run(sys.argv[2:]).returncode
         for name in ("hosts", "resolv.conf", "nsswitch.conf"):
             run("umount", os.path.realpath("/etc/" + name))

@@ -2,8 +2,8 @@
 //! every other one (tests/network/hosts.py).
 
 use crate::output::Output;
-use crate::programs::is_root;
-use crate::sandboxed::Sandboxed;
+use crate::programs::{fumehood, is_root};
+use crate::sandboxed::{Running, Sandboxed};
 use crate::world::World;
 use std::fs;
 use std::path::PathBuf;
@@ -57,6 +57,30 @@ impl Hosts {
             .deadline(Duration::from_secs(60))
             .run(command);
         Ran { out, log: self.log() }
+    }
+
+    /// Starts a command, hosts around it.
+    #[must_use]
+    pub fn start(&self, flags: &[&str], command: &[&str]) -> Running {
+        self.around(self.world.sandbox().flags(flags)).start(command)
+    }
+
+    /// Runs a verb of the human side while a command runs, in a terminal of its own; what it says.
+    #[must_use]
+    pub fn beside(&self, words: &str) -> String {
+        let folder = self.world.own("state").join("beside");
+        fs::create_dir_all(&folder).unwrap();
+        let name = fs::read_dir(&folder).unwrap().count().to_string();
+        fs::write(folder.join("new"), format!("{} {words}", fumehood().display())).unwrap();
+        fs::rename(folder.join("new"), folder.join(format!("{name}.cmd"))).unwrap();
+        let said = folder.join(format!("{name}.out"));
+        for _ in 0..1500 {
+            if let Ok(text) = fs::read_to_string(&said) {
+                return text.replace('\r', "").trim().to_owned();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("nothing came of {words}");
     }
 
     /// What the hosts wrote down so far.

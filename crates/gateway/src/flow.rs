@@ -1,6 +1,6 @@
 //! One connection: where it wants to go, whether it may, and its bytes.
 
-use crate::http::{Ended, Inspector, Monitor};
+use crate::http::{Counted, Ended, Inspector, Monitor};
 use crate::process::{Answer, Gateway};
 use crate::{dns, greeting, tunnel};
 use fumehood_destination::Destination;
@@ -133,11 +133,14 @@ async fn open(context: &Context, stream: TcpStream, destination: Destination) {
             pass(gateway, flow, stream, upstream, &destination).await;
         }
         Some((ToGateway::Inspect { .. }, _)) => {
-            match &context.inspector {
+            let (sent, received) = match &context.inspector {
                 Some(inspector) => read(inspector, gateway, stream, destination).await,
-                None => refuse(&stream),
-            }
-            closed(gateway, flow, 0, 0).await;
+                None => {
+                    refuse(&stream);
+                    (0, 0)
+                }
+            };
+            closed(gateway, flow, sent, received).await;
         }
         Some((ToGateway::Refused { .. }, _)) => refuse(&stream),
         _ => {
@@ -147,15 +150,19 @@ async fn open(context: &Context, stream: TcpStream, destination: Destination) {
     }
 }
 
-/// Reads requests, and tells the monitor where there are none to be read.
+/// Reads requests, and tells the monitor where there are none to be read. How many bytes the program sent and
+/// received.
 async fn read(
     inspector: &Arc<Inspector<Monitor>>,
     gateway: &Gateway,
     mut stream: TcpStream,
     destination: Destination,
-) {
-    let why = match inspector.serve(&mut stream, &destination).await {
-        Ended::Served | Ended::Unfinished => return,
+) -> (u64, u64) {
+    let mut counted = Counted::new(&mut stream);
+    let ended = inspector.serve(&mut counted, &destination).await;
+    let bytes = (counted.sent, counted.received);
+    let why = match ended {
+        Ended::Served | Ended::Unfinished => return bytes,
         Ended::Silent => Broken::Silent,
         Ended::NotHttp => Broken::NotHttp,
         Ended::Hello(_) => Broken::Unreadable,
@@ -169,6 +176,7 @@ async fn read(
     }
     let message = FromGateway::Broken { destination, why };
     let _supervisor_gone = gateway.monitor.send(&message, None).await;
+    bytes
 }
 
 async fn decided(answer: Receiver<Answer>) -> Option<Answer> {

@@ -1,6 +1,7 @@
 //! Requests: read from the client, judged by the monitor, passed on by a lane.
 
 mod ask;
+mod counted;
 mod exchange;
 mod inspect;
 mod judge;
@@ -12,5 +13,6 @@ mod tls;
 mod two;
 
 pub(crate) use ask::Monitor;
+pub(crate) use counted::Counted;
 pub use inspect::{Ended, Inspector};
 pub use judge::{Judge, MAX_JUDGED_BODY, Verdict};

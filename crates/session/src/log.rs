@@ -66,6 +66,20 @@ impl Log {
         }
     }
 
+    /// Records, and waits until it is on the disk; whether it is.
+    pub(crate) fn record_durably(&mut self, entry: Entry) -> bool {
+        let Some(client) = self.client.as_ref() else {
+            return false;
+        };
+        match client.record_durably(entry) {
+            Ok(_) => true,
+            Err(error) => {
+                *self = Self::lost(&error);
+                false
+            }
+        }
+    }
+
     /// The session's name.
     #[must_use]
     pub fn id(&self) -> &str {

@@ -1,14 +1,15 @@
 //! The network of a run, from the supervisor's side: it keeps the sandbox's sockets unread until something
 //! arrives at one, starts gateway and broker then, and asks the monitor about every message of theirs.
 
+use crate::approvals::Answer;
 use crate::credentials::{self, Broker};
 use crate::flows::Flows;
 use crate::log::Log;
 use crate::trust::Kept;
 use fumehood_authority::Roots;
-use fumehood_http::Denial;
 use fumehood_monitor::{
-    Action, Channel, FlowId, FromBroker, FromGateway, Monitor, Packet, Policy, Report, ToGateway, Wire, pair,
+    Action, Channel, FlowId, FromBroker, FromGateway, Held, Monitor, Packet, Policy, Report, ToGateway, Wire,
+    pair,
 };
 use fumehood_sandbox::{
     Boundary, Errno, Role, Socket, Way, become_role, confine, forget_environment, fork_role, wait_for,
@@ -100,6 +101,15 @@ struct Helper {
     waiting: VecDeque<(Vec<u8>, Option<OwnedFd>)>,
 }
 
+/// Something about what is held.
+#[derive(Debug)]
+pub(crate) enum Question {
+    /// May this request be sent?
+    Hold(FlowId, Box<Held>),
+    /// Whoever sent it is gone.
+    Gone(FlowId),
+}
+
 /// What the supervisor does for the network.
 #[derive(Debug)]
 pub(crate) struct Watch {
@@ -110,6 +120,8 @@ pub(crate) struct Watch {
     helpers: Option<(Helper, Helper)>,
     /// Flows that wait for a socket of the sandbox, in the order in which those were asked for.
     entering: VecDeque<FlowId>,
+    /// For a person, not handed on yet.
+    questions: Vec<Question>,
     flows: Flows,
     way: Option<Way>,
     lost: Option<&'static str>,
@@ -129,6 +141,7 @@ impl Watch {
             broker: network.broker,
             helpers: None,
             entering: VecDeque::new(),
+            questions: Vec::new(),
             flows: Flows::default(),
             way: None,
             lost: None,
@@ -209,6 +222,23 @@ impl Watch {
         let asked = self.hear();
         self.record(log);
         asked
+    }
+
+    /// What is to be asked since this was asked last.
+    pub(crate) fn questions(&mut self) -> Vec<Question> {
+        std::mem::take(&mut self.questions)
+    }
+
+    /// What becomes of a request that was asked about.
+    pub(crate) fn answer(&mut self, request: FlowId, answer: Answer, log: &mut Log) {
+        let action = match answer {
+            Answer::Go => self.monitor.allowed(request),
+            Answer::No(denial) => self.monitor.refused(request, denial),
+        };
+        if let Some(action) = action {
+            let _no_socket = self.act(action, None);
+        }
+        self.record(log);
     }
 
     fn record(&mut self, log: &mut Log) {
@@ -310,17 +340,8 @@ impl Watch {
                 gateway.send(to_gateway.encode(), None);
             }
             Action::Lane(message) => broker.send(message.encode(), fd),
-            Action::Hold(request, held) => {
-                let denial = Denial {
-                    status: 403,
-                    reason: held.reason().why.clone(),
-                    rule: held.reason().rule.clone(),
-                    remedy: held.reason().remedy.clone(),
-                };
-                let answer = self.monitor.refused(request, denial);
-                return answer.map_or(0, |action| self.act(action, None));
-            }
-            Action::Gone(_) => {}
+            Action::Hold(request, held) => self.questions.push(Question::Hold(request, held)),
+            Action::Gone(request) => self.questions.push(Question::Gone(request)),
             Action::Inside(flow) => {
                 self.entering.push_back(flow);
                 return 1;

@@ -1,15 +1,16 @@
 //! The supervisor: starts the sandbox, forwards signals, keeps the limits, and says how it ended.
 
-use crate::approvals::{Approvals, Asking, AskingError};
+use crate::approvals::{Answer, Approvals, Asking, AskingError};
 use crate::control::{Control, Waiting};
 use crate::janitor::Janitor;
 use crate::log::{Log, broken_off};
-use crate::network::{Network, Watch};
+use crate::network::{Network, Question, Watch};
 use crate::stand_in::StandIn;
 use crate::terminal::{self, Ended, Terminal, TerminalError};
 use crate::turn::Turn;
 use crate::watcher::{Death, Watcher};
 use fumehood_audit::{Entry, Kind, Session};
+use fumehood_http::Denial;
 use fumehood_limits::{Ceilings, Group, InForce, Limit, Limits, Struck, Watchdog, Watched, rlimits};
 use fumehood_monitor::Report;
 use fumehood_monitor::desk::About;
@@ -471,13 +472,42 @@ impl Supervisor<'_> {
         for heard in desk.turn(self.log) {
             self.control.hear(heard, desk, self.sandbox, self.log);
         }
-        desk.is_frozen()
+        let frozen = desk.is_frozen();
+        self.held();
+        frozen
+    }
+
+    /// What the network asks goes to the desk, and its answers back.
+    fn held(&mut self) {
+        let Some(network) = self.network.as_mut() else {
+            return;
+        };
+        for question in network.questions() {
+            match (question, self.approvals.as_mut()) {
+                (Question::Hold(request, held), Some(desk)) => desk.ask(request, &held, self.log),
+                (Question::Hold(request, held), None) => {
+                    let why = format!("{}; nobody can be asked in this run", held.reason().why);
+                    network.answer(request, Answer::No(Denial::new(403, why)), self.log);
+                }
+                (Question::Gone(request), Some(desk)) => desk.gone(request),
+                (Question::Gone(_), None) => {}
+            }
+        }
+        let answers = self
+            .approvals
+            .as_mut()
+            .map(Approvals::answers)
+            .unwrap_or_default();
+        for (request, answer) in answers {
+            network.answer(request, answer, self.log);
+        }
     }
 
     fn network(&mut self) {
         let log = &mut *self.log;
         let asked = self.network.as_mut().map_or(0, |network| network.ready(log));
         (0..asked).for_each(|_| self.sandbox.ask_socket());
+        self.held();
     }
 
     /// What the process that applies says goes to the log and to the status row.

@@ -129,6 +129,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
         };
         let (number, _open) = inspector.judge.open();
         let (verdict, shown) = self.judged(inspector, number, head).await;
+        // A client that leaves while somebody is asked is not waited for, and its request is not sent.
+        let Some(verdict) = verdict else {
+            return false;
+        };
         let outcome = match verdict {
             Verdict::Released(id, model) => self.exchange(inspector, (id, model), shown).await,
             Verdict::Denied(denial) => return self.deny(&denial, head).await,
@@ -144,18 +148,17 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
         inspector: &Inspector<J>,
         number: FlowId,
         head: &RequestHead,
-    ) -> (Verdict, Option<Bytes>) {
-        match inspector.judge.judge(number, head).await {
-            Verdict::Body(asked) => {
-                if head.expects_continue && self.output.interim(continue_now()).await.is_err() {
-                    return (Verdict::Body(asked), None);
-                }
-                let (body, whole) = gather(&mut self.input).await;
-                let shown = whole.then_some(&body);
-                (inspector.judge.show(asked, shown).await, Some(body))
-            }
-            verdict => (verdict, None),
+    ) -> (Option<Verdict>, Option<Bytes>) {
+        let asked = unless_gone(&mut self.input, inspector.judge.judge(number, head)).await;
+        let Some(Verdict::Body(asked)) = asked else {
+            return (asked, None);
+        };
+        if head.expects_continue && self.output.interim(continue_now()).await.is_err() {
+            return (None, None);
         }
+        let (body, whole) = gather(&mut self.input).await;
+        let shown = inspector.judge.show(asked, whole.then_some(&body));
+        (unless_gone(&mut self.input, shown).await, Some(body))
     }
 
     async fn exchange<J: Judge>(
@@ -201,6 +204,15 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
         }
         let past = async { while matches!(self.input.next().await, Ok(Some(_))) {} };
         timeout(HEAD, past).await.is_ok()
+    }
+}
+
+/// An answer, unless the client leaves before it is there.
+async fn unless_gone(input: &mut impl Source, answer: impl Future<Output = Verdict>) -> Option<Verdict> {
+    tokio::select! {
+        biased;
+        answer = answer => Some(answer),
+        () = input.gone() => None,
     }
 }
 

@@ -76,15 +76,18 @@ async fn one_stream<J: Judge>(
         return sink.abort().await;
     };
     let (number, _open) = inspector.judge.open();
-    let (verdict, shown) = match inspector.judge.judge(number, &head).await {
-        Verdict::Body(asked) => {
+    let judged = unless_unwanted(&mut sink, inspector.judge.judge(number, &head)).await;
+    let (verdict, shown) = match judged {
+        Some(Verdict::Body(asked)) => {
             let (body, whole) = gather(&mut source).await;
-            (
-                inspector.judge.show(asked, whole.then_some(&body)).await,
-                Some(body),
-            )
+            let shown = inspector.judge.show(asked, whole.then_some(&body));
+            (unless_unwanted(&mut sink, shown).await, Some(body))
         }
         verdict => (verdict, None),
+    };
+    // A client that leaves while somebody is asked is not waited for, and its request is not sent.
+    let Some(verdict) = verdict else {
+        return;
     };
     let released = match verdict {
         Verdict::Released(exchange, model) => (exchange, model),
@@ -102,6 +105,15 @@ async fn one_stream<J: Judge>(
     let outcome = model::run(inspector, &mut lane, released, shown, &mut source, &mut sink).await;
     if outcome.lane {
         inspector.lanes.put(lane);
+    }
+}
+
+/// An answer, unless the client resets the stream before it is there.
+async fn unless_unwanted(sink: &mut Reply, answer: impl Future<Output = Verdict>) -> Option<Verdict> {
+    tokio::select! {
+        biased;
+        answer = answer => Some(answer),
+        () = sink.unwanted() => None,
     }
 }
 
