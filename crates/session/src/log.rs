@@ -11,6 +11,7 @@ use fumehood_audit::{
 };
 use fumehood_effect::Digest;
 use fumehood_sandbox::{Errno, Plan, Reach, Role, Spec, confine, fork_role_with, give_up, set_process_name};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 
@@ -21,17 +22,25 @@ pub struct Log {
     lost: Option<String>,
     id: String,
     writer: Option<i32>,
+    process: Option<OwnedFd>,
 }
+
+/// How long a run that did not take place waits for its log to be ended.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 2,
+    tv_nsec: 0,
+};
 
 impl Log {
     /// Starts the writer. Where that fails, the log says so.
     pub(crate) fn start(session: &Session, spec: &Spec) -> Self {
         match start(session, spec) {
-            Ok((client, writer)) => Self {
+            Ok((client, writer, process)) => Self {
                 client: Some(client),
                 lost: None,
                 id: session.id.to_string(),
                 writer: Some(writer),
+                process: Some(process),
             },
             Err(error) => Self::lost(&error),
         }
@@ -92,6 +101,17 @@ impl Log {
         head.inspect_err(|error| *self = Self::lost(error)).ok()
     }
 
+    /// The end of a run that did not take place: it is recorded, and the writer waited for, so that nothing of the
+    /// run is left when its refusal is read.
+    pub(crate) fn broken_off(&mut self, error: &impl std::fmt::Display) {
+        self.record(broken_off(error));
+        self.client = None;
+        if let Some(process) = self.process.take() {
+            let mut ended = [PollFd::from_borrowed_fd(process.as_fd(), PollFlags::IN)];
+            let _as_long_as_the_disk_takes = poll(&mut ended, Some(&PATIENCE));
+        }
+    }
+
     /// Another client, for another process.
     ///
     /// # Errors
@@ -124,7 +144,7 @@ impl Log {
     }
 }
 
-fn start(session: &Session, spec: &Spec) -> Result<(Client, i32), RecorderError> {
+fn start(session: &Session, spec: &Spec) -> Result<(Client, i32, OwnedFd), RecorderError> {
     // So that whoever looks for the session's log knows of it before it is there.
     let folder = fumehood_audit::session_folder(&session.root, session.id.as_str());
     let mut builder = std::fs::DirBuilder::new();
@@ -138,9 +158,9 @@ fn start(session: &Session, spec: &Spec) -> Result<(Client, i32), RecorderError>
         Some(sender) => run(session, spec, sender),
         None => 125,
     });
-    let (pid, _) =
+    let (pid, process) =
         forked.map_err(|Errno(errno)| RecorderError::Failed(format!("start the log's writer: {errno}")))?;
-    Ok((client, pid))
+    Ok((client, pid, process))
 }
 
 /// The writer's process.
@@ -171,7 +191,7 @@ fn run(session: &Session, spec: &Spec, sender: OwnedFd) -> i32 {
 }
 
 /// A session that ended before its command did, in words.
-pub(crate) fn broken_off(error: &impl std::fmt::Display) -> Entry {
+fn broken_off(error: &impl std::fmt::Display) -> Entry {
     Entry::new(Kind::SessionEnd)
         .text("origin", "fumehood")
         .text("error", error)

@@ -3,7 +3,7 @@
 use crate::approvals::{Answer, Approvals, Asking, AskingError};
 use crate::control::{Control, Waiting};
 use crate::janitor::Janitor;
-use crate::log::{Log, broken_off};
+use crate::log::Log;
 use crate::network::{Network, Question, Watch};
 use crate::stand_in::StandIn;
 use crate::terminal::{self, Ended, Terminal, TerminalError};
@@ -224,9 +224,7 @@ pub fn run(mut run: Run) -> Result<Outcome, RunError> {
         (Err(RunError::Lost), Some(struck)) => Ok(End::Limit(struck.limit)),
         (ended, _) => ended,
     };
-    let end = ended.inspect_err(|error| {
-        log.record(broken_off(error));
-    })?;
+    let end = ended.inspect_err(|error| log.broken_off(error))?;
     log.look();
     Ok(Outcome {
         end,
