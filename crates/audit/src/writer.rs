@@ -329,7 +329,8 @@ impl Writer {
     }
 
     /// Ends the log. A long one is laid out, as by [`Writer::finish`]. One of less than a bundle stays a journal:
-    /// everything is in it, and most sessions are short.
+    /// everything is in it, and most sessions are short. Its records are on the disk when this returns; its last head
+    /// need not be, since the index has it.
     ///
     /// # Errors
     /// As [`Writer::commit`].
@@ -337,9 +338,7 @@ impl Writer {
         if self.size() >= WIDTH as u64 {
             return self.finish();
         }
-        let head = self.commit()?;
-        self.sync_checkpoints()?;
-        Ok(head)
+        self.commit()
     }
 
     /// Ends the log: tiles are laid out and synced, then the last checkpoint takes its place, and only
