@@ -134,9 +134,10 @@ fn start(fumehood: &Path, place: &Path) {
     table.print();
     table.ratio(0, 1);
     table.ratio(0, 2);
+    let memory = measure::peak_together(fumehood, place);
     println!(
-        "peak resident memory of our processes together: {} KiB",
-        measure::peak_together(fumehood, place)
+        "peak resident memory of our processes together: {} KiB; pages that they share counted once: {} KiB",
+        memory.resident, memory.once
     );
 }
 

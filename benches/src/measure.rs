@@ -172,28 +172,35 @@ fn field(text: &str, name: &str) -> Option<u64> {
         .ok()
 }
 
-/// Highest resident sizes of the supervisor and the first process while a command runs.
-pub(crate) fn peak_together(fumehood: &Path, place: &Path) -> u64 {
+/// Memory of all our processes while a command runs.
+pub(crate) fn peak_together(fumehood: &Path, place: &Path) -> Memory {
     let mut child = Command::new(fumehood)
         .args(["run", "--", "sleep", "1"])
         .current_dir(place)
         .spawn()
         .unwrap();
     std::thread::sleep(Duration::from_millis(500));
-    let sum = ours(&child)
-        .iter()
-        .filter_map(|pid| {
-            field(
-                &std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?,
-                "VmHWM:",
-            )
-        })
-        .sum();
+    let status = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/status")).ok();
+    let all: Vec<String> = ours(&child).iter().filter_map(status).collect();
+    let each = |name: &'static str| all.iter().filter_map(move |text| field(text, name));
+    let memory = Memory {
+        resident: each("VmHWM:").sum(),
+        once: each("RssAnon:").sum::<u64>() + each("RssFile:").max().unwrap_or(0),
+    };
     let _done = child.wait();
-    sum
+    memory
 }
 
-/// The supervisor and its first process, not the command.
+/// Memory of our processes together, KiB.
+pub(crate) struct Memory {
+    /// The sum of what each had resident at most: pages that they share are counted in each.
+    pub(crate) resident: u64,
+    /// Their own pages, and the file pages of the one that has most: they map one and the same binary. Read from
+    /// `status`, since other files of processes that are not dumpable are closed to their own user.
+    pub(crate) once: u64,
+}
+
+/// The supervisor and its children, not the command.
 fn ours(child: &Child) -> Vec<u32> {
     let pid = child.id();
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
