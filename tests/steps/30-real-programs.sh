@@ -62,7 +62,11 @@ remove_user() {
     local left
     id "$name" >/dev/null 2>&1 || return 0
     # Dead ones that nobody has waited for yet are the machine's.
-    left=$({ ps -o pid=,stat= -u "$name" || true; } | awk '$2 !~ /^Z/ { print $1 }')
+    for _ in $(seq 200); do
+        left=$({ ps -o pid=,stat= -u "$name" || true; } | awk '$2 !~ /^Z/ { print $1 }')
+        [[ -n $left ]] || break
+        sleep 0.1 # a log's writer outlives its run by as long as the disk takes
+    done
     if [[ -n $left ]]; then
         echo "left behind by the user's run:" && ps -o pid,args -p "${left//$'\n'/,}"
         echo "failed user: processes left behind" >>"$place/tally"

@@ -86,8 +86,20 @@ fn usage(error: &clap::Error) -> u8 {
     let line = lines.join(" ");
     // It repeats what was typed, which may be any bytes.
     let line = Escaped::from(line.trim_start_matches("error: "));
-    say::error(&format!("{line}; see fumehood --help"));
+    say::error(&format!("{line}; see {} --help", asked_verb(error)));
     FAILED
+}
+
+/// The verb whose usage clap would print, which is what helps: `fumehood run`.
+fn asked_verb(error: &clap::Error) -> String {
+    let usage = error.to_string();
+    let words = usage.lines().find_map(|line| line.trim().strip_prefix("Usage: "));
+    let verb = words.unwrap_or_default().split_whitespace().skip(1);
+    let verb: Vec<&str> = verb
+        .take_while(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'))
+        .filter(|word| !word.starts_with('-'))
+        .collect();
+    ["fumehood"].into_iter().chain(verb).collect::<Vec<_>>().join(" ")
 }
 
 fn unknown_option(command: &[OsString], verb: &str) -> u8 {

@@ -24,7 +24,11 @@ pub enum Error {
         source: io::Error,
     },
     /// No back end can hold this limit here; the reasons are in the order the back ends were tried.
-    #[error("nothing here can hold the {limit} limit: {}", .reasons.join("; "))]
+    #[error(
+        "nothing here can hold the {limit} limit: it takes a control group that you may make, which a login through \
+         systemd gives (or `systemd-run --user --scope`), or root ({})",
+        .reasons.join("; ")
+    )]
     Unenforceable {
         /// Which one.
         limit: Limit,

@@ -316,8 +316,9 @@ mod tests {
         let error = make(&machine, &all()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "nothing here can hold the cpus limit: cgroup v2: the controller is not delegated; \
-             cgroup v1: not mounted; rlimits: none limits a rate"
+            "nothing here can hold the cpus limit: it takes a control group that you may make, which a login through \
+             systemd gives (or `systemd-run --user --scope`), or root (cgroup v2: the controller is not delegated; \
+             cgroup v1: not mounted; rlimits: none limits a rate)"
         );
         assert!(machine.0.named("g").is_empty());
     }

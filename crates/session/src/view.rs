@@ -21,7 +21,9 @@ pub enum ViewError {
         why: String,
     },
     /// The project would show too much.
-    #[error("{path:?} cannot be the project: it is {what}")]
+    #[error(
+        "{path:?} cannot be the project: it is {what}; go to the project's own folder, or name it with -C"
+    )]
     TooWide {
         /// The project.
         path: PathBuf,
