@@ -9,6 +9,8 @@ command then runs, and its status is this program's.
 
 import json, os, socket, ssl, subprocess, sys, tempfile, threading, time
 
+import mirror
+
 LOG = open(sys.argv[1], "a", buffering=1)
 GOOD = {socket.AF_INET: "8.8.4.4", socket.AF_INET6: "2001:4860:4860::8844"}
 PORTS = [22, 80, 443, 3000, 5432, 8443, 9418]
@@ -20,10 +22,11 @@ SECURE = {
     "wrong": ("8.8.4.7", "authority", "2"),
 }
 # What the certificates of good.example and wrong.example are for.
-NAMES = ["good.example", "*.good.example", "six.example", "mixed.example", "api.github.com"]
+NAMES = ["good.example", "*.good.example", "six.example", "mixed.example", "api.github.com", "mirror.example", "api.anthropic.com"]
 HOSTS = """\
 127.0.0.1 localhost
 ::1 localhost
+8.8.8.8 mirror.example api.anthropic.com
 8.8.4.4 good.example api.good.example other.example api.github.com
 2001:4860:4860::8844 six.example
 8.8.4.5 expired.example
@@ -177,6 +180,17 @@ def secure(context):
     return serve
 
 
+def mirrored(context):
+    def serve(connection):
+        try:
+            with context.wrap_socket(connection, server_side=True) as inner:
+                mirror.serve(inner, note)
+        except OSError:
+            connection.close()
+
+    return serve
+
+
 def first(connection):
     """The server speaks first, then says everything again, then its count when the client has ended."""
     with connection:
@@ -227,6 +241,9 @@ def main():
         for name, (address, _, _) in SECURE.items():
             if name != "good":
                 forever(listener(socket.AF_INET, address, 443), secure(contexts[name]))
+        reflect = mirrored(contexts["good"])
+        for port, serve in {443: reflect, 8443: reflect, 80: lambda c: mirror.serve(c, note)}.items():
+            forever(listener(socket.AF_INET, "8.8.8.8", port), serve)
         # The host's own loopback, for --allow localhost:PORT.
         forever(listener(socket.AF_INET, "127.0.0.1", 5433), first)
         beside = os.path.join(os.path.dirname(sys.argv[1]), "beside")

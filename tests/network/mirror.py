@@ -1,7 +1,7 @@
 """A server of HTTP/1.1 that is sent credentials, writes down each request, and sends back what it saw in the
 form that the path names: /reflect/FORM. It means no harm; it is what error pages and debug endpoints do."""
 
-import base64, gzip, json, zlib
+import base64, gzip, hashlib, hmac, json, os, urllib.parse, zlib
 
 
 def each(text, form):
@@ -67,12 +67,40 @@ def answer(path, head, body):
     return b"Content-Type: text/plain\r\n", FORMS.get(form, FORMS["plain"])(seen)
 
 
+def signed_by(head, body):
+    """Whose signature (AWS Signature Version 4) a request carries: checked with the secret key that the caller of
+    fumehood has in its environment. None where there is none, "nobody" where it does not fit."""
+    lines = head.decode("latin-1").split("\r\n")
+    fields = {n.lower(): v.strip() for n, v in (l.split(":", 1) for l in lines[1:])}
+    kind, _, rest = fields.get("authorization", "").partition(" ")
+    if kind != "AWS4-HMAC-SHA256":
+        return None
+    part = dict(p.strip().split("=", 1) for p in rest.split(","))
+    key, date, region, service, end = part["Credential"].split("/")
+    path, _, query = lines[0].split(" ")[1].partition("?")
+    pairs = sorted(tuple(p.partition("=")[::2]) for p in query.split("&") if p)
+    names = part["SignedHeaders"].split(";")
+    digest = fields.get("x-amz-content-sha256", hashlib.sha256(body).hexdigest())
+    if digest != hashlib.sha256(body).hexdigest():
+        return "nobody"
+    canonical = "\n".join([
+        lines[0].split(" ")[0], urllib.parse.quote(path, safe="/%~"), "&".join(f"{k}={v}" for k, v in pairs),
+        *(f"{n}:{' '.join(fields[n].split())}" for n in names), "", part["SignedHeaders"], digest,
+    ])
+    text = "\n".join([kind, fields["x-amz-date"], f"{date}/{region}/{service}/{end}",
+                      hashlib.sha256(canonical.encode()).hexdigest()])
+    mac = ("AWS4" + os.environ["AWS_SECRET_ACCESS_KEY"]).encode()
+    for word in (date, region, service, end, text):
+        mac = hmac.new(mac, word.encode(), hashlib.sha256).digest()
+    return key if hmac.compare_digest(mac.hex(), part["Signature"]) else "nobody"
+
+
 def serve(connection, note):
     with connection:
         head, body = read(connection)
         if head is None:
             return
-        note(mirror=(head + b"|" + body).decode("latin-1"))
+        note(mirror=(head + b"|" + body).decode("latin-1"), signed=signed_by(head, body))
         fields, text = answer(head.split(b" ")[1].decode(), head, body)
         connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n" + fields + b"\r\n")
         # However it is cut, in frames of HTTP and in what TCP brings at once.

@@ -130,34 +130,56 @@ fn the_store_is_not_reachable_from_inside() {
     assert!(!out.errors().contains(KEY));
 }
 
-/// While requests pass as they are, a run that asks for a secret does not begin: nobody would keep it.
+/// Review F7: where requests are not read nobody would keep a secret from coming back, so a run with one for such a
+/// host does not begin; nor does one that asks for a secret it could not use.
 #[test]
-fn no_run_pretends_to_keep_a_secret() {
+fn f7_no_secret_where_requests_are_not_read() {
     let world = World::new();
-    secret(&world, &["add", "KEY", "--for", "x.example"], KEY).ended(0);
-    let flags = ["--secret", "KEY", "--allow", "x.example"];
-    world.sandbox().flags(flags).run(&["true"]).refused(
-        125,
-        &[
-            "--secret: secret: KEY could not be put into a request",
-            "leave it out",
-        ],
-    );
+    let hosts = [
+        "--for",
+        "x.example",
+        "--for",
+        "x.example:5432",
+        "--for",
+        "localhost:8080",
+    ];
+    secret(&world, &[&["add", "KEY"][..], &hosts].concat(), KEY).ended(0);
     let config = world.root().join("config/fumehood");
     fs::create_dir_all(&config).unwrap();
-    fs::write(
-        config.join("config.toml"),
-        "version = 1\n[secret.KEY]\nfrom = \"store:KEY\"\nfor = \"x.example\"\n",
-    )
-    .unwrap();
-    world.sandbox().run(&["true"]).refused(
+    let tunnel = "version = 1\nnetwork.allow = [{ host = \"x.example\", tunnel = true }]\n";
+    fs::write(config.join("config.toml"), tunnel).unwrap();
+    let named = world.sandbox().flags(["--secret", "KEY"]);
+    named.run(&["true"]).refused(
         125,
-        &["config.toml:2:9: secret: KEY could not be put into a request"],
+        &["--secret: secret: KEY is for `x.example`, to which bytes pass unread"],
     );
-    let odd = ["--secret", "a b"];
-    world
-        .sandbox()
-        .flags(odd)
+    fs::remove_file(config.join("config.toml")).unwrap();
+    for (allow, why) in [
+        (
+            "x.example:5432",
+            "KEY is for `x.example:5432`, to which bytes pass unread (--allow)",
+        ),
+        (
+            "localhost:8080",
+            "KEY is for `localhost:8080`, to which bytes pass unread (--allow)",
+        ),
+        (
+            "y.example",
+            "KEY is for x.example, x.example:5432, localhost:8080, which no rule allows; add --allow x.example",
+        ),
+    ] {
+        named
+            .clone()
+            .flags(["--allow", allow])
+            .run(&["true"])
+            .refused(125, &[why]);
+    }
+    named.run(&["true"]).refused(125, &["KEY can go nowhere"]);
+    named
+        .clone()
+        .flags(["--allow", "x.example"])
         .run(&["true"])
-        .refused(125, &["--secret: "]);
+        .ended(0);
+    let odd = world.sandbox().flags(["--secret", "a b"]);
+    odd.run(&["true"]).refused(125, &["--secret: "]);
 }

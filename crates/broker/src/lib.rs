@@ -16,6 +16,7 @@ mod secret;
 mod sigv4;
 mod source;
 mod store;
+mod telling;
 mod upstream;
 mod vault;
 mod websocket;

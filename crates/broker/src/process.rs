@@ -1,6 +1,7 @@
 //! The broker's process: it does what is released to it.
 
 use crate::dial::dial;
+use crate::telling::Telling;
 use crate::upstream::{BodyDigest, Custody, Dial, Release, Upstream};
 use fumehood_authority::Roots;
 use fumehood_destination::Destination;
@@ -50,6 +51,10 @@ impl Dial for Dialler {
 
 async fn obey(monitor: Channel, roots: &Roots, custody: impl Custody) -> std::io::Result<()> {
     let monitor = Arc::new(Line::new(monitor)?);
+    let custody = Telling {
+        custody,
+        monitor: Arc::clone(&monitor),
+    };
     // Without roots nothing is sent: whoever has no rule that reads requests does not need any.
     let upstream = Upstream::new(custody, Dialler(Arc::clone(&monitor)), roots);
     let upstream = upstream.ok().map(Arc::new);

@@ -16,8 +16,8 @@ mod wire;
 pub use channel::{Channel, MAX_PACKET, Packet, pair};
 pub use line::Line;
 pub use message::{
-    BodyOf, Broken, DialError, FlowId, FromBroker, FromGateway, MAX_ADDRESSES, Released, ToBroker, ToGateway,
-    Wire,
+    BodyOf, Broken, DialError, FlowId, FromBroker, FromGateway, MAX_ADDRESSES, MAX_WHY, Released, ToBroker,
+    ToGateway, Wire,
 };
 pub use monitor::{Action, Monitor, Policy};
 pub use report::{Blocked, Report, Tunnel};

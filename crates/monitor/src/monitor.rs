@@ -253,6 +253,13 @@ impl Monitor {
                 self.failed(destination, *why);
                 None
             }
+            FromBroker::Withheld { destination, why } => {
+                // The broker reads what servers send: its words are shown as anybody's.
+                let why = fumehood_policy::Escaped::from(why.as_str()).to_string();
+                self.ledger.refused(destination, &why);
+                self.counts.block(destination, why, None);
+                None
+            }
         }
     }
 

@@ -33,7 +33,7 @@ impl Support {
         network: false,
         gateway: true,
         requests: true,
-        secrets: false,
+        secrets: true,
         staging: true,
         judging: false,
         audit: false,

@@ -421,7 +421,9 @@ fn a_project_binds_no_secret_of_the_users() {
 #[test]
 fn no_secret_for_a_host_that_is_a_tunnel() {
     let tunnel = format!("network.allow = [{{ host = \"api.stripe.com\", tunnel = true }}]\n{STRIPE}");
-    insta::assert_snapshot!(reading("true").user(&tunnel).refused(), @"config.toml:3:9: secret: STRIPE_KEY is for `api.stripe.com`, to which bytes pass unread (config.toml:2:18); remove `tunnel`, or leave the secret out");
+    insta::assert_snapshot!(reading("true").user(&tunnel).refused(), @"config.toml:3:9: secret: STRIPE_KEY is for `api.stripe.com`, to which bytes pass unread (config.toml:2:18); let requests to it be read, or leave the secret out");
+    let local = "network.host = [8080]\n[secret.X]\nfrom = \"env:X\"\nfor = \"localhost:8080\"";
+    insta::assert_snapshot!(reading("true").user(local).refused(), @"config.toml:3:9: secret: X is for `localhost:8080`, to which bytes pass unread (config.toml:2:17); let requests to it be read, or leave the secret out");
     let agent = "network.allow = [{ host = \"api.anthropic.com\", tunnel = true }]";
     let profile = reading("claude").user(agent).ok(&Machine::default());
     assert!(profile.secrets.is_empty());

@@ -2,6 +2,8 @@
 
 use crate::configuration::Places;
 use fumehood_broker::{Machine, Told, Wanted};
+use fumehood_destination::{Access, Rule};
+use fumehood_policy::config::Allow;
 use fumehood_policy::profile::{Profile, Refusal, SecretWish, no_way, way};
 use fumehood_policy::value::Variables;
 use fumehood_session::{Broker, Request};
@@ -34,7 +36,7 @@ pub(super) fn open(profile: &Profile, places: &Places) -> Result<Credentials, St
         patience: PATIENCE,
     };
     let (broker, told) = Broker::open(&wanted, &machine).map_err(|e| e.to_string())?;
-    for wish in profile.secrets.iter().filter(|w| w.secret.is_none()) {
+    for wish in &profile.secrets {
         check(wish, &told, profile)?;
     }
     let files = profile
@@ -75,12 +77,13 @@ fn wanted(wish: &SecretWish) -> Wanted {
     }
 }
 
-/// The hosts of a stored secret are known now.
+/// The hosts of stored secrets are known now, and which rules have requests read is known here.
 fn check(wish: &SecretWish, told: &[Told], profile: &Profile) -> Result<(), String> {
     let Some(told) = told.iter().find(|t| t.name == wish.name) else {
         return Ok(());
     };
-    way(&told.hosts, &profile.network).map_err(|why| {
+    let unread = |allow: &Allow| !Rule::new(allow).is_ok_and(|r| matches!(r.access(), Access::Http(_)));
+    way(&told.hosts, &profile.network, unread).map_err(|why| {
         let (reason, help) = no_way(&wish.name, &told.hosts, &why);
         let origin = wish.origin.clone();
         Refusal {

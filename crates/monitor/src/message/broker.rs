@@ -84,7 +84,17 @@ pub enum FromBroker {
         /// Why.
         why: DialError,
     },
+    /// Not sent: a credential would have gone where it is not for. Its client was told.
+    Withheld {
+        /// Where.
+        destination: Destination,
+        /// Why, and how to ask; at most [`MAX_WHY`] bytes.
+        why: String,
+    },
 }
+
+/// The longest reason, bytes.
+pub const MAX_WHY: usize = 512;
 
 fn addresses(out: &mut Writer, all: &[IpAddr]) {
     out.number(all.len() as u64);
@@ -208,6 +218,11 @@ impl Wire for FromBroker {
                 dial_error(&mut out, why);
                 out.finish()
             }
+            FromBroker::Withheld { destination, why } => {
+                let mut out = Writer::new(b'w');
+                out.destination(destination).bytes(why.as_bytes());
+                out.finish()
+            }
         }
     }
 
@@ -215,6 +230,10 @@ impl Wire for FromBroker {
         let (tag, rest) = packet.split_first()?;
         let mut read = Reader::new(rest);
         let value = match tag {
+            b'w' => FromBroker::Withheld {
+                destination: read.destination()?,
+                why: read.text().filter(|t| t.len() <= MAX_WHY)?.to_owned(),
+            },
             b'c' => FromBroker::Connected {
                 flow: read.number()?,
                 address: SocketAddr::new(read.address()?, u16::try_from(read.number()?).ok()?),

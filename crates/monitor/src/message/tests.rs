@@ -44,6 +44,8 @@ proptest! {
         prop_assert!(comes_back(&message));
         let message = FromBroker::Failed { flow, why: DialError::Connect(errno) };
         prop_assert!(comes_back(&message));
+        let message = FromBroker::Withheld { destination: to.clone(), why: "the credential".to_owned() };
+        prop_assert!(comes_back(&message));
         let message = FromBroker::Unreached { destination: to, why: DialError::NoName };
         prop_assert!(comes_back(&message));
     }

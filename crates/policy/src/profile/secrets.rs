@@ -160,24 +160,28 @@ pub enum NoWay {
     Tunnel(Origin, HostPort),
 }
 
-/// Whether requests can carry a secret for these hosts in a run with this network.
+/// Whether requests can carry a secret for these hosts in a run with this network; `unread` says to what a rule lets
+/// bytes pass as they are.
 ///
 /// # Errors
 /// Why they cannot.
-pub fn way(hosts: &[HostPort], network: &NetworkWishes) -> Result<(), NoWay> {
+pub fn way(
+    hosts: &[HostPort],
+    network: &NetworkWishes,
+    unread: impl Fn(&config::Allow) -> bool,
+) -> Result<(), NoWay> {
     let meets = |allow: &&Sourced<config::Allow>| hosts.iter().any(|h| overlap(h, &allow.value.host));
     let met: Vec<_> = network.allow.iter().filter(meets).collect();
-    if let Some(tunnel) = met.iter().find(|allow| allow.value.tunnel) {
+    if let Some(tunnel) = met.iter().find(|allow| unread(&allow.value)) {
         return Err(NoWay::Tunnel(tunnel.origin.clone(), tunnel.value.host.clone()));
     }
-    let local = hosts.iter().any(|h| {
-        is_loopback(&h.host)
-            && network
-                .host_ports
-                .iter()
-                .any(|port| port.value.get() == number(h))
-    });
-    if met.is_empty() && !local {
+    // What goes to a port of this machine is not read.
+    for host in hosts.iter().filter(|h| is_loopback(&h.host)) {
+        if let Some(port) = network.host_ports.iter().find(|p| p.value.get() == number(host)) {
+            return Err(NoWay::Tunnel(port.origin.clone(), host.clone()));
+        }
+    }
+    if met.is_empty() {
         return Err(NoWay::Nowhere);
     }
     Ok(())
@@ -219,7 +223,7 @@ pub fn no_way(name: &EnvName, hosts: &[HostPort], why: &NoWay) -> (String, Strin
         }
         NoWay::Tunnel(origin, host) => (
             format!("{name} is for `{host}`, to which bytes pass unread ({origin})"),
-            "remove `tunnel`, or leave the secret out".to_owned(),
+            "let requests to it be read, or leave the secret out".to_owned(),
         ),
     }
 }
@@ -245,7 +249,7 @@ fn has_a_way(
         }
         return !nothing;
     };
-    let Err(why) = way(&secret.hosts, network) else {
+    let Err(why) = way(&secret.hosts, network, |allow| allow.tunnel) else {
         return true;
     };
     let (reason, help) = no_way(&wish.name, &secret.hosts, &why);
