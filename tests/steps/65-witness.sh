@@ -116,7 +116,7 @@ os.chmod("/run/systemd/journal/socket", 0o666)
 journal.settimeout(10)
 subprocess.run(sys.argv[2:], check=True)
 with open(sys.argv[1], "w") as out:
-    for _ in range(2):  # a session's beginning and its end
+    for _ in range(2):  # with a session's first head, and at its end
         message = journal.recv(1 << 16)
         assert message.startswith(b"MESSAGE\n"), message
         length, = struct.unpack("<Q", message[8:16])
@@ -125,7 +125,7 @@ with open(sys.argv[1], "w") as out:
         assert "\nSYSLOG_IDENTIFIER=fumehood\n" in rest, rest
 PY
 rm "$w/config/fumehood/config.toml"
-in_account unshare --mount "$python" "$w/journal.py" "$w/heads" "$fumehood" run --live -- true
+in_account unshare --mount "$python" "$w/journal.py" "$w/heads" "$fumehood" run --live -- sleep 2
 check "the journal has the heads" [ "$(grep -c "^$origin\$" "$w/heads")" -eq 2 ]
 check "which verify takes" contains "$(audit verify --against "$w/heads" | head -n 1)" "remembered until record"
 rm -rf "$w/state" && cp -a "$w/before" "$w/state"

@@ -12,14 +12,15 @@ fn audit(world: &World, words: &[&str]) -> Output {
 #[test]
 fn every_destination_is_in_the_log_with_its_rule_and_its_bytes() {
     let hosts = Hosts::new();
-    let flags = ["--allow", "good.example:80", "--allow", "private.example:80"];
+    // Ports on which nobody speaks HTTP: what passes is not read, and a private address is refused at once.
+    let flags = ["--allow", "good.example:5432", "--allow", "private.example:5432"];
     let ran = hosts.python(
         &flags,
         "for n in range(5): dial('9.9.9.9', 443)
 dial('evil.example', 443)
-print(dial('good.example', 80, b'GET / HTTP/1.0\\r\\n\\r\\n')[:12], dial('good.example', 22), dial('private.example', 80))",
+print(dial('good.example', 5432, b'eighteen bytes ...'), dial('good.example', 22), dial('private.example', 5432))",
     );
-    ran.prints("HTTP/1.1 200 ECONNRESET ECONNRESET").nothing_left();
+    ran.nothing_left();
     let world = &hosts.world;
     let flows = audit(world, &["query", "--kind", "flow", "--json"]).ended(0);
     let of = |words: &[&str]| {
@@ -47,7 +48,7 @@ print(dial('good.example', 80, b'GET / HTTP/1.0\\r\\n\\r\\n')[:12], dial('good.e
             "private.example",
             "the name leads to a private address, which no rule names",
         ],
-        ["allow", "good.example", "good.example:80"],
+        ["allow", "good.example", "good.example:5432"],
     ];
     for [decision, host, rule] in rules {
         let words =
@@ -74,8 +75,8 @@ print(dial('good.example', 80, b'GET / HTTP/1.0\\r\\n\\r\\n')[:12], dial('good.e
     let told = audit(world, &["show"]).ended(0);
     for words in [
         "deny 9.9.9.9:443: no rule allows this host (5 times until now)",
-        "allow good.example:80: rule good.example:80",
-        "good.example:80: 18 bytes out, ",
+        "allow good.example:5432: rule good.example:5432",
+        "good.example:5432: 18 bytes out, ",
     ] {
         assert!(told.contains(words), "{words}: {told}");
     }
@@ -131,4 +132,42 @@ print(os.path.exists('stop'), n > 0)",
         flows.lines().count()
     );
     audit(&flood.world, &["verify"]).ended(0);
+}
+
+/// A request that is read is recorded with what it asks for, before it is sent; its query, where clients put what is
+/// nobody's business, as a digest.
+#[test]
+fn a_request_that_is_sent_is_recorded() {
+    let hosts = Hosts::new();
+    hosts.configure(
+        "[network]\nallow = [{ host = \"good.example\", methods = [\"GET\", \"POST\"], paths = [\"/**\"] }]",
+    );
+    let script =
+        "curl -sS 'https://good.example/a/b?token=not-to-be-kept'; curl -sS -d body https://good.example/c";
+    let ran = hosts.sh(&[], script);
+    assert_eq!(
+        ran.log.matches("\"good\": \"http\"").count(),
+        2,
+        "{} {}",
+        ran.log,
+        ran.out.errors()
+    );
+    let world = &hosts.world;
+    let found = audit(world, &["query", "--kind", "effect"]).ended(0);
+    for words in [
+        "allow http.read GET good.example:443/a/b",
+        "allow http.mutate POST good.example:443/c",
+    ] {
+        assert!(found.contains(words), "{words}: {found}");
+    }
+    let all = audit(world, &["export", "--jsonl"]).ended(0);
+    let effects = all.lines().filter(|line| line.contains("\"kind\":\"effect\""));
+    for line in effects {
+        assert!(
+            !line.contains("not-to-be-kept") && line.contains("\"target.digest\":"),
+            "{line}"
+        );
+    }
+    let mutations = audit(world, &["query", "--effect", "http.mutate"]).ended(0);
+    assert_eq!(mutations.lines().count(), 1, "{mutations}");
 }

@@ -3,6 +3,7 @@
 use crate::message::{BodyOf, FlowId, Released, ToBroker, ToGateway};
 use crate::monitor::{Action, Monitor};
 use crate::request::{Held, Judgement, Terms, judge, judge_remote, plain, terms};
+use crate::told::Sent;
 use fumehood_catalogue::{Body, Catalogue};
 use fumehood_destination::Destination;
 use fumehood_http::{Denial, Length, RequestHead};
@@ -124,6 +125,7 @@ impl Monitor {
 
     fn release(&mut self, request: FlowId, head: RequestHead, body: Option<BodyOf>, terms: Terms) -> Action {
         let Terms { most, model } = terms;
+        self.ledger.sent(Sent::new(&head, body, model.is_some()));
         if model.is_some() {
             let to = head.destination.clone();
             self.exchanges.open.insert(request, Open::Model(to));

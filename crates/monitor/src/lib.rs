@@ -22,5 +22,5 @@ pub use message::{
 pub use monitor::{Action, Monitor, Policy};
 pub use report::{Blocked, Report, Tunnel};
 pub use request::{Held, Judgement, Terms, judge, judge_remote};
-pub use told::{Ending, Told};
+pub use told::{Ending, Sent, Told};
 pub use wire::{Reader, Writer};

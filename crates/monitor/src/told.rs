@@ -1,8 +1,10 @@
 //! What is decided about each flow and how it ended, for the log. A program that tries the same refused destination
 //! again and again is told of ever more rarely, so that it cannot fill a disk; what passes is told each time.
 
-use crate::message::FlowId;
+use crate::message::{BodyOf, FlowId};
 use fumehood_destination::Destination;
+use fumehood_effect::Digest;
+use fumehood_http::RequestHead;
 use std::collections::HashMap;
 
 /// How many refused destinations are told apart; attempts to reach others are counted together.
@@ -29,6 +31,8 @@ pub enum Told {
         /// How often until now, this time included. Told at 1, 2, 4, 8 … and at the end.
         times: u64,
     },
+    /// A request that was read is sent.
+    Sent(Box<Sent>),
     /// A flow that was allowed is over.
     Ended {
         /// The flow.
@@ -38,6 +42,45 @@ pub enum Told {
         /// How.
         how: Ending,
     },
+}
+
+/// A request that is sent. Of its target the query is not told, where clients put what is nobody's business.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// What it does, as far as its method says.
+    pub kind: &'static str,
+    /// Where to.
+    pub destination: Destination,
+    /// Its method.
+    pub method: String,
+    /// The beginning of its path, without a query.
+    pub path: String,
+    /// Of the whole target.
+    pub target: Digest,
+    /// Of its body, where that was read before it was sent.
+    pub body: Option<BodyOf>,
+}
+
+/// The longest part of a path that is told, bytes.
+const PATH: usize = 512;
+
+impl Sent {
+    pub(crate) fn new(head: &RequestHead, body: Option<BodyOf>, model: bool) -> Self {
+        let path = head.target.split('?').next().unwrap_or_default();
+        let reads = ["GET", "HEAD", "OPTIONS"].contains(&head.method.as_str());
+        Self {
+            kind: match (model, reads) {
+                (true, _) => "model.invoke",
+                (false, true) => "http.read",
+                (false, false) => "http.mutate",
+            },
+            destination: head.destination.clone(),
+            method: head.method.clone(),
+            path: path.chars().take(PATH).collect(),
+            target: Digest::of(head.target.as_bytes()),
+            body,
+        }
+    }
 }
 
 /// How a flow that was allowed ended.
@@ -80,6 +123,10 @@ impl Ledger {
             destination,
             how,
         });
+    }
+
+    pub(crate) fn sent(&mut self, sent: Sent) {
+        self.waiting.push(Told::Sent(Box::new(sent)));
     }
 
     pub(crate) fn refused(&mut self, destination: &Destination, why: &str) {

@@ -2,7 +2,7 @@
 
 use crate::log::Log;
 use fumehood_audit::{Entry, Kind, Ticket};
-use fumehood_monitor::{Ending, FlowId, Told};
+use fumehood_monitor::{Ending, FlowId, Sent, Told};
 use std::collections::HashMap;
 
 /// Connections whose end is still to be recorded.
@@ -21,7 +21,7 @@ impl Flows {
                     let ticket = log.record(entry);
                     self.open.extend(ticket.map(|ticket| (flow, ticket)));
                 }
-                Told::Refused { .. } => drop(log.record(entry)),
+                Told::Refused { .. } | Told::Sent(_) => drop(log.record(entry)),
                 Told::Ended { flow, .. } => {
                     let entry = match self.open.remove(&flow) {
                         Some(begun) => entry.caused_by(begun),
@@ -52,10 +52,29 @@ fn entry(told: &Told) -> Entry {
             let entry = Entry::new(Kind::Flow).text("decision", "deny").text("rule", rule);
             (entry.number("times", *times), destination)
         }
+        Told::Sent(sent) => return request(sent),
         Told::Ended { destination, how, .. } => (ended(how), destination),
     };
     match destination {
         Some(to) => entry.text("host", &to.host).number("port", to.port.get().into()),
+        None => entry,
+    }
+}
+
+fn request(sent: &Sent) -> Entry {
+    let to = &sent.destination;
+    let entry = Entry::new(Kind::Effect)
+        .text("kind", sent.kind)
+        .text("decision", "allow")
+        .text("host", &to.host)
+        .number("port", to.port.get().into())
+        .text("method", &sent.method)
+        .text("path", &sent.path)
+        .digest("target.digest", sent.target);
+    match &sent.body {
+        Some(body) => entry
+            .digest("body.digest", body.digest)
+            .number("body.length", body.length),
         None => entry,
     }
 }

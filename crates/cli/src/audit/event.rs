@@ -98,6 +98,15 @@ pub(super) fn sentence(record: &Record) -> String {
         Kind::LimitStruck => format!("the limit of {} was reached", get("limit")),
         Kind::ProgramExec => format!("[{}] {}", get("pid"), get("argv")),
         Kind::Flow | Kind::FlowEnd => flow(record),
+        Kind::Effect if record.fields.contains_key("method") => format!(
+            "{} {} {} {}:{}{}",
+            get("decision"),
+            get("kind"),
+            get("method"),
+            get("host"),
+            get("port"),
+            get("path")
+        ),
         Kind::WorkspaceApply | Kind::WorkspaceUndo | Kind::WorkspaceDiscard => changed(record),
         Kind::WorkspaceStage => format!("{} changes wait in {}", get("changes"), get("workspace")),
         _ => listed(record),

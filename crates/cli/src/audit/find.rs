@@ -109,7 +109,7 @@ pub(super) fn query(here: &Here, arguments: &QueryArguments) -> Result<bool, Str
     };
     let wanted = [
         ("host", &arguments.host),
-        ("effect", &arguments.effect),
+        ("kind", &arguments.effect),
         ("decision", &arguments.decision),
     ];
     let takes = |record: &Record| {
