@@ -84,6 +84,11 @@ pub(crate) enum Verb {
     Wait(crate::sessions::WaitArguments),
     /// Ask a session's command to end, and end it if it does not
     Stop(crate::sessions::StopArguments),
+    /// Tools that a model may call instead of a shell
+    #[command(subcommand)]
+    Tool(crate::tool::ToolVerb),
+    /// Offer this project's tools to an MCP client, on standard input and output
+    Mcp,
     /// Accept what this project's fumehood.toml asks for
     Trust(TrustArguments),
     /// What was recorded of runs, and whether it is whole
@@ -120,6 +125,15 @@ pub(crate) enum When {
     Ask,
     /// As `ask`, and nothing reminds you of it: for scripts
     Never,
+}
+
+/// What a tool may do to the project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ToolUse {
+    /// What it changes is gone with it
+    Read,
+    /// What it changes is kept back
+    Write,
 }
 
 #[derive(Debug, Args)]
@@ -205,6 +219,9 @@ pub(crate) struct RunArguments {
     /// Write events as JSON lines to this descriptor or file
     #[arg(long, value_name = "FD|FILE")]
     pub(crate) events: Option<OsString>,
+    /// As a call of a tool: reach only what flags name, say everything as events, and keep what is changed or not
+    #[arg(long, value_enum, value_name = "USE", hide = true, requires = "events")]
+    pub(crate) tool: Option<ToolUse>,
     /// Say what is done, on standard error
     #[arg(short, long)]
     pub(crate) verbose: bool,

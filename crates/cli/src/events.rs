@@ -1,5 +1,6 @@
 //! Events of a run as JSON lines, for programs.
 
+use crate::say;
 use fumehood_policy::json::Json;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -28,6 +29,14 @@ impl Events {
         };
         file.map(|f| Events(Some(f)))
             .map_err(|e| format!("--events {}: {e}", to.display()))
+    }
+
+    /// Has all that would be said written among the events.
+    pub(crate) fn take_words(&self) -> std::io::Result<()> {
+        if let Some(file) = &self.0 {
+            say::instead(file.try_clone()?);
+        }
+        Ok(())
     }
 
     /// Whether somebody wants them.

@@ -12,12 +12,14 @@ mod events;
 mod holds;
 mod init;
 mod job;
+mod mcp;
 mod policy;
 mod recorded;
 mod run;
 mod say;
 mod secret;
 mod sessions;
+mod tool;
 mod trust;
 mod workspace;
 
@@ -64,6 +66,8 @@ fn perform(verb: Verb) -> u8 {
         Verb::Inspect(arguments) => sessions::inspect(&arguments),
         Verb::Wait(arguments) => sessions::wait(&arguments),
         Verb::Stop(arguments) => sessions::stop(&arguments),
+        Verb::Mcp => mcp::serve(),
+        Verb::Tool(verb) => tool::tool(&verb),
         Verb::Trust(arguments) => trust::trust(&arguments),
         Verb::Audit(verb) => audit::audit(&verb),
         Verb::Secret(verb) => secret::secret(&verb),

@@ -17,17 +17,17 @@ pub(crate) use flags::variable;
 pub(crate) use network::{network, weaker};
 
 use crate::FAILED;
-use crate::arguments::{HoldsMode, Isolation, RunArguments};
+use crate::arguments::{HoldsMode, Isolation, RunArguments, ToolUse};
 use crate::configuration::{Places, profile};
 use crate::events::Events;
 use crate::say;
 use credentials::Credentials;
 use fumehood_limits::Ceilings;
 use fumehood_monitor::hold::{Mode, Settings};
-use fumehood_policy::Escaped;
 use fumehood_policy::json::Json;
 use fumehood_policy::profile::Profile;
 use fumehood_policy::value::Apply;
+use fumehood_policy::{Escaped, Origin};
 use fumehood_sandbox::Level;
 use fumehood_session::{
     Asking, End, Facts, Home, Host, Log, Outcome, PrepareError, ProgramError, Project, Request, Run,
@@ -68,6 +68,10 @@ impl<E: std::fmt::Display> From<E> for Failure {
 
 fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     check_streams()?;
+    let mut events = Events::open(arguments.events.as_deref())?;
+    if arguments.tool.is_some() {
+        events.take_words()?;
+    }
     let host = Host::look()?;
     let directory = directory(arguments.directory.as_deref())?;
     let project = Project::open(&project_of(&directory, &host.user.home), &host.user.home)?;
@@ -81,7 +85,10 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     let folders = places.folders();
     let root = folders.first().map_or(&[][..], |top| &top.names);
     let command = arguments.command.first().cloned().unwrap_or_default();
-    let (profile, policy) = profile(&places, &flags, &command, &folders)?;
+    let (mut profile, policy) = profile(&places, &flags, &command, &folders)?;
+    if arguments.tool.is_some() {
+        narrow(&mut profile);
+    }
     let credentials = credentials::open(&profile, &places)?;
     let Wanted {
         mut request,
@@ -112,7 +119,6 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     request.scratch = scratch.as_ref().map(|s| s.path().to_owned());
     record::hide(&mut request, &places)?;
     let downloads = caches::layer(&host, &mut request, &profile, &places);
-    let mut events = Events::open(arguments.events.as_deref())?;
     let spec = prepare(&host, &request).map_err(not_found)?;
     unheld
         .iter()
@@ -165,7 +171,8 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
     }
     if let Some(kept) = kept {
         let frozen = matches!(outcome.end, End::Frozen);
-        kept.end(&mut outcome.log, frozen);
+        let thrown_away = arguments.tool == Some(ToolUse::Read);
+        kept.end(&mut outcome.log, frozen, thrown_away);
         return Ok(end(&mut outcome));
     }
     request::new_protected(request.project.path(), &before)
@@ -177,6 +184,22 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
             ));
         });
     Ok(end(&mut outcome))
+}
+
+/// Of network and secrets a tool has what its own flags name: neither what a file allows this project's sessions, nor
+/// what presets bring.
+fn narrow(profile: &mut Profile) {
+    fn named(origin: &Origin) -> bool {
+        matches!(origin, Origin::Flag(_))
+    }
+    profile.network.allow.retain(|s| named(&s.origin));
+    profile.network.publish.retain(|s| named(&s.origin));
+    profile.network.host_ports.retain(|s| named(&s.origin));
+    profile.secrets.retain(|s| named(&s.origin));
+    profile.homes.clear();
+    // Who asks for what, and what a session would have had, is no concern of a call.
+    profile.notices.clear();
+    profile.waiting.clear();
 }
 
 /// What is said where the kernel lacks the second wall: nobody learns it otherwise who does not ask `doctor`.

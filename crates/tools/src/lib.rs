@@ -7,11 +7,15 @@ mod guard;
 mod kind;
 pub mod lint;
 pub mod manifest;
+pub mod mcp;
+pub mod probe;
 mod refused;
 pub mod schema;
+mod shipped;
 
 pub use argv::compile;
 pub use call::Arguments;
 pub use guard::{Guarded, MAX_BYTES, MAX_DEPTH, MAX_VALUES, guard};
 pub use manifest::{Effect, LoadError, Manifest};
 pub use refused::Refused;
+pub use shipped::shipped;

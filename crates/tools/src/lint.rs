@@ -144,7 +144,7 @@ fn variables_of_make(manifest: &Manifest, out: &mut Vec<Lint>) {
     }
 }
 
-/// A value that stands alone where options are still read. It never begins with `-`; this is the second wall.
+/// A value that stands alone where options are still read, of a type in which `-` is kept out by its place only.
 fn values_before_the_end_of_options(manifest: &Manifest, out: &mut Vec<Lint>) {
     let argv = &manifest.tool().argv;
     let end = argv
@@ -152,7 +152,20 @@ fn values_before_the_end_of_options(manifest: &Manifest, out: &mut Vec<Lint>) {
         .position(|a| a.value == Argument::Literal("--".to_owned()));
     let listed = |name| {
         let mut known = manifest.parameters().iter();
-        known.any(|(n, p)| n == name && matches!(p.kind, ParameterKind::Enum(_) | ParameterKind::Int { .. }))
+        known.any(|(n, p)| {
+            n == name
+                && matches!(
+                    p.kind,
+                    ParameterKind::Enum(_)
+                        | ParameterKind::Int { .. }
+                        | ParameterKind::Ident
+                        | ParameterKind::GitRef
+                        | ParameterKind::PkgName
+                        | ParameterKind::TestId
+                        | ParameterKind::Host
+                        | ParameterKind::Url
+                )
+        })
     };
     for at in argv.iter().take(end.unwrap_or(argv.len())) {
         if let Argument::Parameter(name) = &at.value

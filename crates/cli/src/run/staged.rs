@@ -260,7 +260,13 @@ impl Kept {
 
     /// The last turn, and what waits; a session that changed nothing is forgotten.
     /// Nothing more leaves a session that was frozen.
-    pub(super) fn end(mut self, log: &mut Log, frozen: bool) {
+    pub(super) fn end(mut self, log: &mut Log, frozen: bool, thrown_away: bool) {
+        if thrown_away {
+            if let Err(e) = self.session.discard() {
+                say::line(&format!("what was changed could not be thrown away: {e}"));
+            }
+            return;
+        }
         let turned = self.turner.take().map(|turner| {
             turner.finish();
             (!frozen).then(|| turn(&self.place, &self.session))

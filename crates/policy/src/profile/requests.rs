@@ -44,11 +44,6 @@ pub(super) fn unavailable(inputs: &Inputs<'_>, notices: &mut Vec<Notice>) {
                 config.git.own.first().map(|at| at.pos),
                 "nothing can be pushed in this version",
             );
-            say(
-                "tool",
-                config.tools.first().map(|(at, _)| at.pos),
-                "this version offers no tools",
-            );
             let host_signs = config
                 .git
                 .sign

@@ -1,0 +1,238 @@
+//! A call: the arguments checked, the command run in a sandbox of its own, its output on its way into bounds.
+//!
+//! The sandbox is made by `fumehood run`, as a program of its own: this process reads what a tool prints, and holds
+//! nothing of the sandbox's but a pipe.
+
+use super::CallArguments;
+use super::offered::Offered;
+use super::result::CallResult;
+use crate::configuration::Places;
+use crate::policy::places;
+use fumehood_output::window::DEFAULT_BUDGET;
+use fumehood_output::{Output, Store};
+use fumehood_policy::config::{ToolNetwork, ToolWorkspace};
+use fumehood_redact::Forbidden;
+use fumehood_tools::{Arguments, Guarded, Manifest, compile, guard};
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes of all outputs that are kept of one session.
+const MOST_KEPT: u64 = 1024 * 1024 * 1024;
+/// How long a tool runs whose manifest does not say.
+const TIMEOUT: &str = "10m";
+
+/// Who looks on while a call runs.
+pub(crate) trait Watch {
+    /// It runs, as this process.
+    fn begun(&mut self, _process: u32) {}
+    /// So many bytes were printed.
+    fn printed(&mut self, _bytes: u64) {}
+    /// It ends by itself: its process is waited for now, and its number free after.
+    fn over(&mut self) {}
+}
+
+/// Nobody.
+struct Alone;
+
+impl Watch for Alone {}
+
+/// Why a call gives no result.
+#[derive(Debug)]
+pub(crate) enum CallError {
+    /// The caller's arguments: it can do better.
+    Refused(String),
+    /// The machine's, or the manifest's.
+    Failed(String),
+}
+
+impl From<std::io::Error> for CallError {
+    fn from(e: std::io::Error) -> CallError {
+        CallError::Failed(e.to_string())
+    }
+}
+
+/// Where the outputs of calls are kept.
+pub(crate) fn store(places: &Places, session: &str) -> Result<Store, String> {
+    Store::open(&places.state().join("outputs"), session).map_err(|e| format!("outputs cannot be kept: {e}"))
+}
+
+/// `fumehood tool call`.
+pub(super) fn by_hand(arguments: &CallArguments) -> Result<(String, u8), String> {
+    let places = places()?;
+    let offered = Offered::here(&places)?;
+    let tool = offered.find(&arguments.name)?;
+    let store = store(&places, "hand")?;
+    let result = guard(arguments.arguments.as_bytes())
+        .map_err(|e| CallError::Refused(e.to_string()))
+        .and_then(|json| call(tool, &json, &places, &store, &mut Alone))
+        .map_err(|e| match e {
+            CallError::Refused(text) | CallError::Failed(text) => text,
+        })?;
+    let text = match arguments.json {
+        true => format!("{}\n", result.json()),
+        false => result.text(),
+    };
+    Ok((text, result.status()))
+}
+
+/// Calls a tool.
+pub(crate) fn call(
+    tool: &Manifest,
+    json: &Guarded,
+    places: &Places,
+    store: &Store,
+    watch: &mut impl Watch,
+) -> Result<CallResult, CallError> {
+    let refused = |e: fumehood_tools::Refused| CallError::Refused(e.to_string());
+    let checked = Arguments::check(tool, json).map_err(refused)?;
+    let words = compile(&tool.tool().argv, &checked).map_err(refused)?;
+    run(tool, words, places, store, watch)
+}
+
+fn run(
+    tool: &Manifest,
+    words: Vec<OsString>,
+    places: &Places,
+    store: &Store,
+    watch: &mut impl Watch,
+) -> Result<CallResult, CallError> {
+    let events = EventsFile::make(places)?;
+    let (mut from, to) = std::io::pipe()?;
+    let mut command = sandboxed(tool, words, places, &events)?;
+    command.stdin(Stdio::null()).stdout(to.try_clone()?).stderr(to);
+    let mut child = command.spawn()?;
+    drop(command); // it holds the pipe's other end
+    watch.begun(child.id());
+    let out = tool.tool().output.clone();
+    let budget = out
+        .budget
+        .and_then(|b| usize::try_from(b.bytes()).ok())
+        .unwrap_or(DEFAULT_BUDGET);
+    let nothing = Arc::new(Forbidden::new(std::iter::empty()));
+    let mut output = Output::new(budget, nothing, out.parser).kept_in(store)?;
+    let is_whole = gather(&mut from, &mut output, &mut child, watch);
+    watch.over();
+    let status = child.wait()?;
+    let is_whole = is_whole?;
+    let finished = output.finish(Some(store))?;
+    let _the_next_call_tries_again = store.prune(MOST_KEPT);
+    let told = std::fs::read_to_string(&events.0)?;
+    CallResult::new(tool, status, &told, finished, is_whole).map_err(CallError::Failed)
+}
+
+/// All that is printed; false where there was more than is kept, and the tool was ended for it.
+fn gather(
+    from: &mut impl Read,
+    output: &mut Output,
+    child: &mut Child,
+    watch: &mut impl Watch,
+) -> Result<bool, CallError> {
+    let mut bytes = 0;
+    let mut buffer = vec![0u8; 64 * 1024];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(true),
+            Ok(n) => {
+                output.push(&buffer[..n]);
+                bytes += n as u64;
+                watch.printed(bytes);
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e.into()),
+        }
+        if output.is_full() {
+            child.kill()?; // with it the sandbox ends
+            return Ok(false);
+        }
+    }
+}
+
+/// `fumehood run` with what the manifest says, and nothing that it does not.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is fumehood itself, which makes the sandbox"
+)]
+fn sandboxed(
+    tool: &Manifest,
+    words: Vec<OsString>,
+    places: &Places,
+    events: &EventsFile,
+) -> Result<Command, CallError> {
+    let mut command = Command::new("/proc/self/exe");
+    let manifest = tool.tool();
+    let usage = match manifest.workspace {
+        ToolWorkspace::Read => "read",
+        ToolWorkspace::Write => "write",
+        ToolWorkspace::None => {
+            return Err(CallError::Failed(format!(
+                "tool {}: workspace = \"none\" is not available in this version; write \"read\"",
+                tool.name()
+            )));
+        }
+    };
+    command.args([
+        "run", "--apply", "never", "--new", "--holds", "deny", "--tool", usage,
+    ]);
+    command.arg("--events").arg(&events.0);
+    let folder = manifest.cwd.as_ref().and_then(|c| c.value.literal());
+    let directory = folder.map_or_else(|| places.project.clone(), |f| places.project.join(f));
+    command.arg("-C").arg(directory);
+    if let ToolNetwork::Hosts(hosts) = &manifest.network {
+        hosts.iter().for_each(|h| {
+            command.args(["--allow", &h.value.to_string()]);
+        });
+    }
+    for secret in &manifest.secrets {
+        command.args(["--secret", secret.value.as_str()]);
+    }
+    for name in &manifest.env.pass {
+        command.args(["--env", &name.value.to_string()]);
+    }
+    for (name, value) in &manifest.env.set {
+        command.args(["--env", &format!("{}={value}", name.value)]);
+    }
+    let limits = &manifest.limits;
+    let timeout = limits
+        .timeout
+        .map_or_else(|| TIMEOUT.to_owned(), |t| t.value.to_string());
+    let mut set = vec![("--timeout", timeout)];
+    set.extend(limits.memory.map(|l| ("--memory", l.value.to_string())));
+    set.extend(limits.cpus.map(|l| ("--cpus", l.value.to_string())));
+    set.extend(limits.pids.map(|l| ("--pids", l.value.to_string())));
+    set.extend(limits.disk.map(|l| ("--disk", l.value.to_string())));
+    set.extend(limits.open_files.map(|l| ("--open-files", l.value.to_string())));
+    for (flag, value) in set {
+        command.args([flag, &value]);
+    }
+    command.arg("--").args(words);
+    Ok(command)
+}
+
+/// The file in which the run says how it went; gone with this value.
+struct EventsFile(PathBuf);
+
+impl EventsFile {
+    fn make(places: &Places) -> Result<EventsFile, CallError> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let folder = places.state().join("calls");
+        std::fs::create_dir_all(&folder)?;
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = folder.join(format!("{}-{number}", std::process::id()));
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e.into()),
+            _ => {}
+        }
+        std::fs::File::create_new(&path)?;
+        Ok(EventsFile(path))
+    }
+}
+
+impl Drop for EventsFile {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_file(&self.0);
+    }
+}

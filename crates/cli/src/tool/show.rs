@@ -1,0 +1,102 @@
+//! What there is, what a call would do, and what an output held.
+
+use super::offered::Offered;
+use super::{CallArguments, ReadArguments};
+use crate::policy::places;
+use fumehood_output::{Page, ReadError};
+use fumehood_policy::Escaped;
+use fumehood_policy::config::{ToolNetwork, ToolWorkspace};
+use fumehood_tools::{Arguments, Manifest, compile, schema};
+use serde_json::json;
+use std::fmt::Write;
+
+pub(super) fn list(json: bool) -> Result<String, String> {
+    let offered = Offered::here(&places()?)?;
+    if json {
+        let all: Vec<_> = offered.tools.iter().map(schema::definition).collect();
+        return Ok(format!("{}\n", json!({ "tools": all })));
+    }
+    let mut out = String::new();
+    for tool in &offered.tools {
+        let description = Escaped::from(tool.tool().description.as_str()).at_most(100);
+        let _in_memory = writeln!(
+            out,
+            "{:16} {:14} {description}",
+            tool.name().as_str(),
+            tool.effect().to_string()
+        );
+    }
+    for why in &offered.left_out {
+        let _in_memory = writeln!(out, "not offered: {why}");
+    }
+    Ok(out)
+}
+
+/// The command of a call and its sandbox, or why it would be refused.
+pub(super) fn explain(arguments: &CallArguments) -> Result<String, String> {
+    let offered = Offered::here(&places()?)?;
+    let tool = offered.find(&arguments.name)?;
+    let checked = Arguments::parse(tool, arguments.arguments.as_bytes()).map_err(|e| e.to_string())?;
+    let words = compile(&tool.tool().argv, &checked).map_err(|e| e.to_string())?;
+    let words: Vec<String> = words
+        .iter()
+        .map(|w| Escaped::from(w.as_os_str()).to_string())
+        .collect();
+    if arguments.json {
+        return Ok(format!(
+            "{}\n",
+            json!({"argv": words, "effect": tool.effect().to_string(), "sandbox": sandbox(tool)})
+        ));
+    }
+    let mut out = String::new();
+    for (name, value) in [
+        ("tool", format!("{} ({})", tool.name(), tool.origin())),
+        ("effect", tool.effect().to_string()),
+        ("sandbox", sandbox(tool)),
+    ] {
+        let _in_memory = writeln!(out, "{name:8} {value}");
+    }
+    for word in words {
+        let _in_memory = writeln!(out, "{:8} {word}", "argv");
+    }
+    Ok(out)
+}
+
+fn sandbox(tool: &Manifest) -> String {
+    let manifest = tool.tool();
+    let network = match &manifest.network {
+        ToolNetwork::Hosts(hosts) if !hosts.is_empty() => {
+            let all: Vec<String> = hosts.iter().map(|h| h.value.to_string()).collect();
+            format!("reaches {}", all.join(", "))
+        }
+        _ => "no network".to_owned(),
+    };
+    let project = match manifest.workspace {
+        ToolWorkspace::None => "no project",
+        ToolWorkspace::Read => "changes are thrown away",
+        ToolWorkspace::Write => "changes are kept back",
+    };
+    let timeout = manifest
+        .limits
+        .timeout
+        .map_or_else(|| "10m".to_owned(), |t| t.value.to_string());
+    format!("{network}; {project}; at most {timeout}")
+}
+
+pub(super) fn read(arguments: &ReadArguments) -> Result<String, String> {
+    let store = super::call::store(&places()?, "hand")?;
+    let handle = arguments.handle.parse().map_err(|e: ReadError| e.to_string())?;
+    let page = Page {
+        from_line: arguments.from,
+        most: None,
+        grep: arguments.grep.clone(),
+    };
+    let read = store.read(&handle, &page).map_err(|e| e.to_string())?;
+    Ok(match read.next_line {
+        Some(next) => format!(
+            "{}⟦of {} lines; go on with --from {next}⟧\n",
+            read.text, read.lines
+        ),
+        None => read.text,
+    })
+}
