@@ -74,6 +74,18 @@ pub(crate) enum Verb {
     Deny(DenyArguments),
     /// Stop a session: nothing more leaves it, its programs end, its files stay
     Freeze(FreezeArguments),
+    /// Run a command in a session that goes on without this terminal: as `run -d`
+    Create(Box<RunArguments>),
+    /// Connect this terminal with that of a session; Ctrl-\ leaves
+    Attach(crate::sessions::AttachArguments),
+    /// Show what a session that was started with -d printed
+    Logs(crate::sessions::LogsArguments),
+    /// Run a command in a session that has ended, with the changes it kept back
+    Resume(Box<crate::sessions::ResumeArguments>),
+    /// Remove a session that has ended, and what is kept of it
+    Rm(crate::sessions::RmArguments),
+    /// Remove sessions that have ended and in which nothing waits
+    Prune(crate::sessions::PruneArguments),
     /// List the sessions that run
     Ps(crate::sessions::PsArguments),
     /// Say what a session is
@@ -216,6 +228,24 @@ pub(crate) struct RunArguments {
     /// The user inside, a number; never has privilege, 0 included
     #[arg(long, value_name = "UID", value_parser = clap::value_parser!(u32).range(0..=4_294_967_294))]
     pub(crate) user: Option<u32>,
+    /// Go on without this terminal; its name is printed (docs/sessions.md)
+    #[arg(short, long, conflicts_with = "events")]
+    pub(crate) detach: bool,
+    /// With -d: on a terminal of its own, for `fumehood attach`
+    #[arg(short, long)]
+    pub(crate) tty: bool,
+    /// Call the session so, for verbs that take one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Give the session a label; `fumehood ps --label` finds it
+    #[arg(long = "label", value_name = "K=V")]
+    pub(crate) labels: Vec<String>,
+    /// End the session after this long, as --timeout does
+    #[arg(long, value_name = "TIME")]
+    pub(crate) ttl: Option<String>,
+    /// Which session --resume means, where it was named
+    #[arg(skip)]
+    pub(crate) resumed: Option<String>,
     /// Write events as JSON lines to this descriptor or file
     #[arg(long, value_name = "FD|FILE")]
     pub(crate) events: Option<OsString>,

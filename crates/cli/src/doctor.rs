@@ -148,6 +148,7 @@ fn trial_in(
         must_record: false,
         asking: None,
         about: Default::default(),
+        detached: None,
     };
     let outcome = fumehood_session::run(run).map_err(with_remedy)?;
     match outcome.end {

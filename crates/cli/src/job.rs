@@ -35,6 +35,7 @@ impl Confined for Jobs {
             must_record: false,
             asking: None,
             about: Default::default(),
+            detached: None,
         };
         let ended = without_streams(|| fumehood_session::run(run))?;
         match ended.map_err(|e| e.to_string())?.end {

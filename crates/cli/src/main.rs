@@ -46,6 +46,19 @@ fn perform(verb: Verb) -> u8 {
     match verb {
         Verb::Run(run) if starts_with_option(&run.command) => unknown_option(&run.command, "run"),
         Verb::Run(run) => run::run(&run),
+        Verb::Create(run) if starts_with_option(&run.command) => unknown_option(&run.command, "create"),
+        Verb::Create(mut run) => {
+            run.detach = true;
+            run::run(&run)
+        }
+        Verb::Resume(resume) if starts_with_option(&resume.run.command) => {
+            unknown_option(&resume.run.command, "resume")
+        }
+        Verb::Resume(resume) => sessions::resume(*resume),
+        Verb::Attach(arguments) => sessions::attach(&arguments),
+        Verb::Logs(arguments) => sessions::logs(&arguments),
+        Verb::Rm(arguments) => sessions::rm(&arguments),
+        Verb::Prune(arguments) => sessions::prune(&arguments),
         Verb::Diff(arguments) => workspace::diff(&arguments),
         Verb::Apply(arguments) => workspace::apply(&arguments),
         Verb::Discard(arguments) => workspace::discard(&arguments),

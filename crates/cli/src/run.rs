@@ -3,7 +3,9 @@
 
 mod about;
 mod caches;
+mod called;
 mod credentials;
+mod detached;
 mod ending;
 mod flags;
 mod home;
@@ -13,8 +15,10 @@ mod request;
 mod staged;
 mod turn;
 
+pub(crate) use detached::{output, outputs};
 pub(crate) use flags::variable;
 pub(crate) use network::{network, weaker};
+pub(crate) use staged::rests;
 
 use crate::FAILED;
 use crate::arguments::{HoldsMode, Isolation, RunArguments, ToolUse};
@@ -30,19 +34,23 @@ use fumehood_policy::value::Apply;
 use fumehood_policy::{Escaped, Origin};
 use fumehood_sandbox::Level;
 use fumehood_session::{
-    Asking, End, Facts, Home, Host, Log, Outcome, PrepareError, ProgramError, Project, Request, Run,
-    RunError, Scratch, check_streams, prepare, project_of, remedy,
+    Asking, Detached, End, Facts, Home, Host, Log, Outcome, PrepareError, ProgramError, Project, Request,
+    Run, RunError, Scratch, check_streams, prepare, project_of, remedy,
 };
 pub(crate) use record::root as log_root;
 use request::Wanted;
 use std::ffi::OsStr;
 use std::io::IsTerminal;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Runs the command; returns the exit status of the contract.
 pub(crate) fn run(arguments: &RunArguments) -> u8 {
-    match attempt(arguments) {
+    if arguments.detach {
+        return detached::start(arguments);
+    }
+    match attempt(arguments, None) {
         Ok(code) => code,
         Err(Failure { text, code }) => {
             say::error(&text);
@@ -66,8 +74,12 @@ impl<E: std::fmt::Display> From<E> for Failure {
     }
 }
 
-fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
+/// `begun` is where a run that goes on without its terminal says that it runs.
+fn attempt(arguments: &RunArguments, begun: Option<OwnedFd>) -> Result<u8, Failure> {
     check_streams()?;
+    if begun.is_none() {
+        called::check(arguments)?;
+    }
     let mut events = Events::open(arguments.events.as_deref())?;
     if arguments.tool.is_some() {
         events.take_words()?;
@@ -138,10 +150,23 @@ fn attempt(arguments: &RunArguments) -> Result<u8, Failure> {
         host.landlock,
         &credentials.names(),
     )?;
+    let detached = begun
+        .map(|begun| {
+            detached::let_go(&places.state(), start.id.as_str()).map(|output| Detached { begun, output })
+        })
+        .transpose()?;
+    called::entitle(arguments, kept.as_ref().map(|k| k.session.path()), &start)?;
     let run = Run {
         spec,
         turns,
-        about: about::about(&start, &request, &profile, kept.as_ref().map(|k| k.session.id())),
+        about: about::about(
+            arguments,
+            &start,
+            &request,
+            &profile,
+            kept.as_ref().map(|k| k.session.id()),
+        )?,
+        detached,
         limits: limits.clone(),
         ceilings,
         network: network::begin(&profile.network, arguments.boundary, credentials.broker, trust)?,

@@ -1,12 +1,19 @@
 //! Sessions that live: found by name, looked at, waited for, ended (docs/sessions.md).
 
 mod arguments;
+mod attach;
 mod exec;
 mod list;
+mod rest;
 
-pub(crate) use arguments::{ExecArguments, InspectArguments, PsArguments, StopArguments, WaitArguments};
+pub(crate) use arguments::{
+    AttachArguments, ExecArguments, InspectArguments, LogsArguments, PruneArguments, PsArguments,
+    ResumeArguments, RmArguments, StopArguments, WaitArguments,
+};
+pub(crate) use attach::{attach, logs};
 pub(crate) use exec::exec;
 pub(crate) use list::{inspect, ps};
+pub(crate) use rest::{prune, resume, rm};
 
 use crate::holds::folder;
 use crate::policy::places;
@@ -183,7 +190,7 @@ fn over(session: &Living, timeout: Option<Duration>) -> Result<Option<u8>, Failu
 }
 
 /// A time of the command line.
-fn span(flag: &str, text: Option<&str>) -> Result<Option<Duration>, String> {
+pub(crate) fn span(flag: &str, text: Option<&str>) -> Result<Option<Duration>, String> {
     let parse = |text: &str| text.parse::<Span>().map(Span::duration);
     let invalid = |e: fumehood_policy::value::Invalid| format!("{flag}: {e}; {}", e.help);
     text.map(parse).transpose().map_err(invalid)

@@ -101,8 +101,9 @@ fn here() -> Result<Here, String> {
 /// The session named, or the newest of this project that changed something.
 fn session(here: &Here, id: Option<&str>, how: Use) -> Result<Session, String> {
     let open = |id: &str| Session::open(&here.place, id, how).map_err(|e| e.to_string());
-    if let Some(id) = id {
-        return open(id);
+    if let Some(named) = id {
+        let id = fumehood_workspace::called(&here.place, named).or_else(|why| living_place(named).ok_or(why));
+        return open(&id.map_err(|e| e.to_string())?);
     }
     let ids = Session::of_project(&here.place, &here.project).map_err(|e| e.to_string())?;
     for id in ids.iter().rev() {
@@ -112,6 +113,11 @@ fn session(here: &Here, id: Option<&str>, how: Use) -> Result<Session, String> {
         }
     }
     Err("no session here kept changes back; `fumehood run --apply ask` starts one".to_owned())
+}
+
+/// Where the changes of a session that runs are kept.
+fn living_place(named: &str) -> Option<String> {
+    crate::sessions::find(Some(named)).ok()?.about.workspace
 }
 
 /// Paths of the command line, relative to the project.
@@ -450,11 +456,18 @@ fn outcome(
 fn attempt_discard(arguments: &DiscardArguments) -> Result<bool, String> {
     let here = here()?;
     let session = session(&here, arguments.session.as_deref(), Use::Running)?;
-    let entry = recorded::discard(&here.project, session.id(), read(&session).ok().as_ref());
-    session.discard().map_err(|e| e.to_string())?;
-    recorded::in_index(&here.state, entry);
+    forget(&here.state, session)?;
     print("forgotten\n");
     Ok(true)
+}
+
+/// Forgets a session, on the record.
+pub(crate) fn forget(state: &Path, session: Session) -> Result<(), String> {
+    let project = session.about().project.clone();
+    let entry = recorded::discard(&project, session.id(), read(&session).ok().as_ref());
+    session.discard().map_err(|e| e.to_string())?;
+    recorded::in_index(state, entry);
+    Ok(())
 }
 
 fn waiting((path, found): &(PathBuf, Vec<Finding>)) -> Json {

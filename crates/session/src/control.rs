@@ -2,6 +2,7 @@
 //! answers it: what it is, its end, signals, and further programs in its sandbox.
 
 use crate::approvals::Approvals;
+use crate::keeper::Keeper;
 use crate::log::Log;
 use crate::terminal::check_stream;
 use fumehood_audit::{Entry, Kind};
@@ -35,6 +36,8 @@ pub(crate) struct Control {
     /// Streams that came, for the program that is asked for next.
     streams: Vec<(Client, [Option<OwnedFd>; 3])>,
     waiting: Vec<Client>,
+    /// Who has the session's terminal.
+    attached: Option<Client>,
     next: i32,
 }
 
@@ -48,15 +51,21 @@ impl Control {
             programs: Vec::new(),
             streams: Vec::new(),
             waiting: Vec::new(),
+            attached: None,
             next: 1,
         }
     }
 
     /// Answers what was heard.
-    pub(crate) fn hear(&mut self, heard: Heard, desk: &Approvals, sandbox: &Sandbox, log: &mut Log) {
+    pub(crate) fn hear(
+        &mut self,
+        heard: Heard,
+        (desk, sandbox, keeper): (&Approvals, &Sandbox, Option<&Keeper>),
+        log: &mut Log,
+    ) {
         let (client, peer, ask, fd) = match heard {
             Heard::Ask(client, peer, ask, fd) => (client, peer, ask, fd),
-            Heard::Gone(client) => return self.gone(client, sandbox),
+            Heard::Gone(client) => return self.gone(client, sandbox, keeper),
         };
         let say = |reply: Reply| desk.answer_to(client, &reply, None);
         match ask {
@@ -76,6 +85,22 @@ impl Control {
                 log.record(by(entry.number("signal", signal.into()), &peer));
                 say(Reply::Done(format!("signal {signal} was sent")));
             }
+            Ask::Attach => match (keeper, self.attached) {
+                (None, _) => say(Reply::Refused(
+                    "this session has no terminal to attach to: one has it that was started with -d -t"
+                        .to_owned(),
+                )),
+                (_, Some(_)) => say(Reply::Refused(
+                    "another terminal is attached to this session".to_owned(),
+                )),
+                (Some(keeper), None) => {
+                    self.attached = Some(client);
+                    self.waiting.push(client);
+                    log.record(by(Entry::new(Kind::SessionAsk).text("what", "attach"), &peer));
+                    let terminal = Reply::Session(Answer::Terminal);
+                    desk.answer_to(client, &terminal, Some(keeper.pause()));
+                }
+            },
             Ask::Stream(n) => self.stream(client, n, fd),
             Ask::Exec => match self.launch(client, &peer, fd, sandbox, log) {
                 Ok(()) => say(Reply::Session(Answer::Started)),
@@ -90,7 +115,11 @@ impl Control {
     }
 
     /// Who started a program is gone, so the program goes too: nothing runs that nobody knows of.
-    fn gone(&mut self, client: Client, sandbox: &Sandbox) {
+    fn gone(&mut self, client: Client, sandbox: &Sandbox, keeper: Option<&Keeper>) {
+        if self.attached == Some(client) {
+            self.attached = None;
+            keeper.iter().for_each(|keeper| keeper.resume());
+        }
         self.waiting.retain(|c| *c != client);
         self.streams.retain(|(c, _)| *c != client);
         for (number, _) in self.programs.iter().filter(|(_, c)| *c == client) {

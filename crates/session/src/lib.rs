@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod approvals;
+mod attach;
 mod caches;
 mod control;
 mod credentials;
@@ -22,6 +23,7 @@ mod gone;
 mod home;
 mod host;
 mod janitor;
+mod keeper;
 mod log;
 mod network;
 mod prepare;
@@ -38,6 +40,7 @@ mod watcher;
 mod worktree;
 
 pub use approvals::{Asking, AskingError};
+pub use attach::{Attached, attach};
 pub use caches::Caches;
 pub use control::Waiting;
 pub use credentials::{Broker, CredentialError};
@@ -45,6 +48,8 @@ pub use detached::detached;
 pub use environment::Variables;
 pub use exec::{Exec, ExecError, Executed, exec};
 pub use explain::{Facts, remedy};
+/// What programs print, made safe to be shown on a terminal that others use too.
+pub use fumehood_terminal::Stream as Plain;
 pub use home::{Home, HomeError, KeptHome, Settings, Slot};
 pub use host::{Host, HostError, User, is_root, user_id};
 pub use log::Log;
@@ -53,7 +58,7 @@ pub use prepare::{OwnGit, PrepareError, Request, Shown, prepare, project_of};
 pub use program::{Program, ProgramError};
 pub use scratch::{Scratch, ScratchError};
 pub use state::{StateError, check_state};
-pub use supervise::{End, Outcome, Run, RunError, run};
+pub use supervise::{Detached, End, Outcome, Run, RunError, run};
 pub use terminal::{StreamError, check_streams, let_go_of_all_streams, terminals};
 pub use trust::{Inside, Trust, TrustError};
 pub use turn::Turn;

@@ -3,6 +3,7 @@
 use crate::approvals::{Answer, Approvals, Asking, AskingError};
 use crate::control::{Control, Waiting};
 use crate::janitor::Janitor;
+use crate::keeper::Keeper;
 use crate::log::Log;
 use crate::network::{Network, Question, Watch};
 use crate::stand_in::StandIn;
@@ -50,6 +51,17 @@ pub struct Run {
     pub asking: Option<Asking>,
     /// What it says of itself to those who ask.
     pub about: About,
+    /// How it goes on without the terminal it was started at.
+    pub detached: Option<Detached>,
+}
+
+/// A run without a terminal to return to.
+#[derive(Debug)]
+pub struct Detached {
+    /// Where it says that it has begun: a line of `k` and its name; closed then.
+    pub begun: OwnedFd,
+    /// Where what its terminal shows is kept, if it has one.
+    pub output: OwnedFd,
 }
 
 /// How a command ended.
@@ -199,7 +211,7 @@ pub fn run(mut run: Run) -> Result<Outcome, RunError> {
     let mut log = Log::default();
     let mut waiting = Waiting::default();
     let ended = supervise(
-        &run,
+        &mut run,
         &signals,
         &group,
         &in_force,
@@ -243,7 +255,7 @@ fn block_signals() -> Result<Signals, RunError> {
 }
 
 fn supervise(
-    run: &Run,
+    run: &mut Run,
     signals: &Signals,
     group: &Group,
     in_force: &InForce,
@@ -291,6 +303,8 @@ fn supervise(
         watchdog: None,
         struck: None,
         terminal: None,
+        detached: run.detached.take(),
+        keeper: None,
         network,
         turns: run.turns.as_ref(),
         title: run.title.clone(),
@@ -313,6 +327,9 @@ fn supervise(
             .take()
             .map(|desk| (desk, supervisor.control.into_waiting())),
     );
+    if let Some(keeper) = supervisor.keeper.take() {
+        keeper.finish();
+    }
     // After the sandbox: the relay shows what its terminal still holds, then leaves the user's as
     // it was found.
     if let Some(terminal) = supervisor.terminal {
@@ -337,6 +354,8 @@ struct Supervisor<'a> {
     /// A limit that struck while this process was stopped.
     struck: Option<Limit>,
     terminal: Option<Terminal>,
+    detached: Option<Detached>,
+    keeper: Option<Keeper>,
     network: &'a mut Option<Watch>,
     turns: Option<&'a OwnedFd>,
     title: String,
@@ -468,7 +487,8 @@ impl Supervisor<'_> {
             return false;
         };
         for heard in desk.turn(self.log) {
-            self.control.hear(heard, desk, self.sandbox, self.log);
+            self.control
+                .hear(heard, (desk, self.sandbox, self.keeper.as_ref()), self.log);
         }
         let frozen = desk.is_frozen();
         self.held();
@@ -597,6 +617,7 @@ impl Supervisor<'_> {
             Event::Listener(listener) => {
                 let given = self.watcher.as_ref().map(|w| w.listen(&listener));
                 given.transpose().map_err(RunError::Watcher)?;
+                self.begun();
                 None
             }
             Event::Stopped(_) => {
@@ -608,7 +629,21 @@ impl Supervisor<'_> {
         })
     }
 
+    /// The walls are up: whoever started a run that goes on alone may go.
+    fn begun(&mut self) {
+        if let Some(Detached { begun, output: _ }) = self.detached.take() {
+            let word = format!("k{}\n", self.log.id());
+            let _nobody_waits = rustix::io::write(&begun, word.as_bytes());
+        }
+    }
+
     fn connect(&mut self, master: OwnedFd) -> Result<Option<End>, RunError> {
+        if let Some(Detached { output, .. }) = &self.detached {
+            terminal::give_size(&master);
+            self.keeper = Some(Keeper::start(master, output)?);
+            self.sandbox.terminal_taken();
+            return Ok(None);
+        }
         self.terminal = Some(Terminal::start(master, self.title.clone())?);
         self.sandbox.terminal_taken();
         Ok(None)

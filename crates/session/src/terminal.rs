@@ -71,6 +71,11 @@ pub(crate) fn size_inside() -> (u16, u16) {
     (size.ws_row, size.ws_col)
 }
 
+/// Gives a terminal of the sandbox the size that the user's has, or the usual one.
+pub(crate) fn give_size(master: &OwnedFd) {
+    relay::give_size(master);
+}
+
 /// The supervisor keeps no copy of streams that belong to the command, except standard error, which
 /// it needs for its last words: a reader sees the end when the command has closed it.
 pub(crate) fn let_go_of_streams() {
@@ -127,6 +132,15 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Starts the relay for the sandbox's terminal.
     pub(crate) fn start(master: OwnedFd, title: String) -> Result<Terminal, TerminalError> {
+        Terminal::begin(master, title, false)
+    }
+
+    /// As [`Terminal::start`], for a terminal that goes on when the person leaves, with Ctrl-\.
+    pub(crate) fn attach(master: OwnedFd, title: String) -> Result<Terminal, TerminalError> {
+        Terminal::begin(master, title, true)
+    }
+
+    fn begin(master: OwnedFd, title: String, leaves: bool) -> Result<Terminal, TerminalError> {
         relay::give_size(&master);
         // A shared terminal is not ours to change: `less` at the end of a pipe may be doing just that.
         let found = if relay::takes_terminal() {
@@ -144,7 +158,7 @@ impl Terminal {
         let ours = RefCell::new(Some(ours));
         let process = fork_role(|| {
             drop(ours.take());
-            relay::run(master, theirs, &title)
+            relay::run(master, theirs, &title, leaves)
         })
         .map_err(TerminalError::Start)?;
         let orders = ours
@@ -185,6 +199,17 @@ impl Terminal {
     /// Readable when the relay has ended.
     pub(crate) fn ended(&self) -> BorrowedFd<'_> {
         self.process.as_fd()
+    }
+
+    /// After it has ended: whether the person left.
+    pub(crate) fn was_left(&self) -> bool {
+        use rustix::process::{WaitId, WaitIdOptions, waitid};
+        // It is reaped later.
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        let status = waitid(WaitId::PidFd(self.process.as_fd()), options)
+            .ok()
+            .flatten();
+        status.and_then(|s| s.exit_status()) == Some(relay::LEFT)
     }
 
     /// After it has ended.

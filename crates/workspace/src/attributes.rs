@@ -75,6 +75,12 @@ pub(crate) fn is_opaque(directory: impl AsFd) -> Result<bool> {
     Ok(value_if_any(directory, c"user.overlay.opaque")?.is_some_and(|v| v == b"y"))
 }
 
+/// Makes an upper directory hide everything below it in the lower layers.
+pub(crate) fn make_opaque(directory: impl AsFd) -> Result<()> {
+    let flags = rustix::fs::XattrFlags::empty();
+    rustix::fs::fsetxattr(directory, c"user.overlay.opaque", b"y", flags)
+}
+
 /// Marks that this reader does not know how to follow.
 pub(crate) fn foreign_mark(file: impl AsFd) -> Result<Option<&'static str>> {
     for (name, words) in [

@@ -9,7 +9,54 @@ use std::path::{Path, PathBuf};
 
 /// By path: which version the host had, `None` if no file; and which version of the session's that was.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Bases(BTreeMap<PathBuf, Base>);
+pub(crate) struct Bases(BTreeMap<PathBuf, Base>, Option<Restored>);
+
+/// A layer that was filled from a checkpoint: what was made meanwhile was taken from the host long before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Restored {
+    /// When filling it began.
+    pub(crate) from: (i64, u32),
+    /// When it ended.
+    pub(crate) until: (i64, u32),
+    /// When the first of it was taken: no change of the host is missed, and some are asked about that need not be.
+    pub(crate) taken: (i64, u32),
+}
+
+impl Restored {
+    const FILE: &str = "restored";
+
+    pub(crate) fn save(self, session: &Path) -> Result<()> {
+        let path = session.join(Restored::FILE);
+        let line = |name: &str, (seconds, nanos): (i64, u32)| {
+            Line::default()
+                .with("what", name)
+                .number("seconds", seconds)
+                .number("nanos", nanos)
+        };
+        let all = [("from", self.from), ("until", self.until), ("taken", self.taken)];
+        let lines: Vec<Line> = all.map(|(name, time)| line(name, time)).to_vec();
+        record::replace(&path, &record::encode("restored", &lines)).at("write", &path)
+    }
+
+    fn load(session: &Path) -> Result<Option<Restored>> {
+        let path = session.join(Restored::FILE);
+        let bytes = match std::fs::read(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            other => other.at("read", &path)?,
+        };
+        let lines = record::read("restored", &bytes, &path)?;
+        let time = |name: &str| {
+            let line = lines.iter().find(|l| l.text("what") == Some(name))?;
+            Some((line.parsed("seconds")?, line.parsed("nanos")?))
+        };
+        let all = time("from").zip(time("until")).zip(time("taken"));
+        let restored = all.map(|((from, until), taken)| Restored { from, until, taken });
+        restored.map(Some).ok_or(crate::Error::Damaged {
+            path,
+            what: "a time is missing",
+        })
+    }
+}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Base {
@@ -32,10 +79,13 @@ impl Bases {
     pub(crate) fn load(session: &Path) -> Result<Bases> {
         let path = session.join("bases");
         let bytes = match std::fs::read(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Bases::default()),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Bases(BTreeMap::new(), Restored::load(session)?));
+            }
             other => other.at("read", &path)?,
         };
         let lines = record::read("bases", &bytes, &path)?;
+        let restored = Restored::load(session)?;
         Ok(Bases(
             lines
                 .iter()
@@ -47,7 +97,16 @@ impl Bases {
                     Some((l.path_of("path")?, base))
                 })
                 .collect(),
+            restored,
         ))
+    }
+
+    /// When something of the layer that was born then was taken from the host.
+    pub(crate) fn taken(&self, born: Option<(i64, u32)>) -> Option<(i64, u32)> {
+        match (born, self.1) {
+            (Some(born), Some(r)) if (r.from..=r.until).contains(&born) => Some(r.taken),
+            (born, _) => born,
+        }
     }
 
     pub(crate) fn save(&self, session: &Path) -> Result<()> {
@@ -85,7 +144,7 @@ impl Bases {
     /// Whether the host's file was changed by somebody else since the session took it as its base.
     /// `taken` is when that was, for paths that nothing is noted of.
     pub(crate) fn moved_on(&self, path: &Path, host: Option<&Facts>, taken: Option<(i64, u32)>) -> bool {
-        match (self.0.get(path), host, taken) {
+        match (self.0.get(path), host, self.taken(taken)) {
             (Some(base), host, _) => base.host != host.map(|h| h.identity),
             (None, Some(host), Some(taken)) => host.identity.changed > taken,
             (None, None, _) => false,

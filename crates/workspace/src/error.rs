@@ -45,6 +45,20 @@ pub enum Error {
     /// There is no such session.
     #[error("no session {0} here; `fumehood run` starts one")]
     NoSession(String),
+    /// Something of a session cannot be read, so it cannot be kept whole.
+    #[error("{} cannot be read, so it cannot be kept; chmod it inside", shown(.0))]
+    Unreadable(PathBuf),
+    /// There is no such checkpoint.
+    #[error(
+        "session {id} has no checkpoint{}; `fumehood checkpoint --list` shows them",
+        number.map_or(String::new(), |n| format!(" {n}"))
+    )]
+    NoCheckpoint {
+        /// Which.
+        number: Option<u64>,
+        /// Of which session.
+        id: String,
+    },
     /// The session is in use.
     #[error("session {0} is running")]
     Running(String),

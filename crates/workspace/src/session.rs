@@ -6,6 +6,7 @@
 //!   lock        locked while a supervisor or an apply uses it
 //!   bases       what the host had after our own last step, by path
 //!   upper work  the overlay's layers
+//!   title       how it was called, if it was (crate::title)
 //!   mask        names that are absent inside, if any
 //! ```
 //! `<project>` is 16 digits of a hash of the project's path, so the newest session of a directory is the

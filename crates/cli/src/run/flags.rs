@@ -26,7 +26,7 @@ pub(super) fn parse(arguments: &RunArguments, directory: &Path) -> Result<Comman
     Ok(CommandLine {
         presets,
         apply: apply(arguments),
-        watched: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
+        watched: !arguments.detach && std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
         isolation: arguments.isolation.map(isolation),
         ro: arguments.read_only.clone(),
         rw: arguments.read_write.clone(),

@@ -79,7 +79,8 @@ pub(super) fn joined(command: &[OsString]) -> Vec<u8> {
 pub(super) fn hide(request: &mut Request, places: &Places) -> Result<(), String> {
     let state = places.state();
     cover(request, root(&state), "the log")?;
-    cover(request, crate::holds::folder(&state), "the desk for approvals")
+    cover(request, crate::holds::folder(&state), "the desk for approvals")?;
+    cover(request, super::outputs(&state), "what sessions printed")
 }
 
 fn cover(request: &mut Request, root: PathBuf, what: &str) -> Result<(), String> {

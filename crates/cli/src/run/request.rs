@@ -71,7 +71,11 @@ pub(super) fn request(
         user: arguments.user,
         // What lies in memory is memory, also where no control group counts it as such.
         room: [limits.disk, limits.memory].into_iter().flatten().min(),
-        terminal: terminals(),
+        terminal: if arguments.detach {
+            [arguments.tty; 3]
+        } else {
+            terminals()
+        },
         network: !profile.network.is_empty(),
         trust: None,
         project,
@@ -189,7 +193,10 @@ fn limits(arguments: &RunArguments, profile: &Profile) -> Result<Limits, String>
             .and_then(|c| Millicpus::new(c.value.millis())),
         pids: wanted.pids.as_ref().map(|p| p.value),
         disk: wanted.disk.as_ref().map(|d| d.value.bytes()),
-        timeout: wanted.timeout.as_ref().map(|t| t.value.duration()),
+        timeout: super::called::ends_after(arguments)?
+            .into_iter()
+            .chain(wanted.timeout.as_ref().map(|t| t.value.duration()))
+            .min(),
         open_files,
     })
 }

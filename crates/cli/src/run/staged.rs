@@ -39,7 +39,7 @@ pub(super) fn begin(
     arguments: &RunArguments,
 ) -> Result<Option<Kept>, String> {
     if profile.apply == Apply::Live {
-        return if arguments.resume {
+        return if arguments.resume || arguments.resumed.is_some() {
             Err("--live writes to the project itself: there is nothing to resume".to_owned())
         } else {
             Ok(None)
@@ -65,7 +65,10 @@ pub(super) fn begin(
     }
     let mut about = about(host, request, profile)?;
     about.policy = policy.to_string();
-    let session = session((&places.state(), &place), &about, wanted(arguments))?;
+    let session = match arguments.resumed.as_deref() {
+        Some(named) => super::called::resumed(&place, &about, named)?,
+        None => session((&places.state(), &place), &about, wanted(arguments))?,
+    };
     let mask = session.make_mask().map_err(|e| e.to_string())?;
     let seen = Owner {
         uid: host.inside.uid,
@@ -119,7 +122,7 @@ enum Wanted {
 }
 
 fn wanted(arguments: &RunArguments) -> Wanted {
-    let person = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let person = std::io::stdin().is_terminal() && std::io::stderr().is_terminal() && !arguments.detach;
     match (arguments.resume, arguments.new, person) {
         (true, ..) => Wanted::Resumed,
         (_, false, true) => Wanted::Asked,
@@ -139,7 +142,9 @@ fn session((state, place): (&Path, &Path), about: &About, wanted: Wanted) -> Res
             continue;
         };
         if rests(&session) {
-            outputs = outputs.or(Some(session));
+            // One with a name stays for who asks for it.
+            let named = fumehood_workspace::title(session.path()).is_some_and(|t| t.name.is_some());
+            outputs = outputs.or(Some(session).filter(|_| !named));
         } else if waits(session.path()) && waiting.is_none() {
             waiting = Some(session);
         }
@@ -179,7 +184,7 @@ fn serves(session: &Session, about: &About) -> bool {
 }
 
 /// Whether nothing of a session waits any more; its layer then holds build outputs at most.
-fn rests(session: &Session) -> bool {
+pub(crate) fn rests(session: &Session) -> bool {
     let settle = |session: &Session| session.settle(&changes::read(session)?);
     fumehood_workspace::settled(session.path()) || session.is_untouched() || settle(session).unwrap_or(false)
 }

@@ -6,9 +6,54 @@ use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(crate) struct PsArguments {
+    /// Also those that have ended and keep changes back
+    #[arg(short, long)]
+    pub(crate) all: bool,
     /// Only those with this label
     #[arg(long, value_name = "K[=V]")]
     pub(crate) label: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AttachArguments {
+    /// Which: its id or name; the newest of this project otherwise
+    pub(crate) session: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArguments {
+    /// Which: its id or name, also of one that has ended; the newest of this project that runs otherwise
+    pub(crate) session: Option<String>,
+    /// Go on until the session ends
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArguments {
+    /// Which: its name, or its id in the state directory's `sessions`
+    pub(crate) session: String,
+    #[command(flatten)]
+    pub(crate) run: crate::arguments::RunArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RmArguments {
+    /// Which: its name, or its id
+    pub(crate) session: String,
+    /// Also the changes that it kept back and nobody applied
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PruneArguments {
+    /// Only what began longer ago than this, such as 30d
+    #[arg(long, value_name = "TIME")]
+    pub(crate) older_than: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

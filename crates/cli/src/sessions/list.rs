@@ -1,5 +1,6 @@
 //! `fumehood ps` and `inspect`.
 
+use super::rest::resting;
 use super::{Failure, InspectArguments, Living, PsArguments, ended, find, living, print};
 use crate::policy::places;
 use crate::run::log_root;
@@ -26,13 +27,32 @@ fn attempt_ps(arguments: &PsArguments) -> Result<u8, Failure> {
         let fits = |(k, v): &(String, String)| k == key && value.is_none_or(|value| v == value);
         all.retain(|living| living.about.labels.iter().any(fits));
     }
+    let rest = if arguments.all { resting()? } else { Vec::new() };
     if arguments.json {
-        let list = all.iter().map(|living| json(&living.about)).collect();
-        print(&Json::List(list).to_string());
-    } else if all.is_empty() {
+        let list = all.iter().map(|living| json(&living.about));
+        let rest = rest.iter().map(|(id, project, title)| {
+            Json::Object(vec![
+                ("changes", Json::text(id)),
+                ("name", title.name.as_deref().map_or(Json::Null, Json::text)),
+                ("project", Json::text(Escaped::from(project.as_path()))),
+                ("ended", Json::Bool(true)),
+            ])
+        });
+        print(&Json::List(list.chain(rest).collect()).to_string());
+        return Ok(0);
+    }
+    if all.is_empty() {
         print("no session runs");
     } else {
         print(&table(&all));
+    }
+    for (id, project, title) in rest {
+        let name = title.name.as_deref().unwrap_or("-");
+        let project = Escaped::from(project.as_path());
+        print(&format!(
+            "ended, changes wait: {id}  {}  {project}",
+            Escaped::from(name)
+        ));
     }
     Ok(0)
 }

@@ -21,6 +21,8 @@ pub enum Ask {
     Exec,
     /// Send the program that this connection started a signal.
     ExecSignal(u8),
+    /// Give me your terminal until I go, and say when you have ended, and how.
+    Attach,
 }
 
 /// From the session.
@@ -30,7 +32,7 @@ pub enum Answer {
     About(Box<About>),
     /// The program was started.
     Started,
-    /// The program's terminal comes with this packet.
+    /// The program's terminal, or the session's, comes with this packet.
     Terminal,
     /// What was waited for is over.
     Over(Over),
@@ -124,6 +126,7 @@ impl Ask {
             Ask::Stream(n) => out.byte(b'd').byte(*n),
             Ask::Exec => out.byte(b'x'),
             Ask::ExecSignal(n) => out.byte(b'S').byte(*n),
+            Ask::Attach => out.byte(b'a'),
         };
     }
 
@@ -136,6 +139,7 @@ impl Ask {
             b'd' => Ask::Stream(read.byte().filter(|n| *n < 3)?),
             b'x' => Ask::Exec,
             b'S' => Ask::ExecSignal(signal(read.byte()?)?),
+            b'a' => Ask::Attach,
             _ => return None,
         })
     }
@@ -248,6 +252,7 @@ pub(super) mod tests {
             Just(Ask::About),
             Just(Ask::Wait),
             Just(Ask::Exec),
+            Just(Ask::Attach),
             (1u8..=64).prop_map(Ask::Signal),
             (1u8..=64).prop_map(Ask::ExecSignal),
             (0u8..3).prop_map(Ask::Stream),

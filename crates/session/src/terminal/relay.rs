@@ -19,8 +19,13 @@ const ANSWERS: Duration = Duration::from_millis(100);
 /// How much is read at a time, and may wait for the sandbox.
 const PIECE: usize = 64 * 1024;
 
+/// What it ends with where the person left a terminal that goes on.
+pub(super) const LEFT: i32 = 2;
+/// Ctrl-\, which leaves it.
+const LEAVE: u8 = 0x1c;
+
 /// Runs the relay until the sandbox's terminal has ended or the supervisor is gone.
-pub(super) fn run(master: OwnedFd, orders: OwnedFd, title: &str) -> i32 {
+pub(super) fn run(master: OwnedFd, orders: OwnedFd, title: &str, leaves: bool) -> i32 {
     set_process_name(c"fumehood-tty");
     let Ok(signals) = Signals::block(&[
         libc::SIGWINCH,
@@ -45,6 +50,8 @@ pub(super) fn run(master: OwnedFd, orders: OwnedFd, title: &str) -> i32 {
         finishing: false,
         keyboard: true,
         hung_up: false,
+        leaves,
+        left: false,
     };
     // Before the first byte of anybody is read.
     let kept = [
@@ -60,10 +67,14 @@ pub(super) fn run(master: OwnedFd, orders: OwnedFd, title: &str) -> i32 {
     while connection.step() {}
     connection.give_back();
     let _supervisor_gone = write(&connection.orders, &[GIVEN_BACK]);
-    if connection.hung_up {
+    if connection.hung_up && !connection.left {
         connection.hang_up();
+        return 0;
     }
-    0
+    let status = if connection.left { LEFT } else { 0 };
+    // The process ends; a build with checks looks at each descriptor it drops, which is no call of a relay.
+    std::mem::forget(connection);
+    status
 }
 
 /// Puts the user's terminal in order for a relay that died: what a program may have switched on goes
@@ -158,6 +169,9 @@ struct Connection {
     keyboard: bool,
     /// Whether the user's terminal is gone.
     hung_up: bool,
+    /// Whether a key leaves it, and whether that was typed.
+    leaves: bool,
+    left: bool,
 }
 
 impl Connection {
@@ -259,7 +273,7 @@ impl Connection {
         if got.get(3).is_some_and(|g| !g.is_empty()) {
             self.on_keys();
         }
-        open && !self.hung_up && (got[1].is_empty() || self.on_order())
+        open && !self.hung_up && !self.left && (got[1].is_empty() || self.on_order())
     }
 
     /// The user's terminal is gone, so the sandbox's goes too: its programs are told by the kernel,
@@ -350,6 +364,10 @@ impl Connection {
             Ok(n) => n,
             Err(_) => return,
         };
+        if self.leaves && bytes[..n].contains(&LEAVE) {
+            self.left = true;
+            return;
+        }
         match &mut self.screen {
             Screen::Whole(relay, _) => {
                 let typed = relay.input(&bytes[..n]);
