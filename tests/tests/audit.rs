@@ -482,3 +482,34 @@ fn an_erased_session_is_gone_and_its_tree_verifies() {
         "{verified}"
     );
 }
+
+/// What is older than it is to be kept is erased when a later run is over, by a process that the run does not wait for.
+#[test]
+fn what_is_older_than_it_is_kept_is_erased() {
+    let world = World::new();
+    let config = world.own("config").join("fumehood");
+    std::fs::create_dir_all(&config).unwrap();
+    world.live().run(&["echo", "secret-word"]).ended(0);
+    std::fs::write(
+        config.join("config.toml"),
+        "version = 1\n[audit]\nkeep = \"1s\"\n",
+    )
+    .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    world.live().run(&["true"]).ended(0);
+    let left = settle(|| {
+        let verified = audit(&world, &["verify"]).text();
+        if verified.contains("1 whole") && verified.contains("1 erased, 0 not good") {
+            vec![]
+        } else {
+            vec![verified]
+        }
+    });
+    assert!(left.is_empty(), "{left:?}");
+    let holds = host_program("grep")
+        .args(["-rl", "secret-word"])
+        .arg(logs(&world))
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&holds.stdout), "");
+}
