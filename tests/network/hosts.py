@@ -92,6 +92,39 @@ def certificates(place):
     os.environ["SSL_CERT_FILE"] = place + "/authority"
 
 
+def repository(place):
+    """A bare repository with one commit, served by git's own program for web servers: https://good.example/git/r.git."""
+    global REPOSITORIES
+    REPOSITORIES = os.path.join(os.path.dirname(sys.argv[1]), "repositories")
+    bare, work = REPOSITORIES + "/r.git", place + "/work"
+    if os.path.exists(bare):
+        return
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@t.invalid", "-c", "init.defaultBranch=main"]
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    for words in (["init", "--bare", bare], ["-C", bare, "config", "http.receivepack", "true"], ["init", work],
+                  ["-C", work, "commit", "--allow-empty", "-m", "first"], ["-C", work, "push", bare, "HEAD:main"]):
+        subprocess.run([*git, *words], **quiet)
+
+
+def backend(connection, head, fields, body):
+    """The Common Gateway Interface (RFC 3875), as much as git http-backend needs."""
+    method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ", 2)
+    path, _, query = target.partition("?")
+    environment = dict(os.environ, GIT_PROJECT_ROOT=REPOSITORIES, GIT_HTTP_EXPORT_ALL="1", REQUEST_METHOD=method,
+                       PATH_INFO=path[len("/git"):], QUERY_STRING=query, CONTENT_LENGTH=str(len(body)),
+                       CONTENT_TYPE=fields.get(b"content-type", b"").decode(), REMOTE_ADDR="x")
+    for name in (b"content-encoding", b"git-protocol"):
+        if name in fields:
+            environment["HTTP_" + name.decode().upper().replace("-", "_")] = fields[name].decode()
+    answer = subprocess.run(["git", "http-backend"], input=body, env=environment, capture_output=True).stdout
+    head, body = answer.split(b"\r\n\r\n", 1)
+    lines = head.split(b"\r\n")
+    status = [line[8:] for line in lines if line.startswith(b"Status: ")] or [b"200 OK"]
+    lines = [line for line in lines if not line.startswith(b"Status: ")]
+    connection.sendall(b"\r\n".join([b"HTTP/1.1 " + status[0], *lines, b"Content-Length: %d" % len(body),
+                                     b"Connection: close", b"", body]))
+
+
 def listener(family, address, port, kind=socket.SOCK_STREAM):
     one = socket.socket(family, kind)
     if family == socket.AF_INET6:
@@ -157,9 +190,18 @@ def web(connection):
             GO.set()
             connection.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
         else:
+            if fields.get(b"transfer-encoding") == b"chunked":
+                while not body.endswith(b"0\r\n\r\n") and (more := connection.recv(65536)):
+                    body += more
+                chunks, body = body, b""
+                while chunks and (size := int(chunks.split(b"\r\n", 1)[0], 16)):
+                    start = chunks.index(b"\r\n") + 2
+                    body, chunks = body + chunks[start:start + size], chunks[start + size + 2:]
             left = int(fields.get(b"content-length", 0)) - len(body)
             while left > 0 and (more := connection.recv(65536)):
                 body, left = body + more, left - len(more)
+            if path.startswith(b"/git/"):
+                return backend(connection, head, fields, body)
             if body:
                 note(good="body", bytes=body[:200].decode("latin-1"), length=len(body))
             answer = body if path == b"/echo" else b"hello\n"
@@ -225,6 +267,7 @@ def outside(folder):
 def main():
     with tempfile.TemporaryDirectory(prefix="fumehood-hosts-") as place:
         prepare(place)
+        repository(place)
         contexts = {}
         for name in SECURE:
             contexts[name] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -3,6 +3,7 @@
 mod ask;
 mod counted;
 mod exchange;
+mod git;
 mod inspect;
 mod judge;
 mod lanes;
@@ -15,4 +16,4 @@ mod two;
 pub(crate) use ask::Monitor;
 pub(crate) use counted::Counted;
 pub use inspect::{Ended, Inspector};
-pub use judge::{Judge, MAX_JUDGED_BODY, Verdict};
+pub use judge::{Judge, Verdict};

@@ -9,6 +9,6 @@ mod names;
 mod process;
 mod tunnel;
 
-pub use http::{Ended, Inspector, Judge, MAX_JUDGED_BODY, Verdict};
+pub use http::{Ended, Inspector, Judge, Verdict};
 pub use names::{Names, Synthetic};
 pub use process::{Sockets, run};

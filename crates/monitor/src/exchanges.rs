@@ -12,6 +12,8 @@ use std::collections::HashMap;
 
 /// How many requests may be remembered at a time, for their body, a person or a model: beyond it they are refused.
 const MAX_REQUESTS: usize = 512;
+/// The most bytes of bodies that are here at a time, of all requests.
+const MAX_SHOWN: usize = 40 << 20;
 /// Characters of what a provider would do that are told.
 const MAX_WORDS: usize = 200;
 
@@ -24,12 +26,21 @@ pub(crate) struct Exchanges {
 
 #[derive(Debug)]
 enum Open {
-    /// Its body was asked for.
-    Asked(Box<RequestHead>),
+    /// Its body was asked for, at most so much of it; what is here.
+    Asked(Box<RequestHead>, u64, Vec<u8>),
     /// A person is asked.
     Held(Box<RequestHead>, BodyOf),
     /// Its body goes to a model there.
     Model(Destination),
+}
+
+impl Open {
+    fn shown(&self) -> usize {
+        match self {
+            Open::Asked(_, _, shown) => shown.len(),
+            _ => 0,
+        }
+    }
 }
 
 impl Exchanges {
@@ -54,12 +65,38 @@ impl Monitor {
     /// The body of a request that was asked for it; of another nothing is said.
     pub(crate) fn show(&mut self, request: FlowId, body: Option<Vec<u8>>) -> Option<Action> {
         match self.exchanges.open.remove(&request)? {
-            Open::Asked(head) => Some(self.judged(request, *head, body.map_or(Body::TooLong, Body::Bytes))),
+            Open::Asked(head, most, mut shown) => {
+                let fits = |shown: &Vec<u8>| shown.len() as u64 <= most;
+                let body = body.map(|body| {
+                    shown.extend_from_slice(&body);
+                    shown
+                });
+                let body = body.filter(fits);
+                Some(self.judged(request, *head, body.map_or(Body::TooLong, Body::Bytes)))
+            }
             other => {
                 self.exchanges.open.insert(request, other);
                 None
             }
         }
+    }
+
+    /// More of a body that was asked for. One that is longer than what was asked for is given up.
+    pub(crate) fn part(&mut self, request: FlowId, bytes: &[u8]) -> Option<Action> {
+        let here: usize = self.exchanges.open.values().map(Open::shown).sum();
+        let Some(Open::Asked(_, most, shown)) = self.exchanges.open.get_mut(&request) else {
+            return None;
+        };
+        let fits = (shown.len() + bytes.len()) as u64 <= *most && here + bytes.len() <= MAX_SHOWN;
+        if fits {
+            shown.extend_from_slice(bytes);
+            return None;
+        }
+        self.exchanges.open.remove(&request);
+        Some(denied(
+            request,
+            Denial::new(503, "too many bytes wait to be looked at"),
+        ))
     }
 
     fn judged(&mut self, request: FlowId, head: RequestHead, body: Body) -> Action {
@@ -71,13 +108,13 @@ impl Monitor {
             let why = "the catalogue of what is hard to undo cannot be read, so nothing is sent";
             return denied(request, Denial::new(503, why));
         };
-        // A second borrow of the monitor, for the rules.
-        let judgement = judge(&self.policy.rules, catalogue, &head, body);
+        let judgement = judge(&self.policy.rules, catalogue, &head, body, self.session.as_ref());
         match judgement {
             Judgement::Release(terms) => self.release(request, head, shown, terms),
-            Judgement::Body => {
-                self.exchanges.open.insert(request, Open::Asked(Box::new(head)));
-                Action::Gateway(ToGateway::Body { request })
+            Judgement::Body(most) => {
+                let asked = Open::Asked(Box::new(head), most, Vec::new());
+                self.exchanges.open.insert(request, asked);
+                Action::Gateway(ToGateway::Body { request, most })
             }
             Judgement::Hold(held) => self.hold(request, head, shown, held),
             Judgement::Deny(denial) => self.deny_request(request, &head, denial),
@@ -146,7 +183,10 @@ impl Monitor {
 
     fn deny_request(&mut self, request: FlowId, head: &RequestHead, denial: Denial) -> Action {
         let named = format!(" {}: ", head.destination);
-        let said = denial.reason.split_once(&named);
+        let said = denial
+            .reason
+            .split_once(&named)
+            .filter(|(method, _)| !method.contains(' '));
         let method = plain(&head.method);
         // The method that was judged may be one that a field put in the place of the line's own.
         let (method, why) = said.unwrap_or((&method, &denial.reason));

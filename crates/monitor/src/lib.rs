@@ -21,6 +21,6 @@ pub use message::{
 };
 pub use monitor::{Action, Monitor, Policy};
 pub use report::{Blocked, Report, Tunnel};
-pub use request::{Held, Judgement, Terms, judge, judge_remote};
+pub use request::{Held, Judgement, MAX_BODY, Terms, judge, judge_remote};
 pub use told::{Ending, Sent, Told};
 pub use wire::{Reader, Writer};

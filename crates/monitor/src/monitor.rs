@@ -6,6 +6,7 @@ use crate::report::{Counts, Report};
 use crate::request::Held;
 use crate::told::{Ending, Ledger, Told};
 use fumehood_destination::{Access, Class, Denied, Destination, Rules, class};
+use fumehood_effect::SessionId;
 use fumehood_policy::value::{HostName, Port};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -54,6 +55,8 @@ pub enum Action {
 #[derive(Debug)]
 pub struct Monitor {
     pub(crate) policy: Policy,
+    /// Whose branches are its own.
+    pub(crate) session: Option<SessionId>,
     flows: HashMap<FlowId, Flow>,
     pub(crate) exchanges: Exchanges,
     pub(crate) counts: Counts,
@@ -75,11 +78,19 @@ impl Monitor {
     pub fn new(policy: Policy) -> Monitor {
         Monitor {
             policy,
+            session: None,
             flows: HashMap::new(),
             exchanges: Exchanges::default(),
             counts: Counts::default(),
             ledger: Ledger::default(),
         }
+    }
+
+    /// Says whose network it is.
+    #[must_use]
+    pub fn of_session(mut self, session: Option<SessionId>) -> Monitor {
+        self.session = session;
+        self
     }
 
     /// Changes what is allowed, for flows that are opened from now on.
@@ -139,6 +150,7 @@ impl Monitor {
                 None
             }
             FromGateway::Ask { request, head } => Some(self.ask(request, *head)),
+            FromGateway::Part { request, bytes } => self.part(request, &bytes),
             FromGateway::Show { request, body } => self.show(request, body),
             FromGateway::Remote {
                 question,

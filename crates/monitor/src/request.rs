@@ -1,22 +1,25 @@
 //! What is said about a request: by the rules, by what its endpoint is for, by the catalogue. Pure.
 
+mod git;
 mod held;
 
 pub use held::Held;
 
 use fumehood_catalogue::{Body, Catalogue};
 use fumehood_destination::{Access, Decision, Denied, Destination, Request, RequestPath, Rules};
+use fumehood_effect::SessionId;
 use fumehood_http::{Denial, Length, RequestHead};
 use fumehood_model::{Endpoint, Provider, endpoint, provider};
 use fumehood_policy::value::HostName;
+use git::{Pushed, Smart};
 
 /// What is to happen with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judgement {
     /// It may be sent.
     Release(Terms),
-    /// The body decides, and is not here yet.
-    Body,
+    /// The body decides, and is not here yet: at most so many bytes of it are looked at.
+    Body(u64),
     /// It is hard to undo: a person is asked.
     Hold(Box<Held>),
     /// It may not be sent.
@@ -35,13 +38,52 @@ pub struct Terms {
 /// Methods that a server may take in place of the one in the request line (A35).
 const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
+/// The longest body that is looked at, but for a push.
+pub const MAX_BODY: u64 = 64 * 1024;
+
 /// Judges a request; `body` is [`Body::Unread`] until it was asked for.
 #[must_use]
-pub fn judge(rules: &Rules, catalogue: &Catalogue, head: &RequestHead, body: Body) -> Judgement {
-    match terms(rules, head) {
-        Err(denial) => Judgement::Deny(denial),
-        Ok(terms) => classified(catalogue, head, body, terms),
+pub fn judge(
+    rules: &Rules,
+    catalogue: &Catalogue,
+    head: &RequestHead,
+    body: Body,
+    session: Option<&SessionId>,
+) -> Judgement {
+    let terms = match terms(rules, head) {
+        Err(denial) => return Judgement::Deny(denial),
+        Ok(terms) => terms,
+    };
+    match (smart(head), &body) {
+        (Smart::Push(_), Body::Unread) if head.body != Length::Empty => Judgement::Body(git::MAX_PUSH),
+        (Smart::Push(to), Body::Bytes(bytes)) => pushed(head, &to, bytes, session, terms),
+        (Smart::Push(to), Body::Absent) => pushed(head, &to, b"", session, terms),
+        (Smart::Push(to), Body::Unread) => pushed(head, &to, b"", session, terms),
+        (Smart::Push(_), Body::TooLong) => {
+            let reason = format!(
+                "git push to {}: it is longer than {} MiB, which is the most that is read",
+                head.destination,
+                git::MAX_PUSH >> 20
+            );
+            Judgement::Deny(Denial::new(403, reason).remedy("push it in parts, or from outside the sandbox"))
+        }
+        _ => classified(catalogue, head, body, terms),
     }
+}
+
+fn pushed(head: &RequestHead, to: &str, body: &[u8], session: Option<&SessionId>, terms: Terms) -> Judgement {
+    match git::pushed(head, to, body, session) {
+        Pushed::Nothing => Judgement::Release(terms),
+        Pushed::Held(held) => Judgement::Hold(held),
+        Pushed::Denied(denial) => Judgement::Deny(denial),
+    }
+}
+
+fn smart(head: &RequestHead) -> Smart {
+    let overridden = OVERRIDES
+        .iter()
+        .any(|name| head.fields.values(name).next().is_some());
+    git::smart(head, overridden)
 }
 
 /// What rules and endpoint say, whatever the catalogue does.
@@ -69,6 +111,9 @@ fn permitted(rules: &Rules, head: &RequestHead) -> Result<Option<u64>, Denial> {
         Length::Known(bytes) => Some(bytes),
         Length::Unknown => None,
     };
+    // A fetch reads, whatever its method; what it has and wants is longer than what other reading needs.
+    let fetches = smart(head) == Smart::Fetch;
+    let length = length.filter(|length| !fetches || *length > git::MAX_FETCH);
     let others = OVERRIDES.iter().flat_map(|name| head.fields.values(name));
     let others = others.map(|value| String::from_utf8_lossy(value).into_owned());
     let mut most = None;
@@ -79,12 +124,24 @@ fn permitted(rules: &Rules, head: &RequestHead) -> Result<Option<u64>, Denial> {
             headers: &headers,
             body: length,
         };
-        let decision = rules.request(&head.destination, &request);
+        let mut decision = rules.request(&head.destination, &request);
+        let reading = fetches && decision.verdict == Err(Denied::Method);
+        if reading {
+            decision = rules.request(
+                &head.destination,
+                &Request {
+                    method: "GET",
+                    ..request
+                },
+            );
+        }
         if let Err(why) = &decision.verdict {
             return Err(denied(head, &method, &decision, why));
         }
         if let Some(Access::Http(http)) = decision.rule.map(fumehood_destination::Rule::access) {
-            most = most.into_iter().chain(http.limits().body).min();
+            let body = http.limits().body;
+            let body = if reading { Some(git::MAX_FETCH) } else { body };
+            most = most.into_iter().chain(body).min();
         }
     }
     Ok(most)
@@ -174,7 +231,7 @@ fn classified(catalogue: &Catalogue, head: &RequestHead, body: Body, terms: Term
     }
     // A person allows bytes, so those of the body have to be here whatever decides.
     if unread && !found.ambiguous_path {
-        return Judgement::Body;
+        return Judgement::Body(MAX_BODY);
     }
     match Held::new(head, &request.body, &found).filter(|_| !found.ambiguous_path) {
         Some(held) => Judgement::Hold(Box::new(held)),

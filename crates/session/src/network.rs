@@ -7,6 +7,7 @@ use crate::flows::Flows;
 use crate::log::Log;
 use crate::trust::Kept;
 use fumehood_authority::Roots;
+use fumehood_effect::SessionId;
 use fumehood_monitor::{
     Action, Channel, FlowId, FromBroker, FromGateway, Held, Monitor, Packet, Policy, Report, ToGateway, Wire,
     pair,
@@ -129,10 +130,10 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(network: Network) -> Watch {
+    pub(crate) fn new(network: Network, session: Option<SessionId>) -> Watch {
         let published = network.published.into_iter().map(|p| (p.listener, p.inside));
         Watch {
-            monitor: Monitor::new(network.policy),
+            monitor: Monitor::new(network.policy).of_session(session),
             trust: network.trust,
             gathered: Gathered {
                 published: published.collect(),

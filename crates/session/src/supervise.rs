@@ -193,11 +193,12 @@ pub fn run(mut run: Run) -> Result<Outcome, RunError> {
     run.spec.placed = grouped;
     run.ceilings = run.ceilings.beside(&run.limits);
     run.spec.boundary = run.network.boundary();
+    let session = run.session.as_ref().and_then(|s| s.id.as_str().parse().ok());
     let mut network = run
         .spec
         .boundary
         .is_some()
-        .then(|| Watch::new(std::mem::take(&mut run.network)));
+        .then(|| Watch::new(std::mem::take(&mut run.network), session));
     run.spec.watched = run.session.is_some();
     run.spec.limits = rlimits::rlimits(&run.limits, &in_force)
         .into_iter()

@@ -4,7 +4,7 @@ use super::judge::{Judge, Verdict};
 use crate::process::Gateway;
 use bytes::Bytes;
 use fumehood_http::{Denial, RequestHead};
-use fumehood_lane::Lane;
+use fumehood_lane::{Lane, PIECE};
 use fumehood_model::{Finding, Usage};
 use fumehood_monitor::{FlowId, FromGateway, ToGateway};
 use std::io;
@@ -57,7 +57,7 @@ impl Monitor {
 fn verdict(answer: ToGateway) -> Verdict {
     match answer {
         ToGateway::Released { request, model } => Verdict::Released(request, model),
-        ToGateway::Body { request } => Verdict::Body(request),
+        ToGateway::Body { request, most } => Verdict::Body(request, most),
         ToGateway::Denied { denial, .. } => Verdict::Denied(denial),
         _ => Verdict::Denied(Denial::new(503, "the answer was none, so nothing was sent")),
     }
@@ -78,7 +78,26 @@ impl Judge for Monitor {
     }
 
     async fn show(&self, request: FlowId, body: Option<&Bytes>) -> Verdict {
-        let body = body.map(|body| body.to_vec());
+        let mut last = None;
+        if let Some(body) = body {
+            let mut pieces = body.chunks(PIECE).peekable();
+            last = Some(Vec::new());
+            while let Some(piece) = pieces.next() {
+                let bytes = piece.to_vec();
+                if pieces.peek().is_none() {
+                    last = Some(bytes);
+                } else if self
+                    .0
+                    .monitor
+                    .send(&FromGateway::Part { request, bytes }, None)
+                    .await
+                    .is_err()
+                {
+                    break; // and so is the next message
+                }
+            }
+        }
+        let body = last;
         verdict(self.answer(request, FromGateway::Show { request, body }).await)
     }
 

@@ -254,7 +254,12 @@ async fn download(
 /// Answers a request that is not sent.
 pub(crate) async fn answer(sink: &mut impl Sink, denial: &Denial) -> Result<(), Gone> {
     let body = Bytes::from(denial.body());
-    sink.head(denial.head(body.len())).await?;
+    say(sink, denial.head(body.len()), body).await
+}
+
+/// Answers in the place of the server.
+pub(crate) async fn say(sink: &mut impl Sink, head: ResponseHead, body: Bytes) -> Result<(), Gone> {
+    sink.head(head).await?;
     sink.data(body).await?;
     sink.end(None).await?;
     sink.flush().await

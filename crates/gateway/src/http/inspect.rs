@@ -13,7 +13,7 @@ use fumehood_policy::value::HostName;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
@@ -24,12 +24,18 @@ const BEGIN: Duration = Duration::from_secs(10);
 /// the broker.
 const REQUESTS: usize = 256;
 
+/// Long bodies that are here at a time, to be judged and while they wait; further ones wait for their turn.
+const LONG: usize = 4;
+/// A body beyond this is long.
+pub(crate) const SHORT_BODY: u64 = 64 * 1024;
+
 /// What connections of a session share.
 #[derive(Debug)]
 pub struct Inspector<J> {
     pub(crate) judge: Arc<J>,
     pub(crate) lanes: Lanes,
     pub(crate) room: Semaphore,
+    pub(crate) long: Semaphore,
     tls: Tls,
 }
 
@@ -55,6 +61,14 @@ pub enum Ended {
 }
 
 impl<J: Judge> Inspector<J> {
+    /// Room for a body of this length, to be kept until its request is over.
+    pub(crate) async fn room_for(&self, most: u64) -> Option<SemaphorePermit<'_>> {
+        if most <= SHORT_BODY {
+            return None;
+        }
+        self.long.acquire().await.ok()
+    }
+
     /// With a session's authority.
     ///
     /// # Errors
@@ -65,6 +79,7 @@ impl<J: Judge> Inspector<J> {
             judge,
             lanes: Lanes::default(),
             room: Semaphore::new(REQUESTS),
+            long: Semaphore::new(LONG),
             tls,
         })
     }

@@ -7,17 +7,13 @@ use fumehood_model::{Finding, Provider, Usage};
 use fumehood_monitor::FlowId;
 use std::io;
 
-/// The longest body that is read before a request is judged. Of a longer one that decides, what it does is
-/// not known, and the request is held.
-pub const MAX_JUDGED_BODY: usize = 64 * 1024;
-
 /// What was said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It may be sent: the broker knows it by this number. A body for a model is read while it passes.
     Released(FlowId, Option<Provider>),
-    /// The body decides: show it.
-    Body(FlowId),
+    /// The body decides: show it, as far as it is no longer than this.
+    Body(FlowId, u64),
     /// It may not be sent.
     Denied(Denial),
 }
@@ -33,7 +29,7 @@ pub trait Judge: Send + Sync + 'static {
     /// Asks about a request.
     fn judge(&self, request: FlowId, head: &RequestHead) -> impl Future<Output = Verdict> + Send;
 
-    /// Shows the body of a request that was asked about; none is one longer than [`MAX_JUDGED_BODY`].
+    /// Shows the body of a request that was asked about; none is one longer than was asked for.
     fn show(&self, request: FlowId, body: Option<&Bytes>) -> impl Future<Output = Verdict> + Send;
 
     /// Asks about something that a body for a model would have its provider do.

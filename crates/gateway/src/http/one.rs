@@ -1,8 +1,9 @@
 //! HTTP/1 with a client.
 
 use super::exchange::{self, Gone, Outcome, Sink, Source, Stop};
+use super::git;
 use super::inspect::{Ended, Inspector};
-use super::judge::{Judge, MAX_JUDGED_BODY, Verdict};
+use super::judge::{Judge, Verdict};
 use super::model;
 use bytes::{Bytes, BytesMut};
 use fumehood_destination::Destination;
@@ -15,6 +16,7 @@ use fumehood_model::Provider;
 use fumehood_monitor::FlowId;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::sync::SemaphorePermit;
 use tokio::time::timeout;
 
 /// How long a head may take once it has begun (A48).
@@ -128,35 +130,47 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
             return false;
         };
         let (number, _open) = inspector.judge.open();
-        let (verdict, shown) = self.judged(inspector, number, head).await;
+        let mut long = None;
+        let (verdict, shown) = self.judged(inspector, number, head, &mut long).await;
         // A client that leaves while somebody is asked is not waited for, and its request is not sent.
         let Some(verdict) = verdict else {
             return false;
         };
         let outcome = match verdict {
             Verdict::Released(id, model) => self.exchange(inspector, (id, model), shown).await,
-            Verdict::Denied(denial) => return self.deny(&denial, head).await,
-            Verdict::Body(_) => return false,
+            Verdict::Denied(denial) => {
+                return match git::rejected(head, shown.as_ref(), &denial) {
+                    Some((answer, body)) => {
+                        git::read_past(&mut self.input).await;
+                        let told = exchange::say(&mut self.output, answer, body).await;
+                        told.is_ok() && self.output.mode.keep_alive
+                    }
+                    None => self.deny(&denial, head).await,
+                };
+            }
+            Verdict::Body(..) => return false,
         };
         let over = outcome.sent_whole && outcome.received_whole && !self.output.mode.upgraded;
         over && self.output.mode.keep_alive
     }
 
     /// Asks, and shows the body where that decides.
-    async fn judged<J: Judge>(
+    async fn judged<'i, J: Judge>(
         &mut self,
-        inspector: &Inspector<J>,
+        inspector: &'i Inspector<J>,
         number: FlowId,
         head: &RequestHead,
+        long: &mut Option<SemaphorePermit<'i>>,
     ) -> (Option<Verdict>, Option<Bytes>) {
         let asked = unless_gone(&mut self.input, inspector.judge.judge(number, head)).await;
-        let Some(Verdict::Body(asked)) = asked else {
+        let Some(Verdict::Body(asked, most)) = asked else {
             return (asked, None);
         };
         if head.expects_continue && self.output.interim(continue_now()).await.is_err() {
             return (None, None);
         }
-        let (body, whole) = gather(&mut self.input).await;
+        *long = inspector.room_for(most).await;
+        let (body, whole) = gather(&mut self.input, most).await;
         let shown = inspector.judge.show(asked, whole.then_some(&body));
         (unless_gone(&mut self.input, shown).await, Some(body))
     }
@@ -224,13 +238,16 @@ fn continue_now() -> ResponseHead {
     }
 }
 
-/// What is there of a body up to [`MAX_JUDGED_BODY`], and whether that is all.
-pub(crate) async fn gather(source: &mut impl Source) -> (Bytes, bool) {
+/// What is there of a body up to so many bytes, and whether that is all.
+pub(crate) async fn gather(source: &mut impl Source, most: u64) -> (Bytes, bool) {
     let mut body = BytesMut::new();
-    while body.len() <= MAX_JUDGED_BODY {
+    while body.len() as u64 <= most {
         match source.next().await {
             Ok(Some(data)) => body.extend_from_slice(&data),
-            Ok(None) => return (body.freeze(), true),
+            Ok(None) => {
+                let whole = body.len() as u64 <= most;
+                return (body.freeze(), whole);
+            }
             Err(_) => break,
         }
     }

@@ -1,6 +1,7 @@
 //! HTTP/2 with a client.
 
 use super::exchange::{self, Gone, Sink, Source, Stop};
+use super::git;
 use super::inspect::Inspector;
 use super::judge::{Judge, Verdict};
 use super::model;
@@ -77,9 +78,11 @@ async fn one_stream<J: Judge>(
     };
     let (number, _open) = inspector.judge.open();
     let judged = unless_unwanted(&mut sink, inspector.judge.judge(number, &head)).await;
+    let mut _long = None;
     let (verdict, shown) = match judged {
-        Some(Verdict::Body(asked)) => {
-            let (body, whole) = gather(&mut source).await;
+        Some(Verdict::Body(asked, most)) => {
+            _long = inspector.room_for(most).await;
+            let (body, whole) = gather(&mut source, most).await;
             let shown = inspector.judge.show(asked, whole.then_some(&body));
             (unless_unwanted(&mut sink, shown).await, Some(body))
         }
@@ -92,10 +95,16 @@ async fn one_stream<J: Judge>(
     let released = match verdict {
         Verdict::Released(exchange, model) => (exchange, model),
         Verdict::Denied(denial) => {
-            let _gone = exchange::answer(&mut sink, &denial).await;
+            let _gone = match git::rejected(&head, shown.as_ref(), &denial) {
+                Some((answer, body)) => {
+                    git::read_past(&mut source).await;
+                    exchange::say(&mut sink, answer, body).await
+                }
+                None => exchange::answer(&mut sink, &denial).await,
+            };
             return;
         }
-        Verdict::Body(_) => return sink.abort().await,
+        Verdict::Body(..) => return sink.abort().await,
     };
     let Ok(mut lane) = inspector.lanes.take(&*inspector.judge).await else {
         let denial = Denial::new(502, "the broker is gone, and with it this sandbox's network");

@@ -88,7 +88,7 @@ impl Judge for TestJudge {
         match (self.rule)(head) {
             None => Verdict::Released(self.release(head, None), None),
             Some(Answer::Model(provider)) => Verdict::Released(self.release(head, None), Some(provider)),
-            Some(Answer::Body(_)) => Verdict::Body(0),
+            Some(Answer::Body(_)) => Verdict::Body(0, 64 * 1024),
             Some(Answer::Deny) => Verdict::Denied(Denial {
                 status: 403,
                 reason: "the rule does not allow this method".into(),

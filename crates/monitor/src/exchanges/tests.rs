@@ -87,7 +87,13 @@ fn what_is_held_is_released_with_the_body_that_was_shown() {
     let mut monitor = monitor(&["api.github.com"], &["GET", "PUT"]);
     let merge = head("PUT /repos/a/b/pulls/7/merge", "api.github.com", 2);
     let asked = ask(&mut monitor, 1, &merge);
-    assert_eq!(asked, Some(Action::Gateway(ToGateway::Body { request: 1 })));
+    assert_eq!(
+        asked,
+        Some(Action::Gateway(ToGateway::Body {
+            request: 1,
+            most: 65536
+        }))
+    );
     let body = Some(b"{}".to_vec());
     let held = monitor.from_gateway(From::Show { request: 1, body });
     assert!(matches!(held, Some(Action::Hold(1, _))), "{held:?}");

@@ -44,11 +44,18 @@ pub enum FromGateway {
         /// Its head: judged, and then written by the broker, in this form.
         head: Box<RequestHead>,
     },
-    /// The body that was asked for. Answered as [`FromGateway::Ask`].
+    /// The beginning of a body that was asked for, or more of it.
+    Part {
+        /// The request.
+        request: FlowId,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// The end of the body that was asked for. Answered as [`FromGateway::Ask`].
     Show {
         /// The request.
         request: FlowId,
-        /// All of it; none where it is longer than what is judged.
+        /// What follows the parts that were shown; none where it is longer than what is judged.
         body: Option<Vec<u8>>,
     },
     /// A body for a model would have its provider do something. Answered by one [`super::ToGateway`] of its own
@@ -103,6 +110,10 @@ impl Wire for FromGateway {
             FromGateway::Ask { request, head } => {
                 out = Writer::new(b'a');
                 out.number(*request).bytes(&head.encode());
+            }
+            FromGateway::Part { request, bytes } => {
+                out = Writer::new(b'p');
+                out.number(*request).bytes(bytes);
             }
             FromGateway::Show { request, body } => {
                 out = Writer::new(b's');
@@ -159,6 +170,10 @@ impl Wire for FromGateway {
             b'a' => FromGateway::Ask {
                 request: read.number()?,
                 head: Box::new(RequestHead::decode(read.bytes()?).ok()?),
+            },
+            b'p' => FromGateway::Part {
+                request: read.number()?,
+                bytes: read.bytes()?.to_vec(),
             },
             b's' => FromGateway::Show {
                 request: read.number()?,

@@ -57,6 +57,7 @@ proptest! {
         for message in [
             FromGateway::Ask { request, head: Box::new(head(&to)) },
             FromGateway::Show { request, body: body.clone() },
+            FromGateway::Part { request, bytes: b"x".to_vec() },
             FromGateway::Remote { question: request, request: 1, what: "fetches".to_owned(), host: Some(to.clone()) },
             FromGateway::Remote { question: request, request: 1, what: String::new(), host: None },
             FromGateway::Used { request, usage },
@@ -67,7 +68,7 @@ proptest! {
         }
         for message in [
             ToGateway::Released { request, model: Some(Provider::Gemini) },
-            ToGateway::Body { request },
+            ToGateway::Body { request, most: 9 },
             ToGateway::Permitted { question: request },
             ToGateway::Denied { request, denial: Denial::new(403, "no").remedy("ask") },
         ] {

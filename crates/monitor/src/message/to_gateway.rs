@@ -39,6 +39,8 @@ pub enum ToGateway {
     Body {
         /// The request.
         request: FlowId,
+        /// The most bytes of it that are looked at.
+        most: u64,
     },
     /// What a provider would do may be.
     Permitted {
@@ -64,7 +66,7 @@ impl ToGateway {
             | ToGateway::Inside { flow }
             | ToGateway::Refused { flow } => *flow,
             ToGateway::Released { request, .. }
-            | ToGateway::Body { request }
+            | ToGateway::Body { request, .. }
             | ToGateway::Denied { request, .. } => *request,
             ToGateway::Permitted { question } => *question,
         }
@@ -100,6 +102,9 @@ impl Wire for ToGateway {
                 let at = PROVIDERS.iter().position(|p| p == model).unwrap_or_default();
                 out.byte(at as u8);
             }
+            ToGateway::Body { most, .. } => {
+                out.number(*most);
+            }
             ToGateway::Denied { denial, .. } => {
                 out.bytes(&denial.encode());
             }
@@ -121,7 +126,10 @@ impl Wire for ToGateway {
                 request: flow,
                 model: *PROVIDERS.get(usize::from(read.byte()?))?,
             },
-            b'b' => ToGateway::Body { request: flow },
+            b'b' => ToGateway::Body {
+                request: flow,
+                most: read.number()?,
+            },
             b'p' => ToGateway::Permitted { question: flow },
             b'd' => ToGateway::Denied {
                 request: flow,

@@ -34,17 +34,13 @@ impl Held {
         } else {
             format!("could be what {}, and its body cannot be read", row.what)
         };
-        let scheme = match head.scheme {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        };
         let path = head.target.split('?').next().unwrap_or_default();
         Some(Held {
             // A row names a kind (a test of the shipped table); a name that is none is still held.
             kind: row.effect.parse().unwrap_or(EffectKind::HttpMutate),
             tier: tier(row.tier),
             resource: Resource {
-                system: format!("{scheme}://{}", head.destination),
+                system: Held::system(head),
                 name: path.to_owned(),
             },
             facts: facts(head, bytes, found),
@@ -55,6 +51,35 @@ impl Held {
                 remedy: "a person has to see it first".to_owned(),
             },
         })
+    }
+
+    /// Of an effect that was decoded elsewhere.
+    pub(super) fn of(effect: Effect, reason: Reason) -> Held {
+        let Effect {
+            kind,
+            resource,
+            facts,
+            tier,
+            content,
+            session: _,
+        } = effect;
+        Held {
+            kind,
+            tier,
+            resource,
+            facts,
+            content,
+            reason,
+        }
+    }
+
+    /// Where a request goes, as a resource names it.
+    pub(super) fn system(head: &RequestHead) -> String {
+        let scheme = match head.scheme {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        };
+        format!("{scheme}://{}", head.destination)
     }
 
     /// The effect, in a session.
@@ -78,7 +103,7 @@ impl Held {
 }
 
 /// What a request's digest covers: the typed head that the broker writes from, and the body.
-fn content(head: &RequestHead, body: &[u8]) -> Digest {
+pub(super) fn content(head: &RequestHead, body: &[u8]) -> Digest {
     let mut out = crate::wire::Writer::new(b'\n');
     out.bytes(b"fumehood http 1").bytes(&head.encode()).bytes(body);
     Digest::of(&out.finish())

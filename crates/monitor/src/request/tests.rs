@@ -34,7 +34,7 @@ fn head(host: &str, line: &str, fields: &str) -> RequestHead {
 fn says(judgement: &Judgement) -> String {
     match judgement {
         Judgement::Release(_) => "release".into(),
-        Judgement::Body => "body".into(),
+        Judgement::Body(_) => "body".into(),
         Judgement::Hold(held) => {
             let effect = held.effect(&"s".parse().unwrap());
             format!(
@@ -47,7 +47,9 @@ fn says(judgement: &Judgement) -> String {
 }
 
 fn asked(rules: &Rules, head: &RequestHead, body: Body) -> String {
-    says(&judge(rules, &Catalogue::shipped().unwrap(), head, body))
+    let session = "k3x-7".parse().unwrap();
+    let catalogue = Catalogue::shipped().unwrap();
+    says(&judge(rules, &catalogue, head, body, Some(&session)))
 }
 
 #[test]
@@ -60,6 +62,7 @@ fn the_rules_come_first_and_say_how_to_ask() {
         &Catalogue::default(),
         &head("a.example", "POST /x", ""),
         Body::Unread,
+        None,
     ) else {
         panic!("released")
     };
@@ -141,6 +144,7 @@ fn f6_a_providers_other_endpoints_are_denied() {
             &Catalogue::default(),
             &head("api.anthropic.com", line, "Content-Length: 2\r\n"),
             Body::Unread,
+            None,
         )
     };
     let Judgement::Release(terms) = on("POST /v1/messages?beta=true") else {
@@ -193,6 +197,7 @@ fn the_most_of_a_body_is_the_rules() {
         &Catalogue::default(),
         &head(host, line, "Transfer-Encoding: chunked\r\n"),
         Body::Unread,
+        None,
     ) {
         Judgement::Release(terms) => terms.most,
         other => panic!("{other:?}"),
@@ -226,6 +231,7 @@ fn a_held_request_is_its_head_and_its_body() {
             &Catalogue::shipped().unwrap(),
             &merge,
             Body::Bytes(body.to_vec()),
+            None,
         );
         let Judgement::Hold(held) = judged else {
             panic!("{judged:?}")
@@ -239,4 +245,41 @@ fn a_held_request_is_its_head_and_its_body() {
     assert_eq!(one, digest(length, b"{}"));
     assert_ne!(one, digest(length, b"[]"));
     assert_ne!(one, digest("Content-Length: 2\r\nX-Other: 1\r\n", b"{}"));
+}
+
+/// A fetch reads, though git asks by POST; whatever is sent to the place of pushes is a push, however it is spelled.
+#[test]
+fn git_fetches_read_and_pushes_are_held() {
+    let rules = rules(&[("a.example", &[]), ("b.example", &["GET", "POST", "PUT"])]);
+    let fetch = "Content-Type: application/x-git-upload-pack-request\r\nContent-Length: 60000\r\n";
+    let asks = |fields: &str, line: &str, host: &str| asked(&rules, &head(host, line, fields), Body::Unread);
+    assert_eq!(asks(fetch, "POST /r.git/git-upload-pack", "a.example"), "release");
+    let long = fetch.replace("60000", "2000000");
+    assert!(asks(&long, "POST /r.git/git-upload-pack", "a.example").starts_with("403 "));
+    let other = "Content-Type: text/plain\r\nContent-Length: 6\r\n";
+    assert!(asks(other, "POST /r.git/git-upload-pack", "a.example").starts_with("403 "));
+    let sends = "Content-Length: 6\r\n";
+    for line in [
+        "POST /r.git/git-receive-pack",
+        "POST /r.git/git%2Dreceive-pack?x",
+        "POST /r.git/git-receive-pack/",
+        "POST /r.git%2Fgit-receive-pack",
+        "PUT /r.git/GIT-receive-pack",
+    ] {
+        assert!(asks(sends, line, "a.example").starts_with("403 "), "{line}");
+        let found = asks(sends, line, "b.example");
+        assert!(found == "body" || found.starts_with("400 "), "{line}: {found}");
+    }
+    let zeros = "0".repeat(40);
+    let line = format!("{zeros} {} refs/heads/x\0report-status\n", "1".repeat(40));
+    let body = format!("{:04x}{line}0000", line.len() + 4);
+    let push = head("b.example", "POST /a/r.git/git-receive-pack", sends);
+    let held = asked(&rules, &push, Body::Bytes(body.into_bytes()));
+    assert_eq!(
+        held,
+        "hold git.ref.create https://b.example:443 a/r.git refs/heads/x"
+    );
+    assert_eq!(asked(&rules, &push, Body::Bytes(b"0000".to_vec())), "release");
+    assert!(asked(&rules, &push, Body::Bytes(b"00zz".to_vec())).starts_with("403 git push to "));
+    assert!(asked(&rules, &push, Body::TooLong).contains("longer than 8 MiB"));
 }
