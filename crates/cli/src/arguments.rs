@@ -82,6 +82,10 @@ pub(crate) enum Verb {
     Logs(crate::sessions::LogsArguments),
     /// Run a command in a session that has ended, with the changes it kept back
     Resume(Box<crate::sessions::ResumeArguments>),
+    /// Keep what a session has written as it is now
+    Checkpoint(crate::sessions::CheckpointArguments),
+    /// Begin a new session with the files of another
+    Fork(crate::sessions::ForkArguments),
     /// Remove a session that has ended, and what is kept of it
     Rm(crate::sessions::RmArguments),
     /// Remove sessions that have ended and in which nothing waits
@@ -352,8 +356,11 @@ pub(crate) struct DiscardArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct UndoArguments {
-    /// The number that `fumehood apply` said
+    /// The number that `fumehood apply` said; with --in, of a checkpoint
     pub(crate) number: Option<u64>,
+    /// Take this session back to its last checkpoint, or that one, instead of the project
+    #[arg(long = "in", value_name = "SESSION")]
+    pub(crate) session: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -63,7 +63,12 @@ fn perform(verb: Verb) -> u8 {
         Verb::Apply(arguments) => workspace::apply(&arguments),
         Verb::Discard(arguments) => workspace::discard(&arguments),
         Verb::Rescue(arguments) => workspace::rescue(&arguments),
-        Verb::Undo(arguments) => workspace::undo(&arguments),
+        Verb::Undo(arguments) => match &arguments.session {
+            Some(session) => sessions::undo_in(&arguments, session),
+            None => workspace::undo(&arguments),
+        },
+        Verb::Checkpoint(arguments) => sessions::checkpoint(&arguments),
+        Verb::Fork(arguments) => sessions::fork(&arguments),
         Verb::Doctor(doctor) => doctor::doctor(&doctor),
         Verb::Init(arguments) => init::init(&arguments),
         Verb::Policy(PolicyVerb::Check { file, json }) => policy::check(file.as_deref(), json),

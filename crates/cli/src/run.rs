@@ -15,6 +15,7 @@ mod request;
 mod staged;
 mod turn;
 
+pub(crate) use called::check_name;
 pub(crate) use detached::{output, outputs};
 pub(crate) use flags::variable;
 pub(crate) use network::{network, weaker};

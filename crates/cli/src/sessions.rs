@@ -2,15 +2,17 @@
 
 mod arguments;
 mod attach;
+mod checkpoint;
 mod exec;
 mod list;
 mod rest;
 
 pub(crate) use arguments::{
-    AttachArguments, ExecArguments, InspectArguments, LogsArguments, PruneArguments, PsArguments,
-    ResumeArguments, RmArguments, StopArguments, WaitArguments,
+    AttachArguments, CheckpointArguments, ExecArguments, ForkArguments, InspectArguments, LogsArguments,
+    PruneArguments, PsArguments, ResumeArguments, RmArguments, StopArguments, WaitArguments,
 };
 pub(crate) use attach::{attach, logs};
+pub(crate) use checkpoint::{checkpoint, fork, undo_in};
 pub(crate) use exec::exec;
 pub(crate) use list::{inspect, ps};
 pub(crate) use rest::{prune, resume, rm};

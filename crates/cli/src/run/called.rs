@@ -22,14 +22,7 @@ pub(super) fn check(arguments: &RunArguments) -> Result<(), String> {
     let Some(name) = &arguments.name else {
         return Ok(());
     };
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-    let begins = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic());
-    if !begins || name.len() > NAME || !name.bytes().all(plain) {
-        return Err(format!(
-            "--name {}: write a letter, then letters, digits, dots and dashes, {NAME} at most",
-            Escaped::from(name.as_str()).at_most(NAME)
-        ));
-    }
+    check_name(name)?;
     let same = |living: &crate::sessions::Living| living.about.name.as_ref() == Some(name);
     if crate::sessions::living()?.iter().any(same) {
         return Err(format!(
@@ -37,6 +30,19 @@ pub(super) fn check(arguments: &RunArguments) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// A name that is no id, and is written as it is everywhere.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    let begins = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic());
+    if begins && name.len() <= NAME && name.bytes().all(plain) {
+        return Ok(());
+    }
+    Err(format!(
+        "--name {}: write a letter, then letters, digits, dots and dashes, {NAME} at most",
+        Escaped::from(name).at_most(NAME)
+    ))
 }
 
 /// Labels as pairs.

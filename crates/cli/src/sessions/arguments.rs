@@ -50,6 +50,36 @@ pub(crate) struct RmArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct CheckpointArguments {
+    /// Of which session: its name or id; the newest of this project that keeps changes back otherwise
+    pub(crate) session: Option<String>,
+    /// Show those that there are
+    #[arg(long, conflicts_with = "why")]
+    pub(crate) list: bool,
+    /// A few words to know it by
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) why: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ForkArguments {
+    /// Which session: its name or id; the newest of this project that keeps changes back otherwise
+    pub(crate) session: Option<String>,
+    /// As it was at this checkpoint, instead of now
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) at: Option<u64>,
+    /// Call the new one so
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    pub(crate) name: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct PruneArguments {
     /// Only what began longer ago than this, such as 30d
     #[arg(long, value_name = "TIME")]
