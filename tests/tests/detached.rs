@@ -228,12 +228,12 @@ fn a_terminal_attaches_leaves_and_comes_back() {
     let script =
         "printf 'hello: '; while read word; do echo \"got <$word>\"; [ \"$word\" = end ] && exit 6; done";
     create(&world, &["--name", "shell", "--tty", "--live"], script);
-    let attach = verb_words(&["attach", "shell"]);
-    let mut terminal = OuterTerminal::start(&world.sandbox(), &attach);
-    // What was shown before is in the log; from now on it is here.
+    // What is shown before anybody attaches is in the log; from then on it is there.
     await_that("it does not greet", || {
         verb(&world, &["logs", "shell"]).text().contains("hello:")
     });
+    let attach = verb_words(&["attach", "shell"]);
+    let mut terminal = OuterTerminal::start(&world.sandbox(), &attach);
     terminal.await_text("Ctrl-\\ leaves");
     terminal.type_keys(b"first\r");
     terminal.await_text("got <first>");
