@@ -249,6 +249,21 @@ fn a_run_that_changes_nothing_leaves_nothing() {
     assert_eq!(kept(&world, "cat README").ended(0), "edited outside");
 }
 
+/// A folder that takes the place of the project is another project: what was kept for the next run was not for it.
+#[test]
+fn a_project_made_anew_begins_anew() {
+    let mut world = World::new();
+    let project = world.project();
+    for round in ["one", "two", "three"] {
+        assert_eq!(kept(&world, "cat round 2>/dev/null; true").ended(0), "");
+        fs::write(project.join("round"), round).unwrap();
+        assert_eq!(kept(&world, "cat round").ended(0), round);
+        fs::rename(&project, world.root().join(format!("was {round}"))).unwrap();
+        fs::create_dir(&project).unwrap();
+    }
+    world.remember();
+}
+
 /// A damaged record is told, and the files still come out.
 #[test]
 fn a_damaged_session_is_told_and_rescued() {

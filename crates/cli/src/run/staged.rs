@@ -175,12 +175,14 @@ fn session((state, place): (&Path, &Path), about: &About, wanted: Wanted) -> Res
     }
 }
 
-/// Whether a session in which nothing waits is fit for another run: what was built in it was built under
-/// the same configuration, or nothing was, and it hides no other names.
+/// Whether a session in which nothing waits is fit for another run: it is of this very folder, not of one that had
+/// its name; what was built in it was built under the same configuration, or nothing was, and it hides no other
+/// names.
 fn serves(session: &Session, about: &About) -> bool {
     let old = session.about();
     let same = old.policy == about.policy && old.scratch == about.scratch;
-    same || (session.is_untouched() && old.hidden == about.hidden)
+    let fits = same || (session.is_untouched() && old.hidden == about.hidden);
+    old.identity == about.identity && fits
 }
 
 /// Whether nothing of a session waits any more; its layer then holds build outputs at most.
