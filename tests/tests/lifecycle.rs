@@ -316,7 +316,13 @@ fn replacing_the_binary_changes_nothing_for_a_run() {
     let folder = std::env::temp_dir().join(format!("fumehood-{}", mark()));
     std::fs::create_dir(&folder).unwrap();
     let (binary, canary) = (folder.join("fumehood"), folder.join("canary"));
-    std::fs::copy(fumehood_tests::fumehood(), &binary).unwrap();
+    // By another process: a descriptor of ours that writes it, in the fork of a test beside this one, would keep it
+    // from being executed (ETXTBSY).
+    let copied = fumehood_tests::host_program("cp")
+        .args([&fumehood_tests::fumehood(), &binary])
+        .status()
+        .unwrap();
+    assert!(copied.success());
     let script = "echo x > ready; sleep 2; exit 7";
     let mut words = world
         .sandbox()

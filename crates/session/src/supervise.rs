@@ -158,6 +158,16 @@ pub enum RunError {
     RelayBroke,
 }
 
+impl From<Death> for RunError {
+    fn from(death: Death) -> RunError {
+        match death {
+            Death::Killed => RunError::WatcherLost,
+            Death::Unconfined => RunError::WatcherUnconfined,
+            Death::Broke => RunError::WatcherBroke,
+        }
+    }
+}
+
 /// Signals that are passed on to the command.
 const FORWARDED: [i32; 6] = [
     libc::SIGINT,
@@ -310,14 +320,17 @@ fn supervise(
         turns: run.turns.as_ref(),
         title: run.title.clone(),
     };
-    let ended = supervisor.begin(run, in_force).and_then(|()| supervisor.watch());
-    match ended {
-        Ok(End::Exited(_) | End::Killed(_) | End::NotExecuted(_)) => sandbox.wait(),
-        _ => sandbox.kill_and_wait(),
+    let mut ended = supervisor.begin(run, in_force).and_then(|()| supervisor.watch());
+    let by_itself = matches!(ended, Ok(End::Exited(_) | End::Killed(_) | End::NotExecuted(_)));
+    if by_itself {
+        sandbox.wait();
+    } else {
+        sandbox.kill_and_wait();
     }
     // What it heard last is recorded before the end is.
-    if let Some(watcher) = supervisor.watcher.take() {
-        watcher.finish();
+    let lost = supervisor.watcher.take().and_then(Watcher::finish);
+    if let (true, Some(death)) = (by_itself, lost) {
+        ended = Err(death.into());
     }
     if !separate {
         kill_descendants(supervisor.log.writer());
@@ -420,11 +433,7 @@ impl Supervisor<'_> {
             if ready.watcher
                 && let Some(death) = self.watcher.as_mut().and_then(Watcher::death)
             {
-                return Err(match death {
-                    Death::Killed => RunError::WatcherLost,
-                    Death::Unconfined => RunError::WatcherUnconfined,
-                    Death::Broke => RunError::WatcherBroke,
-                });
+                return Err(death.into());
             }
             if ready.turns {
                 self.turn();

@@ -78,19 +78,27 @@ impl Watcher {
         }
     }
 
-    /// Waits until it has recorded what it heard: nothing is left that could execute anything.
-    pub(crate) fn finish(self) {
-        drop(self.socket);
+    /// Waits until it has recorded what it heard: nothing is left that could execute anything. Says so where a
+    /// signal had ended it before: what ran last may have ended only because nothing could be executed any more.
+    pub(crate) fn finish(self) -> Option<Death> {
         let patience = Timespec {
             tv_sec: 1,
             tv_nsec: 0,
         };
-        let mut ended = [PollFd::from_borrowed_fd(self.process.as_fd(), PollFlags::IN)];
-        if !self.ended && !poll(&mut ended, Some(&patience)).is_ok_and(|n| n > 0) {
-            let _gone = rustix::process::pidfd_send_signal(&self.process, rustix::process::Signal::KILL);
+        if self.ended {
+            return None;
         }
-        if !self.ended {
+        drop(self.socket);
+        let mut ended = [PollFd::from_borrowed_fd(self.process.as_fd(), PollFlags::IN)];
+        if !poll(&mut ended, Some(&patience)).is_ok_and(|n| n > 0) {
+            let _gone = rustix::process::pidfd_send_signal(&self.process, rustix::process::Signal::KILL);
             fumehood_sandbox::wait_for(self.process.as_fd());
+            return None;
+        }
+        let status = waitid(WaitId::PidFd(self.process.as_fd()), WaitIdOptions::EXITED);
+        match status.ok().flatten()?.terminating_signal()? {
+            libc::SIGSYS => Some(Death::Broke),
+            _ => Some(Death::Killed),
         }
     }
 }
