@@ -38,7 +38,7 @@ pub use far_side::FarSide;
 pub use hosts::{Hosts, Ran};
 pub use output::Output;
 pub use programs::{fumehood, host_program, is_root, probe};
-pub use remains::{await_that, children, descendant, groups_of, processes_named, settle};
+pub use remains::{await_that, children, descendant, groups_of, processes_named, settle, settle_within};
 pub use sandboxed::{Running, Sandboxed};
 pub use secrets::SECRETS;
 pub use sessions::{Idle, text_of, verb_words};

@@ -51,11 +51,16 @@ fn search(folder: &Path, part: &str, deeper: usize, found: &mut Vec<PathBuf>) {
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Asks again until there is nothing left; what still is when patience ends.
-pub fn settle<T>(mut left: impl FnMut() -> Vec<T>) -> Vec<T> {
+pub fn settle<T>(left: impl FnMut() -> Vec<T>) -> Vec<T> {
+    settle_within(PATIENCE, left)
+}
+
+/// As [`settle`], where something may well be left.
+pub fn settle_within<T>(patience: Duration, mut left: impl FnMut() -> Vec<T>) -> Vec<T> {
     let begun = Instant::now();
     loop {
         let now = left();
-        if now.is_empty() || begun.elapsed() > PATIENCE {
+        if now.is_empty() || begun.elapsed() > patience {
             return now;
         }
         std::thread::sleep(Duration::from_millis(10));

@@ -1,7 +1,7 @@
 //! A run's life and end: codex 21–24, 54, srt 78, escapes 47–50 from outside.
 
 use fumehood_tests::{
-    OuterTerminal, World, await_that, children, groups_of, is_root, processes_named, settle,
+    OuterTerminal, World, await_that, children, groups_of, is_root, processes_named, settle, settle_within,
 };
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -296,7 +296,7 @@ fn kill_9_while_starting() {
         assert_eq!(settle(|| processes_named(&mark)), [0; 0], "after {wait}");
         // Between its group and its janitor there is an instant: what is left then is an empty group,
         // which the next run removes.
-        if !settle(|| groups_of(pid)).is_empty() {
+        if !settle_within(Duration::from_secs(1), || groups_of(pid)).is_empty() {
             world
                 .sandbox()
                 .flags(["--memory", "128M"])
