@@ -66,7 +66,7 @@ check "the verb" contains "$(audit witness)" "records, witnessed until 2"
 for _ in 1 2 3; do run >/dev/null; done
 told() {
     local size
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do
         size=$(tail -n 5 "$w/state/fumehood/audit/account/checkpoints" | sed -n 2p)
         witness status --json | grep -q "\"size\": *$size" && return 0
         sleep 0.1
@@ -113,10 +113,13 @@ subprocess.run(["mount", "-t", "tmpfs", "none", "/run/systemd/journal"], check=T
 journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 journal.bind("/run/systemd/journal/socket")
 os.chmod("/run/systemd/journal/socket", 0o666)
-journal.settimeout(10)
-subprocess.run(sys.argv[2:], check=True)
+journal.settimeout(60)
+run = subprocess.Popen(sys.argv[2:], stdin=subprocess.PIPE)
 with open(sys.argv[1], "w") as out:
-    for _ in range(2):  # with a session's first head, and at its end
+    for at_end in (False, True):  # with a session's first head, and at its end
+        if at_end:
+            run.communicate()
+            assert run.returncode == 0, run.returncode
         message = journal.recv(1 << 16)
         assert message.startswith(b"MESSAGE\n"), message
         length, = struct.unpack("<Q", message[8:16])
@@ -125,7 +128,7 @@ with open(sys.argv[1], "w") as out:
         assert "\nSYSLOG_IDENTIFIER=fumehood\n" in rest, rest
 PY
 rm "$w/config/fumehood/config.toml"
-in_account unshare --mount "$python" "$w/journal.py" "$w/heads" "$fumehood" run --live -- sleep 2
+in_account unshare --mount "$python" "$w/journal.py" "$w/heads" "$fumehood" run --live -- cat
 check "the journal has the heads" [ "$(grep -c "^$origin\$" "$w/heads")" -eq 2 ]
 check "which verify takes" contains "$(audit verify --against "$w/heads" | head -n 1)" "remembered until record"
 rm -rf "$w/state" && cp -a "$w/before" "$w/state"

@@ -1,7 +1,10 @@
 //! The log of a run: written outside, out of reach from inside, and verified with the command.
 
-use fumehood_tests::{Output, World, host_program, is_root, settle};
+use fumehood_tests::{Output, World, await_that, descendant, host_program, is_root, settle};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::PathBuf;
+use std::time::Duration;
 
 fn audit(world: &World, words: &[&str]) -> Output {
     let mut all = vec![fumehood_tests::fumehood().into_os_string(), "audit".into()];
@@ -512,4 +515,61 @@ fn what_is_older_than_it_is_kept_is_erased() {
         .output()
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&holds.stdout), "");
+}
+
+/// Who tells a witness waits for the run's log to end, however long that takes: its writer is stopped while the run ends,
+/// and nobody says anything before it goes on. The head that is told then has the run's end.
+#[test]
+fn a_witness_is_told_the_head_with_the_runs_end_however_busy_the_machine_is() {
+    let world = World::new();
+    let witness = TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = world.own("config").join("fumehood");
+    std::fs::create_dir_all(&config).unwrap();
+    let key = "witness.example/w1+eb762cc2+BNdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea";
+    let told = format!(
+        "version = 1\n[audit]\nwitness = [\"http://{} {key}\"]\n",
+        witness.local_addr().unwrap()
+    );
+    std::fs::write(config.join("config.toml"), told).unwrap();
+    let ready = world.project().join("ready");
+    let script = "echo x > ready; while [ -e ready ]; do sleep 0.01; done";
+    let mut running = world.live().start(&["sh", "-c", script]);
+    running.await_file(&ready);
+    let pid = running.pid();
+    // Its first head is written: what its records say is in its journal, but for the end.
+    let heads = logs(&world)
+        .join("sessions")
+        .join(newest(&world))
+        .join("checkpoints");
+    await_that("a head", || heads.metadata().is_ok_and(|heads| heads.len() > 0));
+    let writer = descendant(pid, "fumehood-log").unwrap().to_string();
+    let signal = |name: &str| {
+        let sent = host_program("kill").args([name, &writer]).status().unwrap();
+        assert!(sent.success());
+    };
+    signal("-STOP");
+    std::fs::remove_file(&ready).unwrap();
+    // Over, and not reaped: it would still be found in /proc.
+    let state = format!("/proc/{pid}/stat");
+    await_that("the run's end", || {
+        std::fs::read_to_string(&state).is_ok_and(|stat| stat.contains(") Z "))
+    });
+    witness.set_nonblocking(true).unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    let early = witness.accept().map(drop);
+    assert!(early.is_err(), "the witness is told before the log has ended");
+    signal("-CONT");
+    witness.set_nonblocking(false).unwrap();
+    let (mut stream, _) = witness.accept().unwrap();
+    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+    let origin = lines
+        .find(|line| {
+            line.as_ref()
+                .is_ok_and(|line| line.starts_with("fumehood.local/"))
+        })
+        .unwrap();
+    assert!(origin.is_ok());
+    assert_eq!(lines.next().unwrap().unwrap(), "2", "start and end of the run");
+    stream.write_all(b"HTTP/1.1 503 Later\r\n\r\n").unwrap();
+    running.wait().ended(0);
 }

@@ -71,7 +71,7 @@ impl Account {
         builder
             .create(&folder)
             .map_err(doing("make the folder of the index"))?;
-        let lock = lock(&folder)?;
+        let lock = lock(&folder, LOCK)?;
         let key = key(root, &folder)?;
         let (origin, _) = identity(root).ok_or(WriteError::Changed)?;
         let (writer, signed_key) = Writer::reopen(&folder, &origin, key)?;
@@ -171,10 +171,11 @@ impl Account {
     }
 }
 
-fn lock(folder: &Path) -> Result<File, WriteError> {
+/// Waits until nobody else has this lock of the index's folder.
+pub(crate) fn lock(folder: &Path, name: &str) -> Result<File, WriteError> {
     let mut options = File::options();
     options.write(true).create(true).truncate(false).mode(0o600);
-    let file = options.open(folder.join(LOCK)).map_err(doing("open the lock"))?;
+    let file = options.open(folder.join(name)).map_err(doing("open the lock"))?;
     loop {
         match flock(&file, FlockOperation::LockExclusive) {
             Ok(()) => return Ok(file),

@@ -190,8 +190,10 @@ pub fn is_running(folder: &Path) -> bool {
     })
 }
 
-/// How long one waits for a log that is about to be begun or ended.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long one waits for a log that is about to be ended: a machine that is busy, a long log that is laid out.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// And for one that is about to be begun: of a writer that was killed before nothing else is left than a folder.
+const YOUNG: Duration = Duration::from_secs(5);
 
 /// Waits while the log in a folder is being begun, or is being ended: its run is over, and its writer
 /// still lays it out.
@@ -208,7 +210,7 @@ fn is_settling(folder: &Path) -> bool {
     }
     if !folder.join(JOURNAL).exists() {
         let young = std::fs::metadata(folder).and_then(|m| m.modified());
-        return young.is_ok_and(|t| t.elapsed().is_ok_and(|age| age < PATIENCE));
+        return young.is_ok_and(|t| t.elapsed().is_ok_and(|age| age < YOUNG));
     }
     let ends = Question {
         kinds: vec![Kind::SessionStart, Kind::SessionEnd],

@@ -20,9 +20,6 @@ use std::path::{Path, PathBuf};
 /// must not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// Someone else writes this log.
-    #[error("the log has a writer already")]
-    Busy,
     /// There is a log already; a session's log is never continued, since its key is gone.
     #[error("the log exists already")]
     Exists,
@@ -89,7 +86,12 @@ impl Writer {
         if folder.join(CHECKPOINT).exists() {
             return Err(WriteError::Exists);
         }
-        flock(&journal, FlockOperation::NonBlockingLockExclusive).map_err(|_| WriteError::Busy)?;
+        // It was just made, so whoever has it for an instant is a reader who looks whether it has a writer.
+        while let Err(errno) = flock(&journal, FlockOperation::LockExclusive) {
+            if errno != rustix::io::Errno::INTR {
+                return Err(doing("lock the journal")(errno.into()));
+            }
+        }
         let checkpoints = new(&folder.join(CHECKPOINTS))?;
         let index_file = new(&folder.join(INDEX))?;
         Ok(Self {

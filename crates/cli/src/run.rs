@@ -35,8 +35,8 @@ use fumehood_policy::value::Apply;
 use fumehood_policy::{Escaped, Origin};
 use fumehood_sandbox::Level;
 use fumehood_session::{
-    Asking, Detached, End, Facts, Home, Host, Log, Outcome, PrepareError, ProgramError, Project, Request,
-    Run, RunError, Scratch, check_streams, prepare, project_of, remedy,
+    Asking, Detached, End, Facts, Home, Host, Outcome, PrepareError, ProgramError, Project, Request, Run,
+    RunError, Scratch, check_streams, prepare, project_of, remedy,
 };
 pub(crate) use record::root as log_root;
 use request::Wanted;
@@ -187,9 +187,7 @@ fn attempt(arguments: &RunArguments, begun: Option<OwnedFd>) -> Result<u8, Failu
     drop(downloads);
     let mut end = |outcome: &mut Outcome| {
         let code = ending::end(&request.command, &limits, outcome, &mut events);
-        let id = outcome.log.id().to_owned();
-        outcome.log = Log::default(); // nobody records any more: the log ends
-        crate::audit::after_run(&places, &id);
+        crate::audit::after_run(&places, outcome.log.let_go());
         code
     };
     if let Some((report, way)) = &outcome.network {

@@ -112,6 +112,14 @@ impl Log {
         }
     }
 
+    /// Records nothing more: when nobody else does either, the writer ends the log. What is given is readable when it
+    /// has; none where nothing is recorded any more.
+    pub fn let_go(&mut self) -> Option<OwnedFd> {
+        let process = self.process.take();
+        *self = Self::default();
+        process
+    }
+
     /// Another client, for another process.
     ///
     /// # Errors

@@ -5,18 +5,19 @@ use super::{Here, erase, print};
 use crate::configuration::{Places, audit_wishes};
 use crate::run::log_root;
 use crate::say;
-use fumehood_audit::{
-    Clock, Cosigned, Witness, WitnessError, session_folder, settle, submission, witness_key,
-};
+use fumehood_audit::{Clock, Cosigned, Telling, Witness, WitnessError, submission, witness_key};
 use fumehood_policy::Escaped;
 use fumehood_policy::json::Json;
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
 /// How long a witness may take to be reached, and to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is told the head again, where it saw another one meanwhile.
+const ATTEMPTS: usize = 16;
 /// The longest answer that is read, bytes.
 const ANSWER: u64 = 64 << 10;
 
@@ -53,8 +54,8 @@ fn parsed(texts: &[String]) -> Result<Vec<Witness>, String> {
 /// Submits the account's head; learns from the witness what it saw last where it saw more than is kept here.
 pub(super) fn ask(root: &Path, witness: &Witness) -> Asked {
     let mut old = witness.kept(root).map_or(0, |kept| kept.head.size);
-    // What it saw may be newer than what is kept, and grow while it is asked.
-    for _ in 0..3 {
+    // What it saw may be newer than what is kept, and grow while it is asked: others tell it, too.
+    for _ in 0..ATTEMPTS {
         let submitted = match submission(root, old) {
             Ok(submitted) => submitted,
             Err(error @ WitnessError::RolledBack { .. }) => return Asked::Denied(error.to_string()),
@@ -211,26 +212,28 @@ pub(super) fn time(seen: &Cosigned) -> Clock {
     Clock::of_nanos(seen.time.saturating_mul(1_000_000_000))
 }
 
-/// After a run: a process that outlives it waits until the run's log is ended, submits the head, and erases what is older
-/// than it is to be kept. What witnesses answered is kept beside the index, and `verify` tells it.
-pub(crate) fn after_run(places: &Places, id: &str) {
+/// After a run: a process that outlives it waits until the run's log has `ended`, submits the head, and erases what is
+/// older than it is to be kept. What witnesses answered is kept beside the index, and `verify` tells it.
+pub(crate) fn after_run(places: &Places, ended: Option<OwnedFd>) {
     let Ok(wishes) = audit_wishes(places) else { return };
     let all = parsed(&wishes.witnesses).unwrap_or_default();
     if all.is_empty() && wishes.keep.is_none() {
         return;
     }
     let root = log_root(&places.state());
+    // The index has the session's end before the writer ends.
     let role = || {
-        settle(&session_folder(&root, id));
         if let Some(keep) = wishes.keep {
             erase::older_than(&root, keep);
         }
-        for one in &all {
-            let _told_by_verify = ask(&root, one);
+        if let Ok(Some(_turn)) = Telling::turn(&root) {
+            for one in &all {
+                let _told_by_verify = ask(&root, one);
+            }
         }
         0
     };
-    if let Err(error) = fumehood_session::detached(c"fumehood-tell", role) {
+    if let Err(error) = fumehood_session::detached(c"fumehood-tell", ended, role) {
         say::line(&format!(
             "nobody was told of this run, and nothing was erased: {error:?}"
         ));
