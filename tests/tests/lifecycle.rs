@@ -57,6 +57,18 @@ fn codex22_kill_9_at_level_landlock() {
         return; // refused: see isolation_levels::landlock_is_not_for_root
     }
     dies_with_its_supervisor(&["--isolation", "landlock"]);
+    // An orphan that is made at once, again and again: somebody adopts it before the first process looks.
+    for _ in 0..20 {
+        let world = World::new();
+        let (mark, ready) = (mark(), world.project().join("ready"));
+        let script = format!("(trap '' TERM HUP INT; sleep {mark} &); echo x > ready; sleep {mark}");
+        let sandbox = world.sandbox().flags(["--isolation", "landlock"]);
+        let mut running = sandbox.start(&["sh", "-c", &script]);
+        running.await_file(&ready);
+        running.signal("KILL");
+        assert_eq!(settle(|| processes_named(&mark)), [0; 0], "an orphan lives on");
+        running.wait();
+    }
 }
 
 /// The first process of a sandbox has the name of the binary.

@@ -61,6 +61,10 @@ fn after_building(plan: &Plan, built: Built, control: Fd, mask: u32) -> i32 {
         if sys::hung_up(CONTROL) {
             return 1;
         }
+    } else if let Err(errno) = sys::become_subreaper() {
+        // There is no namespace whose end would end the rest: this process has to live on and do it, and adopts what
+        // its children leave. Before there is a command: what that leaves at once would be adopted by another.
+        return failed(errno);
     }
     let Some(program) = sys::Program::of(&plan.command) else {
         return failed(Errno(libc::E2BIG));
@@ -98,11 +102,6 @@ fn command(plan: &Plan, program: &sys::Program<'_>, terminal: bool, mask: u32) -
 /// Reaps and forwards until the command has ended or the supervisor is gone.
 fn watch(command: i32, namespaces: bool, children: &sys::Signals) -> i32 {
     sys::close_standard();
-    if !namespaces {
-        // There is no namespace whose end would end the rest: this process has to live on and do
-        // it, and adopts what its children leave.
-        let _without_orphans = sys::become_subreaper();
-    }
     let mut further = Further::default();
     let ended = loop {
         let (from_supervisor, from_children) = sys::wait_for_two(CONTROL, children);
