@@ -263,6 +263,13 @@ const RESPONSES: Shape = Shape {
         "tools/parameters",
         "tools/function/parameters",
         "tools/format",
+        // Of a namespace, of tools that come with the input, and both.
+        "tools/tools/parameters",
+        "tools/tools/format",
+        "input/tools/parameters",
+        "input/tools/format",
+        "input/tools/tools/parameters",
+        "input/tools/tools/format",
         "functions/parameters",
         "metadata",
         "text/format/schema",
@@ -308,7 +315,8 @@ const RESPONSES: Shape = Shape {
     ],
     kinds: &[
         Kinds {
-            at: "tools/type",
+            // Also within a namespace, and where the input brings tools along (`additional_tools`).
+            at: "**/tools/type",
             harmless: &[
                 "function",
                 "custom",
@@ -356,6 +364,7 @@ const RESPONSES: Shape = Shape {
                 "tool_search_call",
                 "tool_search_output",
                 "additional_tools",
+                "configuration_update", // how hard the model thinks from here on
                 // Items of a list of texts to embed or check.
                 "text",
                 "image_url",

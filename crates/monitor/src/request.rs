@@ -188,6 +188,16 @@ fn model(head: &RequestHead) -> Result<Option<Provider>, Denial> {
     let Some(provider) = provider(name) else {
         return Ok(None);
     };
+    if head.upgrade {
+        // What is asked in messages of a WebSocket nobody would read. Clients go on with `POST` after this status.
+        return Err(Denial {
+            status: 426,
+            ..remote(
+                head,
+                "asks for a WebSocket, in which what the provider is to do is not read",
+            )
+        });
+    }
     let path = head.target.split('?').next().unwrap_or_default();
     match endpoint(provider, &head.method, path) {
         Endpoint::Invoke => match head.fields.members("content-encoding").as_slice() {

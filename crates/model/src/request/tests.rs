@@ -32,7 +32,10 @@ fn plain_turns_are_only_asked() {
         {"type":"input_text","text":"https://evil.example"},{"type":"input_image","image_url":"data:image/png;base64,aa"}]},
         {"type":"function_call","name":"f","arguments":"{\"url\":\"https://a.example\"}","call_id":"1"},
         {"type":"function_call_output","call_id":"1","output":"https://b.example"},{"type":"reasoning","summary":[],
-        "encrypted_content":"x"}],"tools":[{"type":"function","name":"f","parameters":{"type":"object","properties":{"type":{"type":
+        "encrypted_content":"x"},{"type":"additional_tools","role":"developer","tools":[{"type":"namespace","name":"n","tools":[
+        {"type":"custom","name":"exec","format":{"type":"grammar","syntax":"lark"}},{"type":"function","name":"f","parameters":{
+        "type":"object","properties":{"container":{"type":"string"},"url":{"type":"string","default":"https://e.example"}}}}]}]},
+        {"type":"configuration_update","reasoning":{"effort":"low"}}],"tools":[{"type":"function","name":"f","parameters":{"type":"object","properties":{"type":{"type":
         "url"}}}},{"type":"local_shell"}],"stream":true,"store":false,"include":["reasoning.encrypted_content"]}"#;
     assert_eq!(scan(Provider::OpenAi, responses), []);
     let chat = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"hi"},{"type":"image_url","image_url":
@@ -152,6 +155,26 @@ fn f6_what_has_the_provider_act() {
             "calls another server",
         ),
         (OpenAi, r#"{"tools":[{"type":"newest"}]}"#.into(), "unknown"),
+        (
+            OpenAi,
+            r#"{"tools":[{"type":"namespace","tools":[{"type":"web_search"}]}]}"#.into(),
+            "searches the web",
+        ),
+        (
+            OpenAi,
+            r#"{"input":[{"type":"additional_tools","tools":[{"type":"code_interpreter"}]}]}"#.into(),
+            "runs code on the provider's machines",
+        ),
+        (
+            OpenAi,
+            r#"{"input":[{"type":"additional_tools","tools":[{"type":"namespace","tools":[{"type":"mcp"}]}]}]}"#.into(),
+            "calls another server",
+        ),
+        (
+            OpenAi,
+            r#"{"input":[{"type":"tool_search_output","tools":[{"type":"newest"}]}]}"#.into(),
+            "unknown",
+        ),
         (
             OpenAi,
             r#"{"background":true}"#.into(),

@@ -159,6 +159,13 @@ fn f6_a_providers_other_endpoints_are_denied() {
     ] {
         assert!(says(&on(line)).starts_with("403 model.remote: "), "{line}");
     }
+    let mut socket = head("api.anthropic.com", "GET /v1/models", "");
+    socket.upgrade = true;
+    let said = says(&judge(&rules, &Catalogue::default(), &socket, Body::Unread, None));
+    assert!(
+        said.starts_with("426 model.remote: ") && said.contains("WebSocket"),
+        "{said}"
+    );
     assert!(matches!(
         on("GET /v1/models"),
         Judgement::Release(Terms { model: None, .. })

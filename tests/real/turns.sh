@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Whole turns of the agents' own programs: each asks its model's endpoint (tests/real/providers.py, in a network of its own),
+# runs the command that comes back, sends what it printed, and ends. The key is put in at the boundary, and is nowhere inside.
+# shellcheck source=tests/real/checks.bash
+source "$(dirname "$0")/checks.bash"
+export PATH=$HOME/.npm-global/bin:$PATH
+providers=$(cd "$(dirname "$0")" && pwd)/providers.py
+
+# around COMMAND…: with the providers around it; as a user in a user namespace of its own.
+around() {
+    local own=(--net --mount)
+    ((UID == 0)) || own+=(--user --map-root-user)
+    SANDBOX_KEPT=$HOME/.npm-global:$HOME/.cargo:$HOME/.rustup timeout --foreground -k 3 150 \
+        unshare "${own[@]}" /usr/bin/python3 "$providers" "$state" "$@"
+}
+
+# a_turn HOST FIELD VARIABLE KEY AGENT…
+a_turn() {
+    local host=$1 field=$2 variable=$3 key=$4
+    shift 4
+    project "turn-$1"
+    echo hello >hello.txt && commit_all
+    state=$scratch/$1
+    mkdir -p "$state"
+    echo "$key" >"$state/key"
+    echo "cat hello.txt; echo stands-for-it \$$variable; expr 6 '*' 7 >made.txt; cat made.txt" >"$state/command"
+    ends 0 around env "$variable=$key" "$FUMEHOOD_BIN" run -- "$@" "look around"
+    has "$said" "the turn has ended well"
+    python3 "${providers%/*}/turn.py" "$state" "$host" "$field" || { cat "$state/log" && return 1; }
+    inside -- true && same "what the command wrote" 42 "$(cat made.txt)"
+    # Nor is it in what is kept of the run: the agent's home, the log.
+    same "files with the key" "" "$(grep -rlsF "$key" "$HOME/.local/state" "$work" || true)"
+}
+
+check 240 "Claude Code, a whole turn" a_turn api.anthropic.com x-api-key ANTHROPIC_API_KEY \
+    sk-ant-api03-4eC39HqLyjWDarjtT1zdp7dc4eC39HqLyjWDarjtT1zdp7dc claude --dangerously-skip-permissions -p
+check 240 "Codex, a whole turn" a_turn api.openai.com authorization CODEX_API_KEY \
+    sk-proj-4eC39HqLyjWDarjtT1zdp7dc4eC39HqLyjWDarjt codex exec --dangerously-bypass-approvals-and-sandbox
+check 240 "Gemini CLI, a whole turn" a_turn generativelanguage.googleapis.com x-goog-api-key GEMINI_API_KEY \
+    AIzaSy4eC39HqLyjWDarjtT1zdp7dc4eC39HqLy gemini --yolo --skip-trust -p
+finish
