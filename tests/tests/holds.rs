@@ -70,6 +70,59 @@ fn a_held_request_waits_and_is_released_once() {
     }
 }
 
+fn audit(hosts: &Hosts, words: &[&str]) -> String {
+    let words: Vec<&str> = [&["audit"], words].concat();
+    hosts.world.sandbox().verb(&words).ended(0)
+}
+
+/// One chain links command, hold, answer, release and request, in the log: each names what led to it.
+#[test]
+fn a_released_request_names_its_release_its_answer_its_hold_and_its_command() {
+    let hosts = hosts();
+    let run = start(
+        &hosts,
+        &[],
+        &format!("{MERGE}; curl -sS -o /dev/null https://api.github.com/x"),
+    );
+    let (id, code) = held(&hosts);
+    let allowed = hosts.beside(&format!("allow {id} {code}"));
+    assert!(allowed.contains("allowed"), "{allowed}");
+    let _answers = run.wait().ended(0);
+    let found = audit(&hosts, &["query", "--kind", "effect", "--json"]);
+    let line = |what: &str| {
+        let line = found.lines().find(|l| l.contains(what));
+        line.unwrap_or_else(|| panic!("{what}: {found}"))
+    };
+    let number = |line: &str, name: &str| -> u64 {
+        let rest = line.split(&format!("\"{name}\":")).nth(1).unwrap_or_default();
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().unwrap_or_else(|_| panic!("{name}: {line}"))
+    };
+    let put = line("\"method\":\"PUT\"");
+    let session = put.split('"').nth(3).unwrap();
+    let why = audit(
+        &hosts,
+        &["why", &format!("{session}:{}", number(put, "sequence")), "--json"],
+    );
+    let chain: Vec<&str> = why.lines().filter(|l| l.starts_with('{')).collect();
+    let kinds = ["session.start", "hold", "approval", "effect", "effect"];
+    assert_eq!(chain.len(), kinds.len(), "{why}");
+    for (at, (line, kind)) in chain.iter().zip(kinds).enumerate() {
+        assert!(line.contains(&format!("\"kind\":\"{kind}\",")), "{why}");
+        if at > 0 {
+            assert_eq!(number(line, "cause"), number(chain[at - 1], "sequence"), "{why}");
+        }
+    }
+    assert!(chain[3].contains("\"decision\":\"release\""), "{why}");
+    // What nobody had to be asked about is the command's own.
+    assert_eq!(number(line("\"method\":\"GET\""), "cause"), 0);
+    let told = audit(
+        &hosts,
+        &["why", &format!("{session}:{}", number(chain[1], "sequence"))],
+    );
+    assert!(told.contains("\u{2192} ") && told.lines().count() == 5, "{told}");
+}
+
 /// Denied with a sentence: the client reads it, nothing left, and the same again is denied without asking.
 #[test]
 fn a_denied_request_is_told_why() {

@@ -10,6 +10,11 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ticket(pub(crate) u64);
 
+impl Ticket {
+    /// The session's first record, its command: nobody who records gives a ticket of this number.
+    pub const START: Self = Self(1 << 63);
+}
+
 /// A record to be.
 ///
 /// No secret is ever in one: credentials are named, bodies are digests.

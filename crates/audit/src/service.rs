@@ -1,6 +1,7 @@
 //! The writer's process: it alone holds the log's key. Records come as packets on sockets; what waits
 //! for one is told when it is on the disk. When the last sender is gone, it ends the log.
 
+use crate::entry::Ticket;
 use crate::note::Checkpoint;
 use crate::record::{Kind, Record};
 use crate::wire::{Answer, Asked, MAX_PACKET};
@@ -233,7 +234,9 @@ impl Service {
 
     fn record(&mut self, sender: usize, record: Record, durable: bool) -> Result<(), WriteError> {
         let ticket = record.sequence;
+        // A cause comes before what it led to.
         let cause = record.cause.and_then(|cause| self.causes.find(cause));
+        let cause = cause.filter(|cause| *cause < self.writer.size());
         // When it happened, by whoever saw it. Packets of several senders overtake each other a little:
         // that is no clock that was set back.
         let behind = self.last_time.saturating_sub(record.time);
@@ -311,6 +314,9 @@ impl Causes {
     }
 
     fn find(&self, ticket: u64) -> Option<u64> {
+        if ticket == Ticket::START.0 {
+            return Some(0);
+        }
         self.by_ticket.get(&ticket).copied()
     }
 }

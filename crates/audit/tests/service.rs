@@ -1,7 +1,8 @@
 //! Those who record, and the writer's process.
 
 use fumehood_audit::{
-    Client, Entry, Key, Kind, Pace, PublicKey, Recorder, RecorderError, Report, Service, Writer, verify,
+    Client, Entry, Key, Kind, Pace, PublicKey, Recorder, RecorderError, Report, Service, Ticket, Writer,
+    verify,
 };
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -102,6 +103,27 @@ fn senders_share_a_writer_which_ends_with_the_last() {
     drop(other);
     assert!(thread.join().unwrap());
     assert_eq!(verified(top.path(), key).signed, 2);
+}
+
+/// The command is what a session's first record tells; nothing is its own cause.
+#[test]
+fn the_first_record_is_named_by_all_and_causes_nothing_before_it() {
+    let top = tempfile::tempdir().unwrap();
+    let (client, sender) = Client::pair().unwrap();
+    let (key, thread) = service(top.path(), sender, Pace::default());
+    for _ in 0..3 {
+        client
+            .record(Entry::new(Kind::Flow).caused_by(Ticket::START))
+            .unwrap();
+    }
+    drop(client);
+    assert!(thread.join().unwrap());
+    assert_eq!(verified(top.path(), key).signed, 3);
+    let entries = std::fs::read(top.path().join("journal")).unwrap();
+    let causes: Vec<Option<u64>> = fumehood_audit::Records::new(&entries)
+        .map(|r| r.unwrap().1.cause)
+        .collect();
+    assert_eq!(causes, [None, Some(0), Some(0)]);
 }
 
 #[test]

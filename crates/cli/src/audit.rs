@@ -8,6 +8,7 @@ mod find;
 mod report;
 mod show;
 mod verify;
+mod why;
 mod witness;
 
 pub(crate) use arguments::AuditVerb;
@@ -71,6 +72,7 @@ fn attempt(verb: &AuditVerb) -> Result<bool, String> {
         } => find::tail(&here()?, session.as_deref(), *follow, *json),
         AuditVerb::Show { session, json } => show::show(&here()?, session.as_deref(), *json),
         AuditVerb::Report { session, html: _ } => report::report(&here()?, session.as_deref()),
+        AuditVerb::Why { event, json } => why::why(&here()?, event, *json),
         AuditVerb::Export(arguments) => export::export(&here()?, arguments),
     }
 }

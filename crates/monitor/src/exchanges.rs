@@ -162,7 +162,7 @@ impl Monitor {
 
     fn release(&mut self, request: FlowId, head: RequestHead, body: Option<BodyOf>, terms: Terms) -> Action {
         let Terms { most, model } = terms;
-        self.ledger.sent(Sent::new(&head, body, model.is_some()));
+        self.ledger.sent(Sent::new(request, &head, body, model.is_some()));
         if model.is_some() {
             let to = head.destination.clone();
             self.exchanges.open.insert(request, Open::Model(to));

@@ -47,6 +47,8 @@ pub enum Told {
 /// A request that is sent. Of its target the query is not told, where clients put what is nobody's business.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
+    /// Which request.
+    pub request: FlowId,
     /// What it does, as far as its method says.
     pub kind: &'static str,
     /// Where to.
@@ -65,10 +67,11 @@ pub struct Sent {
 const PATH: usize = 512;
 
 impl Sent {
-    pub(crate) fn new(head: &RequestHead, body: Option<BodyOf>, model: bool) -> Self {
+    pub(crate) fn new(request: FlowId, head: &RequestHead, body: Option<BodyOf>, model: bool) -> Self {
         let path = head.target.split('?').next().unwrap_or_default();
         let reads = ["GET", "HEAD", "OPTIONS"].contains(&head.method.as_str());
         Self {
+            request,
             kind: match (model, reads) {
                 (true, _) => "model.invoke",
                 (false, true) => "http.read",

@@ -1,8 +1,8 @@
 //! What waits for a human, as the supervisor keeps it, and the desk at which another terminal answers.
 
 use crate::log::Log;
-use fumehood_audit::{Entry, Kind};
-use fumehood_effect::{Decision, Effect, Reason, SessionId};
+use fumehood_audit::{Entry, Kind, Ticket};
+use fumehood_effect::{Decision, Digest, Effect, Reason, SessionId};
 use fumehood_http::Denial;
 use fumehood_monitor::desk::{Client, Desk, DeskError, Heard, Peer, Reply, Said, Told};
 use fumehood_monitor::hold::{
@@ -10,7 +10,7 @@ use fumehood_monitor::hold::{
 };
 use fumehood_monitor::{FlowId, Held};
 use rustix::time::{ClockId, clock_gettime};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -71,6 +71,7 @@ pub(crate) struct Approvals {
     clock: Clock,
     /// Requests that wait.
     waiting: HashMap<Waiter, (Effect, Reason)>,
+    chain: Chain,
     /// What became of requests, not handed on yet.
     answers: Vec<(FlowId, Answer)>,
     /// How many records of releases are durable.
@@ -80,8 +81,8 @@ pub(crate) struct Approvals {
 /// What becomes of a request that was held.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// It is released, once.
-    Go,
+    /// It is released, once; the record of it.
+    Go(Option<Ticket>),
     /// It is not sent.
     No(Denial),
 }
@@ -99,6 +100,7 @@ impl Approvals {
             holds: Holds::new(session, &account, salt, asking.settings),
             clock: Clock::start(),
             waiting: HashMap::new(),
+            chain: Chain::default(),
             answers: Vec::new(),
             released: 0,
         })
@@ -117,9 +119,14 @@ impl Approvals {
             words: None,
         };
         let verdict = self.holds.ask(ask, self.clock.now());
-        log.record(asked(&effect, &reason, &verdict));
+        let digest = effect.digest();
+        let led = self.chain.approved(&digest).unwrap_or(Ticket::START);
+        let held = log.record(asked(&effect, &reason, &verdict).caused_by(led));
+        if let (Some(id), Some(held)) = (number(&verdict), held) {
+            self.chain.held(id, digest, held);
+        }
         match verdict {
-            Verdict::Go(permit) => self.release(request, permit, &effect, &reason, log),
+            Verdict::Go(permit) => self.release(request, permit, (&effect, &reason), held, log),
             Verdict::Wait(_) => drop(self.waiting.insert(request, (effect, reason))),
             Verdict::Refuse(refusal) => self.answers.push((request, Answer::No(denial(&refusal)))),
         }
@@ -136,13 +143,14 @@ impl Approvals {
         std::mem::take(&mut self.answers)
     }
 
-    fn wake(&mut self, wakes: Vec<Wake>, log: &mut Log) {
+    /// Goes on with those who waited; `by` is the record of the answer.
+    fn wake(&mut self, wakes: Vec<Wake>, by: Option<Ticket>, log: &mut Log) {
         for wake in wakes {
             match wake {
                 // Of one that left meanwhile the permit is used up by nobody.
                 Wake::Go(request, permit) => {
                     if let Some((effect, reason)) = self.waiting.remove(&request) {
-                        self.release(request, permit, &effect, &reason, log);
+                        self.release(request, permit, (&effect, &reason), by, log);
                     }
                 }
                 Wake::Refuse(request, refusal) => {
@@ -157,16 +165,24 @@ impl Approvals {
 
     /// Right before a held request is released: that it will be is on the disk first. The head and the body that the
     /// broker is given are those that were digested, so what was shown is what was looked at anew.
-    fn release(&mut self, request: FlowId, permit: Permit, effect: &Effect, reason: &Reason, log: &mut Log) {
+    fn release(
+        &mut self,
+        request: FlowId,
+        permit: Permit,
+        (effect, reason): (&Effect, &Reason),
+        by: Option<Ticket>,
+        log: &mut Log,
+    ) {
         let digest = effect.digest();
-        let recorded = log.record_durably(
+        let ticket = log.record_durably(
             Entry::new(Kind::Effect)
                 .text("decision", "release")
                 .text("kind", effect.kind)
-                .digest("effect", digest),
+                .digest("effect", digest)
+                .caused_by(by.unwrap_or(Ticket::START)),
         );
-        self.released += u64::from(recorded);
-        let recorded = recorded.then_some(Recorded(self.released));
+        self.released += u64::from(ticket.is_some());
+        let recorded = ticket.map(|_| Recorded(self.released));
         let decision = Decision::Hold(reason.clone());
         let released = self.holds.release(
             permit,
@@ -177,7 +193,7 @@ impl Approvals {
             self.clock.now(),
         );
         let answer = match released {
-            Ok(_) => Answer::Go,
+            Ok(_) => Answer::Go(ticket),
             Err(why) => Answer::No(Denial::new(
                 403,
                 format!("allowed, and not sent all the same: {why}"),
@@ -201,11 +217,15 @@ impl Approvals {
     pub(crate) fn turn(&mut self, log: &mut Log) -> Vec<Heard> {
         let now = self.clock.now();
         let ended = self.holds.tick(now);
-        self.wake(ended, log);
+        self.wake(ended, None, log);
         let (told, heard) = self.desk.turn(&mut self.holds, now);
         for told in told {
-            log.record(entry(&told));
-            self.wake(told.wakes, log);
+            let (led, digest) = self.chain.of(&told.said);
+            let by = log.record(entry(&told).caused_by(led));
+            if let (Said::Allow(..), Some(digest), Some(by)) = (&told.said, digest, by) {
+                self.chain.allowed(digest, by);
+            }
+            self.wake(told.wakes, by, log);
         }
         heard
     }
@@ -242,6 +262,62 @@ fn denial(refusal: &Refusal) -> Denial {
         reason: format!("held, not sent: {}", reason.why),
         rule: reason.rule.clone(),
         remedy,
+    }
+}
+
+/// Records by which later ones name what led to them: command, hold, answer, release, request.
+#[derive(Debug, Default)]
+struct Chain {
+    /// What waits or waited, by its number.
+    held: BTreeMap<u64, (Ticket, Digest)>,
+    /// The answer that allowed an effect, in the order of answers.
+    allowed: VecDeque<(Digest, Ticket)>,
+}
+
+/// Of how many the records are remembered.
+const REMEMBERED: usize = 1024;
+
+impl Chain {
+    fn held(&mut self, id: u64, effect: Digest, record: Ticket) {
+        // Asked again it has its number already; the first record of it is what was answered.
+        self.held.entry(id).or_insert((record, effect));
+        if self.held.len() > REMEMBERED {
+            self.held.pop_first();
+        }
+    }
+
+    fn allowed(&mut self, effect: Digest, answer: Ticket) {
+        self.allowed.push_back((effect, answer));
+        if self.allowed.len() > REMEMBERED {
+            self.allowed.pop_front();
+        }
+    }
+
+    /// The answer that allowed an effect last.
+    fn approved(&self, effect: &Digest) -> Option<Ticket> {
+        let mut newest = self.allowed.iter().rev();
+        newest.find(|(digest, _)| digest == effect).map(|(_, by)| *by)
+    }
+
+    /// What was answered, and the effect that it was about.
+    fn of(&self, said: &Said) -> (Ticket, Option<Digest>) {
+        let held = match said {
+            Said::Allow(id, _) | Said::Deny(id, _) => self.held.get(&id.0),
+            Said::Freeze => None,
+        };
+        (
+            held.map_or(Ticket::START, |(record, _)| *record),
+            held.map(|(_, effect)| *effect),
+        )
+    }
+}
+
+/// The number under which something waits.
+fn number(verdict: &Verdict) -> Option<u64> {
+    match verdict {
+        Verdict::Wait(id) => Some(id.0),
+        Verdict::Refuse(refusal) => refusal.ticket.map(|id| id.0),
+        Verdict::Go(_) => None,
     }
 }
 

@@ -5,7 +5,7 @@ use crate::approvals::Approvals;
 use crate::keeper::Keeper;
 use crate::log::Log;
 use crate::terminal::check_stream;
-use fumehood_audit::{Entry, Kind};
+use fumehood_audit::{Entry, Kind, Ticket};
 use fumehood_monitor::desk::{About, Answer, Ask, Client, Heard, Over, Peer, Reply};
 use fumehood_sandbox::{Launch, Outcome, Sandbox, Spec};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
@@ -32,7 +32,7 @@ pub(crate) struct Control {
     directory: CString,
     namespaces: bool,
     /// Programs that run, by the number the first process knows them by.
-    programs: Vec<(i32, Client)>,
+    programs: Vec<(i32, Client, Option<Ticket>)>,
     /// Streams that came, for the program that is asked for next.
     streams: Vec<(Client, [Option<OwnedFd>; 3])>,
     waiting: Vec<Client>,
@@ -107,7 +107,7 @@ impl Control {
                 Err(why) => say(Reply::Refused(why)),
             },
             Ask::ExecSignal(signal) => {
-                for (number, _) in self.programs.iter().filter(|(_, c)| *c == client) {
+                for (number, ..) in self.programs.iter().filter(|(_, c, _)| *c == client) {
                     sandbox.signal_further(*number, signal.into());
                 }
             }
@@ -122,7 +122,7 @@ impl Control {
         }
         self.waiting.retain(|c| *c != client);
         self.streams.retain(|(c, _)| *c != client);
-        for (number, _) in self.programs.iter().filter(|(_, c)| *c == client) {
+        for (number, ..) in self.programs.iter().filter(|(_, c, _)| *c == client) {
             sandbox.signal_further(*number, libc::SIGKILL);
         }
     }
@@ -149,7 +149,7 @@ impl Control {
     ) -> Result<(), String> {
         let at = self.streams.iter().position(|(c, _)| *c == client);
         let streams = at.map(|at| self.streams.swap_remove(at).1).unwrap_or_default();
-        if self.programs.iter().any(|(_, c)| *c == client) {
+        if self.programs.iter().any(|(_, c, _)| *c == client) {
             return Err("one program at a time on a connection".to_owned());
         }
         if self.programs.len() >= MAX_PROGRAMS {
@@ -182,8 +182,8 @@ impl Control {
         );
         sent.map_err(|errno| format!("the session's first process: {errno}"))?;
         self.next = self.next.wrapping_add(1).max(1);
-        self.programs.push((number, client));
-        log.record(by(asked_for(number, &launch), peer));
+        let asked = log.record(by(asked_for(number, &launch), peer));
+        self.programs.push((number, client, asked));
         Ok(())
     }
 
@@ -217,17 +217,17 @@ impl Control {
 
     /// A further program's terminal goes to who asked for it.
     pub(crate) fn terminal(&self, number: i32, master: &OwnedFd, desk: &Approvals) {
-        if let Some((_, client)) = self.programs.iter().find(|(n, _)| *n == number) {
+        if let Some((_, client, _)) = self.programs.iter().find(|(n, ..)| *n == number) {
             desk.answer_to(*client, &Reply::Session(Answer::Terminal), Some(master.as_fd()));
         }
     }
 
     /// A further program is over.
     pub(crate) fn over(&mut self, number: i32, outcome: Outcome, desk: &Approvals, log: &mut Log) {
-        let Some(at) = self.programs.iter().position(|(n, _)| *n == number) else {
+        let Some(at) = self.programs.iter().position(|(n, ..)| *n == number) else {
             return; // of one that could not be executed this is the second word
         };
-        let (_, client) = self.programs.swap_remove(at);
+        let (_, client, asked) = self.programs.swap_remove(at);
         let small = |n: i32| u8::try_from(n).unwrap_or(u8::MAX);
         let (over, entry) = (
             match outcome {
@@ -236,7 +236,9 @@ impl Control {
                 Outcome::NotExecuted(errno) => Over::NotExecuted(u32::try_from(errno.0).unwrap_or(0)),
                 Outcome::NoDirectory(errno) => Over::NoDirectory(u32::try_from(errno.0).unwrap_or(0)),
             },
-            Entry::new(Kind::ProgramExit).number("asked", u64::try_from(number).unwrap_or(0)),
+            Entry::new(Kind::ProgramExit)
+                .number("asked", u64::try_from(number).unwrap_or(0))
+                .caused_by(asked.unwrap_or(Ticket::START)),
         );
         log.record(match outcome {
             Outcome::Exited(code) => entry.number("status", u64::from(small(code))),
@@ -311,6 +313,7 @@ fn asked_for(number: i32, launch: &Launch) -> Entry {
 fn by(entry: Entry, peer: &Peer) -> Entry {
     let program = peer.program.as_deref().map(|p| p.as_os_str().as_bytes());
     entry
+        .caused_by(Ticket::START)
         .text("channel", "desk")
         .number("peer.pid", u64::try_from(peer.pid).unwrap_or(0))
         .number("peer.uid", u64::from(peer.uid))

@@ -9,19 +9,31 @@ use std::collections::HashMap;
 #[derive(Debug, Default)]
 pub(crate) struct Flows {
     open: HashMap<FlowId, Ticket>,
+    /// Records of releases, of requests that are about to be sent.
+    released: HashMap<FlowId, Ticket>,
 }
 
 impl Flows {
+    /// A request is sent because of this.
+    pub(crate) fn released(&mut self, request: FlowId, by: Ticket) {
+        self.released.insert(request, by);
+    }
+
     /// Records what the monitor told.
     pub(crate) fn record(&mut self, told: Vec<Told>, log: &mut Log) {
         for told in told {
-            let entry = entry(&told);
+            // What a session does is done by its command, if nothing nearer led to it.
+            let entry = entry(&told).caused_by(Ticket::START);
             match told {
                 Told::Allowed { flow, .. } => {
                     let ticket = log.record(entry);
                     self.open.extend(ticket.map(|ticket| (flow, ticket)));
                 }
-                Told::Refused { .. } | Told::Sent(_) => drop(log.record(entry)),
+                Told::Refused { .. } => drop(log.record(entry)),
+                Told::Sent(sent) => {
+                    let by = self.released.remove(&sent.request);
+                    log.record(entry.caused_by(by.unwrap_or(Ticket::START)));
+                }
                 Told::Ended { flow, .. } => {
                     let entry = match self.open.remove(&flow) {
                         Some(begun) => entry.caused_by(begun),

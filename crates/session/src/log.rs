@@ -75,18 +75,10 @@ impl Log {
         }
     }
 
-    /// Records, and waits until it is on the disk; whether it is.
-    pub(crate) fn record_durably(&mut self, entry: Entry) -> bool {
-        let Some(client) = self.client.as_ref() else {
-            return false;
-        };
-        match client.record_durably(entry) {
-            Ok(_) => true,
-            Err(error) => {
-                *self = Self::lost(&error);
-                false
-            }
-        }
+    /// Records, and waits until it is on the disk; none where it is not.
+    pub(crate) fn record_durably(&mut self, entry: Entry) -> Option<Ticket> {
+        let recorded = self.client.as_ref()?.record_durably(entry);
+        recorded.inspect_err(|error| *self = Self::lost(error)).ok()
     }
 
     /// The session's name.

@@ -233,7 +233,10 @@ impl Watch {
     /// What becomes of a request that was asked about.
     pub(crate) fn answer(&mut self, request: FlowId, answer: Answer, log: &mut Log) {
         let action = match answer {
-            Answer::Go => self.monitor.allowed(request),
+            Answer::Go(by) => {
+                by.into_iter().for_each(|by| self.flows.released(request, by));
+                self.monitor.allowed(request)
+            }
             Answer::No(denial) => self.monitor.refused(request, denial),
         };
         if let Some(action) = action {

@@ -78,6 +78,14 @@ pub(crate) enum AuditVerb {
         #[arg(long)]
         json: bool,
     },
+    /// Tell what led to a record, and what followed from it
+    Why {
+        /// The record, as `query` names it: SESSION:NUMBER
+        event: String,
+        /// Print JSON, one object a line
+        #[arg(long)]
+        json: bool,
+    },
     /// Print all records for other programs
     Export(ExportArguments),
     /// Print a page about a session that needs nothing but itself

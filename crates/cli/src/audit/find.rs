@@ -47,6 +47,18 @@ fn unknown(named: &str) -> String {
     format!("no session is named {named}; `fumehood audit query --kind session.start` lists them")
 }
 
+/// A record as `SESSION:NUMBER`.
+pub(super) fn event(here: &Here, named: &str) -> Result<(String, u64), String> {
+    let parts = named.rsplit_once(':');
+    let parts = parts.and_then(|(id, number)| Some((id, number.parse::<u64>().ok()?)));
+    let (id, number) = parts.ok_or_else(|| format!("{}: not SESSION:NUMBER", Escaped::from(named)))?;
+    let id = session(here, Some(id))?;
+    if id != ACCOUNT {
+        settle(&session_folder(&here.root, &id));
+    }
+    Ok((id, number))
+}
+
 /// A session's first record.
 pub(super) fn start(here: &Here, id: &str) -> Option<Record> {
     let folder = session_folder(&here.root, id);

@@ -3,7 +3,7 @@
 use super::witness::{self, Asked};
 use super::{Here, event, find, print};
 use fumehood_audit::{
-    ACCOUNT, Account, Clock, Cosigned, InspectError, Known, PublicKey, Remembered, Report, State, identity,
+    Account, Clock, Cosigned, InspectError, Known, PublicKey, Remembered, Report, State, identity,
     inspect_index, inspect_session, prove_event, session_folder, sessions, settle, verify_event,
 };
 use fumehood_policy::Escaped;
@@ -206,13 +206,7 @@ fn as_json(anchor: &str, index: &Report, states: &[(&String, State)], good: bool
 
 /// Prints a proof of one record.
 pub(super) fn prove(here: &Here, event: &str) -> Result<bool, String> {
-    let parts = event.rsplit_once(':');
-    let parts = parts.and_then(|(id, number)| Some((id, number.parse::<u64>().ok()?)));
-    let (named, sequence) = parts.ok_or_else(|| format!("{}: not SESSION:NUMBER", Escaped::from(event)))?;
-    let id = find::session(here, Some(named))?;
-    if id != ACCOUNT {
-        settle(&session_folder(&here.root, &id));
-    }
+    let (id, sequence) = find::event(here, event)?;
     print(&prove_event(&here.root, &id, sequence).map_err(|e| format!("{id}: {e}"))?)
 }
 
