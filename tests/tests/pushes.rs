@@ -1,7 +1,7 @@
 //! Pushes over HTTP: git itself inside, `git http-backend` outside (tests/network/hosts.py). What a push is called on the
 //! command line does not matter; its bytes wait for a person.
 
-use fumehood_tests::{Hosts, Running};
+use fumehood_tests::{Hosts, Ran, Running};
 
 const URL: &str = "https://good.example/git/r.git";
 
@@ -17,6 +17,33 @@ fn start(hosts: &Hosts, script: &str) -> Running {
         cd /tmp && git clone -q {URL} r && cd r && {script}"
     );
     hosts.start(&[], &["sh", "-c", &script])
+}
+
+/// The same, where branches are the session's own, pushes start no pipeline with secrets, and nobody can be asked.
+fn alone(script: &str) -> (Hosts, Ran) {
+    let hosts = Hosts::new();
+    hosts.configure(
+        "[git]
+own = [\"feat/**\"]
+ci = { \"good.example/git/**\" = \"without-secrets\" }
+[network]
+allow = [{ host = \"good.example\", methods = [\"GET\", \"POST\"] }]",
+    );
+    let script = format!(
+        "export GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t.invalid GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@t.invalid
+        cd /tmp && git clone -q {URL} r && cd r && {script}"
+    );
+    let ran = hosts.run(&["--holds", "deny"], &["sh", "-c", &script]);
+    (hosts, ran)
+}
+
+/// The records of this kind, one a line.
+fn recorded(hosts: &Hosts, kind: &str) -> String {
+    let words = ["audit", "query", "--kind", kind, "--json"];
+    let all: Vec<String> = std::iter::once(fumehood_tests::fumehood().display().to_string())
+        .chain(words.map(str::to_owned))
+        .collect();
+    hosts.world.sandbox().start_words(&all).wait().ended(0)
 }
 
 /// The first line of what is held, once something is.
@@ -132,4 +159,72 @@ fn a_push_that_is_too_long_is_refused() {
         out.errors()
     );
     assert_eq!(history(&hosts), "first");
+}
+
+/// Own branches are created and moved forward without a word, whatever else is pushed in between; each is recorded
+/// as what it is.
+#[test]
+fn own_branches_fly() {
+    let script = "echo 1 >a && git add a && git commit -q -m second && git push -q origin HEAD:feat/x &&
+        echo 2 >>a && git commit -q -am third && git push -q origin HEAD:feat/x && git fetch -q && git log --format=%s origin/feat/x";
+    let (hosts, ran) = alone(script);
+    ran.prints("third\nsecond\nfirst");
+    assert_eq!(recorded(&hosts, "hold"), "", "{}", ran.out.errors());
+    let effects = recorded(&hosts, "effect");
+    for kind in ["git.ref.create", "git.ref.update"] {
+        assert_eq!(effects.matches(kind).count(), 1, "{effects}");
+    }
+}
+
+/// What is not the session's ordinary work is held also there: other branches, forced, deleted, tags, options, what
+/// defines pipelines, and files that the pack does not show.
+#[test]
+fn what_is_not_ordinary_is_held_beside_own_branches() {
+    let script = "echo 1 >a && git add a && git commit -q -m second && git push -q origin HEAD:feat/x || exit 9
+        try() { git push -q origin \"$@\" 2>err; echo $? $(grep -o 'held, not sent: [a-z ]*' err | head -1); }
+        try HEAD:main
+        git commit -q --amend -m other && try +HEAD:feat/x
+        try :feat/x
+        try HEAD:refs/tags/v1
+        mkdir -p .github/workflows && echo 'on: push' >.github/workflows/ci.yml && git add -A && git commit -q -m ci && try HEAD:feat/y
+        git reset -q --hard HEAD^ && git push -q origin HEAD:feat/z; echo $?
+        mv a b && git add -A && git commit -q -m moved && git push -q origin HEAD:feat/z; echo $?";
+    let (hosts, ran) = alone(script);
+    let held = "1 held, not sent: ";
+    ran.prints(&format!(
+        "{held}moves a branch forward\n{held}moves a branch so that commits are lost from it\n{held}deletes a branch\n\
+         {held}creates a tag\n{held}starts a pipeline that may hold secrets\n0\n0"
+    ));
+    assert_eq!(recorded(&hosts, "hold").lines().count(), 5);
+    assert_eq!(history(&hosts), "first");
+}
+
+/// Git's own user sees that a person is asked, while it is so.
+#[test]
+fn while_it_waits_git_says_so() {
+    let hosts = hosts();
+    let run = start(
+        &hosts,
+        "git commit -q --allow-empty -m second && { git push -q origin HEAD:main 2>err & }
+         while ! grep -q 'outside the sandbox: fumehood allow 1' err; do sleep 0.05; done
+         python3 -c 'import urllib.request as u; u.urlopen(\"http://good.example/seen\")'; wait; cat err",
+    );
+    let line = held(&hosts);
+    for _ in 0..3000 {
+        if hosts.log().contains("/seen") {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(hosts.log().contains("/seen"), "{}", hosts.log());
+    assert_eq!(history(&hosts), "first");
+    answer(&hosts, "allow", &line, "");
+    let out = run.wait();
+    let said = out.ended(0);
+    assert!(
+        said.contains("remote: fumehood: waiting for approval: moves a branch forward"),
+        "{said}"
+    );
+    assert!(!said.contains("rejected"), "{said}");
+    assert_eq!(history(&hosts), "second first");
 }

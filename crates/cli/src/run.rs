@@ -10,6 +10,7 @@ mod ending;
 mod flags;
 mod home;
 mod network;
+mod pushes;
 mod record;
 mod request;
 mod staged;
@@ -170,7 +171,13 @@ fn attempt(arguments: &RunArguments, begun: Option<OwnedFd>) -> Result<u8, Failu
         detached,
         limits: limits.clone(),
         ceilings,
-        network: network::begin(&profile.network, arguments.boundary, credentials.broker, trust)?,
+        network: network::begin(
+            &profile.network,
+            pushes::pushes(&profile.pushes, request.project.path()),
+            arguments.boundary,
+            credentials.broker,
+            trust,
+        )?,
         title: title(&request),
         gives_streams: true,
         written: written(&request),

@@ -59,6 +59,7 @@ pub(crate) struct Gateway {
     pub(crate) names: Mutex<Names>,
     pub(crate) way: Way,
     waiting: Mutex<HashMap<FlowId, oneshot::Sender<Answer>>>,
+    notices: Mutex<HashMap<FlowId, oneshot::Sender<String>>>,
     next: AtomicU64,
     connections: Arc<Semaphore>,
 }
@@ -84,6 +85,22 @@ impl Gateway {
         receiver
     }
 
+    /// Where it will be said that a person is asked about this request, if one is.
+    pub(crate) fn notice(&self, request: FlowId) -> oneshot::Receiver<String> {
+        let (sender, receiver) = oneshot::channel();
+        let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        notices.retain(|_, sender| !sender.is_closed());
+        notices.insert(request, sender);
+        receiver
+    }
+
+    fn notify(&self, request: FlowId, words: String) {
+        let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(notice) = notices.remove(&request) {
+            let _gave_up = notice.send(words);
+        }
+    }
+
     fn take(&self, flow: FlowId) -> Option<oneshot::Sender<Answer>> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.remove(&flow)
@@ -105,6 +122,7 @@ async fn begin(sockets: Sockets, authority: Option<Authority>, monitor: Channel)
         names: Mutex::default(),
         way: sockets.way,
         waiting: Mutex::default(),
+        notices: Mutex::default(),
         next: AtomicU64::new(0),
         connections: Arc::new(Semaphore::new(CONNECTIONS)),
     });
@@ -143,6 +161,10 @@ async fn hear(gateway: &Gateway) {
         let Some(message) = ToGateway::decode(&packet.bytes) else {
             continue;
         };
+        if let ToGateway::Waiting { request, words } = message {
+            gateway.notify(request, words);
+            continue;
+        }
         if let Some(waiting) = gateway.take(message.flow()) {
             let _gave_up = waiting.send((message, packet.fd));
         }

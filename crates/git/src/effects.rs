@@ -4,13 +4,14 @@ use crate::ancestry::{Ancestry, ancestry};
 use crate::name::{RefKind, RefName};
 use crate::oid::ObjectId;
 use crate::ours::Ours;
-use crate::pack::Commits;
+use crate::pack::{Commits, Objects};
+use crate::pipelines::{Base, Defined, defined};
 use crate::push::{Command, Push};
 use fumehood_effect::{Digest, Effect, EffectKind, Fact, Facts, Resource, SessionId, Tier};
 use fumehood_policy::Escaped;
 
 /// What a push to a repository starts there (review-security F5).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ci {
     /// Nothing.
     None,
@@ -44,6 +45,8 @@ pub struct Context<'a> {
     pub ours: &'a Ours,
     /// What a push starts.
     pub ci: Ci,
+    /// What the session started from.
+    pub base: Option<&'a Base>,
 }
 
 /// A push, judged.
@@ -52,25 +55,33 @@ pub struct Judged {
     /// The effect: of the gravest command, with all of them as facts.
     pub effect: Effect,
     /// Whether it is a session's ordinary work: one branch of its own, created or proven to move forward, with
-    /// nothing asked besides, where that starts no pipeline with secrets.
+    /// nothing asked besides, where that starts no pipeline with secrets and defines none that the base has not.
     pub own: bool,
 }
 
 /// Options that ask for less, not for more.
 const HARMLESS: &[&[u8]] = &[b"ci.skip"];
 
-/// Judges a push by its commands and the commits of its pack (none, where the pack could not be read).
+/// Judges a push by its commands and the objects of its pack (none, where the pack could not be read).
 /// `content` is the digest of the whole request. `None` for a probe, which changes nothing.
 #[must_use]
-pub fn judge(push: &Push, commits: &Commits, content: Digest, context: &Context<'_>) -> Option<Judged> {
-    let moves: Vec<Move<'_>> = push.commands.iter().map(|c| Move::of(c, commits)).collect();
+pub fn judge(push: &Push, objects: &Objects, content: Digest, context: &Context<'_>) -> Option<Judged> {
+    let moves: Vec<Move<'_>> = push
+        .commands
+        .iter()
+        .map(|c| Move::of(c, &objects.commits))
+        .collect();
     let gravest = moves.iter().max_by_key(|m| (m.tier, m.kind.tier()))?;
     let asked = push.options.iter().any(|o| !HARMLESS.contains(&o.as_slice()));
     let ordinary = |m: &Move<'_>| {
         matches!(m.kind, EffectKind::GitRefCreate | EffectKind::GitRefUpdate) && context.ours.covers(m.name)
     };
     let single = moves.len() == 1 && !asked && ordinary(gravest);
-    let own = single && context.ci != Ci::WithSecrets;
+    let defined = match context.ci {
+        Ci::WithSecrets => Defined::Unknown,
+        _ => defined(objects, gravest.command.new, context.base),
+    };
+    let own = single && context.ci != Ci::WithSecrets && defined == Defined::Same;
     let (kind, mut tier) = match single {
         true if !own => (EffectKind::GitCiStart, EffectKind::GitCiStart.tier()),
         _ => (gravest.kind, gravest.tier),
@@ -88,7 +99,7 @@ pub fn judge(push: &Push, commits: &Commits, content: Digest, context: &Context<
             system: context.system.to_owned(),
             name: format!("{} {refs}", Escaped::from(context.repository)),
         },
-        facts: facts(push, &moves, context),
+        facts: facts(push, &moves, context, single.then_some(&defined)),
         tier,
         content,
         session: context.session.clone(),
@@ -96,7 +107,7 @@ pub fn judge(push: &Push, commits: &Commits, content: Digest, context: &Context<
     Some(Judged { effect, own })
 }
 
-fn facts(push: &Push, moves: &[Move<'_>], context: &Context<'_>) -> Facts {
+fn facts(push: &Push, moves: &[Move<'_>], context: &Context<'_>, defined: Option<&Defined>) -> Facts {
     let mut facts = Facts::new();
     let mut text = |name: String, text: String| facts.insert(name, Fact::Text(text));
     for (n, each) in moves.iter().enumerate() {
@@ -125,6 +136,18 @@ fn facts(push: &Push, moves: &[Move<'_>], context: &Context<'_>) -> Facts {
         text("options".to_owned(), all.join(" · "));
     }
     text("ci".to_owned(), context.ci.words().to_owned());
+    let defines = match (context.ci, defined) {
+        (Ci::None | Ci::WithoutSecrets, Some(Defined::Other(name))) => {
+            Some(format!("new or changed: {name}"))
+        }
+        (Ci::None | Ci::WithoutSecrets, Some(Defined::Unknown)) => {
+            Some("not shown by what is pushed".to_owned())
+        }
+        _ => None,
+    };
+    if let Some(words) = defines {
+        text("pipelines".to_owned(), words);
+    }
     if push.signed {
         facts.insert("signed".to_owned(), Fact::Flag(true));
     }

@@ -66,7 +66,17 @@ impl ObjectId {
     /// The id of a commit with this content.
     #[must_use]
     pub fn of_commit(format: Format, content: &[u8]) -> ObjectId {
-        let head = format!("commit {}\0", content.len());
+        ObjectId::of("commit", format, content)
+    }
+
+    /// The id of a tree with this content.
+    #[must_use]
+    pub fn of_tree(format: Format, content: &[u8]) -> ObjectId {
+        ObjectId::of("tree", format, content)
+    }
+
+    fn of(kind: &str, format: Format, content: &[u8]) -> ObjectId {
+        let head = format!("{kind} {}\0", content.len());
         match format {
             Format::Sha1 => {
                 let mut hash = Sha1::new();

@@ -1,5 +1,5 @@
-//! A pack as it streams by (gitformat-pack): commits are kept and hashed, everything else is inflated to find
-//! where it ends, and dropped.
+//! A pack as it streams by (gitformat-pack): commits and trees are kept and hashed, everything else is inflated to
+//! find where it ends, and dropped.
 
 mod entry;
 mod scan;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// What is read of a pack at most; past a bound nothing more is learned, and nothing is proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Bytes of one commit, or of a delta that may make one.
+    /// Bytes of one commit or tree, or of a delta that may make one.
     pub commit: usize,
     /// Bytes kept of all of them together.
     pub kept: usize,
@@ -53,6 +53,8 @@ pub enum PackError {
 /// A commit, as far as it matters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
+    /// Its files.
+    pub tree: ObjectId,
     /// Its parents.
     pub parents: Vec<ObjectId>,
 }
@@ -60,11 +62,21 @@ pub struct Commit {
 /// The commits of a pack, by the hash of their content.
 pub type Commits = BTreeMap<ObjectId, Commit>;
 
-/// The parents of a commit's content: the lines between `tree` and `author`.
-fn parents(format: Format, content: &[u8]) -> Option<Vec<ObjectId>> {
+/// What was learned of a pack: each object under the hash of its content.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Objects {
+    /// Its commits.
+    pub commits: Commits,
+    /// The contents of its trees.
+    pub trees: BTreeMap<ObjectId, Vec<u8>>,
+}
+
+/// A commit's content: the lines between the first and `author`.
+fn commit(format: Format, content: &[u8]) -> Option<Commit> {
     let mut lines = content.split(|b| *b == b'\n');
-    lines.next()?.strip_prefix(b"tree ")?;
+    let tree = ObjectId::from_hex(lines.next()?.strip_prefix(b"tree ")?)?;
     let of = |line: &[u8]| line.strip_prefix(b"parent ").map(ObjectId::from_hex);
-    let found: Option<Vec<ObjectId>> = lines.map_while(of).collect();
-    found.filter(|ids| ids.iter().all(|id| id.format() == format))
+    let parents: Vec<ObjectId> = lines.map_while(of).collect::<Option<_>>()?;
+    let same = tree.format() == format && parents.iter().all(|id| id.format() == format);
+    same.then_some(Commit { tree, parents })
 }

@@ -2,10 +2,11 @@
 
 use crate::message::{BodyOf, FlowId, Released, ToBroker, ToGateway};
 use crate::monitor::{Action, Monitor};
-use crate::request::{Held, Judgement, Terms, judge, judge_remote, plain, terms};
+use crate::request::{Held, Judgement, Standing, Terms, judge, judge_remote, plain, terms};
 use crate::told::Sent;
 use fumehood_catalogue::{Body, Catalogue};
 use fumehood_destination::Destination;
+use fumehood_effect::Effect;
 use fumehood_http::{Denial, Length, RequestHead};
 use fumehood_model::Usage;
 use std::collections::HashMap;
@@ -108,9 +109,12 @@ impl Monitor {
             let why = "the catalogue of what is hard to undo cannot be read, so nothing is sent";
             return denied(request, Denial::new(503, why));
         };
-        let judgement = judge(&self.policy.rules, catalogue, &head, body, self.session.as_ref());
-        match judgement {
-            Judgement::Release(terms) => self.release(request, head, shown, terms),
+        let pushes = &self.policy.pushes;
+        let session = self.session.as_ref();
+        let standing = session.map(|session| Standing { session, pushes });
+        match judge(&self.policy.rules, catalogue, &head, body, standing) {
+            Judgement::Release(terms) => self.release(request, head, shown, terms, None),
+            Judgement::Own(terms, effect) => self.release(request, head, shown, terms, Some(&effect)),
             Judgement::Body(most) => {
                 let asked = Open::Asked(Box::new(head), most, Vec::new());
                 self.exchanges.open.insert(request, asked);
@@ -134,12 +138,19 @@ impl Monitor {
         Action::Hold(request, held)
     }
 
+    /// What the client of a held request may be told while a person is asked. Nothing if nobody waits for it any more.
+    #[must_use]
+    pub fn waiting(&self, request: FlowId, words: String) -> Option<Action> {
+        let held = matches!(self.exchanges.open.get(&request), Some(Open::Held(..)));
+        held.then_some(Action::Gateway(ToGateway::Waiting { request, words }))
+    }
+
     /// A person allowed what was held: policy is asked again, and the very bytes are released. Nothing if nobody
     /// waits for it any more.
     pub fn allowed(&mut self, request: FlowId) -> Option<Action> {
         match self.exchanges.open.remove(&request)? {
             Open::Held(head, body) => Some(match terms(&self.policy.rules, &head) {
-                Ok(terms) => self.release(request, *head, Some(body), terms),
+                Ok(terms) => self.release(request, *head, Some(body), terms, None),
                 Err(denial) => self.deny_request(request, &head, denial),
             }),
             other => {
@@ -160,9 +171,20 @@ impl Monitor {
         }
     }
 
-    fn release(&mut self, request: FlowId, head: RequestHead, body: Option<BodyOf>, terms: Terms) -> Action {
+    fn release(
+        &mut self,
+        request: FlowId,
+        head: RequestHead,
+        body: Option<BodyOf>,
+        terms: Terms,
+        own: Option<&Effect>,
+    ) -> Action {
         let Terms { most, model } = terms;
-        self.ledger.sent(Sent::new(request, &head, body, model.is_some()));
+        let sent = Sent::new(request, &head, body, model.is_some());
+        self.ledger.sent(match own {
+            Some(effect) => sent.of_effect(effect),
+            None => sent,
+        });
         if model.is_some() {
             let to = head.destination.clone();
             self.exchanges.open.insert(request, Open::Model(to));

@@ -8,19 +8,22 @@ pub mod hold;
 mod line;
 mod message;
 mod monitor;
+mod pushes;
 mod report;
 mod request;
 mod told;
 mod wire;
 
 pub use channel::{Channel, MAX_PACKET, Packet, pair};
+pub use fumehood_git::{Base, Ci, ObjectId, Pipelines};
 pub use line::Line;
 pub use message::{
     BodyOf, Broken, DialError, FlowId, FromBroker, FromGateway, MAX_ADDRESSES, MAX_WHY, Released, ToBroker,
     ToGateway, Wire,
 };
 pub use monitor::{Action, Monitor, Policy};
+pub use pushes::Pushes;
 pub use report::{Blocked, Report, Tunnel};
-pub use request::{Held, Judgement, MAX_BODY, Terms, judge, judge_remote};
+pub use request::{Held, Judgement, MAX_BODY, Standing, Terms, judge, judge_remote};
 pub use told::{Ending, Sent, Told};
 pub use wire::{Reader, Writer};

@@ -2,6 +2,7 @@
 
 use crate::exchanges::Exchanges;
 use crate::message::{DialError, FlowId, FromBroker, FromGateway, MAX_ADDRESSES, ToBroker, ToGateway};
+use crate::pushes::Pushes;
 use crate::report::{Counts, Report};
 use crate::request::Held;
 use crate::told::{Ending, Ledger, Told};
@@ -21,6 +22,8 @@ pub struct Policy {
     pub rules: Rules,
     /// Ports of this machine's loopback that appear on the sandbox's.
     pub host: Vec<Port>,
+    /// Which pushes fly.
+    pub pushes: Pushes,
 }
 
 impl Policy {

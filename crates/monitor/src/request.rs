@@ -5,9 +5,10 @@ mod held;
 
 pub use held::Held;
 
+use crate::pushes::Pushes;
 use fumehood_catalogue::{Body, Catalogue};
 use fumehood_destination::{Access, Decision, Denied, Destination, Request, RequestPath, Rules};
-use fumehood_effect::SessionId;
+use fumehood_effect::{Effect, SessionId};
 use fumehood_http::{Denial, Length, RequestHead};
 use fumehood_model::{Endpoint, Provider, endpoint, provider};
 use fumehood_policy::value::HostName;
@@ -18,6 +19,8 @@ use git::{Pushed, Smart};
 pub enum Judgement {
     /// It may be sent.
     Release(Terms),
+    /// It may be sent, and is an effect that was decoded: the session's ordinary work.
+    Own(Terms, Box<Effect>),
     /// The body decides, and is not here yet: at most so many bytes of it are looked at.
     Body(u64),
     /// It is hard to undo: a person is asked.
@@ -41,6 +44,15 @@ const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-meth
 /// The longest body that is looked at, but for a push.
 pub const MAX_BODY: u64 = 64 * 1024;
 
+/// Whose request it is, where somebody can be asked about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing<'a> {
+    /// The session.
+    pub session: &'a SessionId,
+    /// Which of its pushes fly.
+    pub pushes: &'a Pushes,
+}
+
 /// Judges a request; `body` is [`Body::Unread`] until it was asked for.
 #[must_use]
 pub fn judge(
@@ -48,7 +60,7 @@ pub fn judge(
     catalogue: &Catalogue,
     head: &RequestHead,
     body: Body,
-    session: Option<&SessionId>,
+    standing: Option<Standing<'_>>,
 ) -> Judgement {
     let terms = match terms(rules, head) {
         Err(denial) => return Judgement::Deny(denial),
@@ -56,9 +68,9 @@ pub fn judge(
     };
     match (smart(head), &body) {
         (Smart::Push(_), Body::Unread) if head.body != Length::Empty => Judgement::Body(git::MAX_PUSH),
-        (Smart::Push(to), Body::Bytes(bytes)) => pushed(head, &to, bytes, session, terms),
-        (Smart::Push(to), Body::Absent) => pushed(head, &to, b"", session, terms),
-        (Smart::Push(to), Body::Unread) => pushed(head, &to, b"", session, terms),
+        (Smart::Push(to), Body::Bytes(bytes)) => pushed(head, &to, bytes, standing, terms),
+        (Smart::Push(to), Body::Absent) => pushed(head, &to, b"", standing, terms),
+        (Smart::Push(to), Body::Unread) => pushed(head, &to, b"", standing, terms),
         (Smart::Push(_), Body::TooLong) => {
             let reason = format!(
                 "git push to {}: it is longer than {} MiB, which is the most that is read",
@@ -71,9 +83,16 @@ pub fn judge(
     }
 }
 
-fn pushed(head: &RequestHead, to: &str, body: &[u8], session: Option<&SessionId>, terms: Terms) -> Judgement {
-    match git::pushed(head, to, body, session) {
+fn pushed(
+    head: &RequestHead,
+    to: &str,
+    body: &[u8],
+    standing: Option<Standing<'_>>,
+    terms: Terms,
+) -> Judgement {
+    match git::pushed(head, to, body, standing) {
         Pushed::Nothing => Judgement::Release(terms),
+        Pushed::Own(effect) => Judgement::Own(terms, effect),
         Pushed::Held(held) => Judgement::Hold(held),
         Pushed::Denied(denial) => Judgement::Deny(denial),
     }

@@ -3,7 +3,7 @@
 
 use crate::message::{BodyOf, FlowId};
 use fumehood_destination::Destination;
-use fumehood_effect::Digest;
+use fumehood_effect::{Digest, Effect};
 use fumehood_http::RequestHead;
 use std::collections::HashMap;
 
@@ -61,6 +61,8 @@ pub struct Sent {
     pub target: Digest,
     /// Of its body, where that was read before it was sent.
     pub body: Option<BodyOf>,
+    /// What it does to what, where that was decoded.
+    pub effect: Option<(String, Digest)>,
 }
 
 /// The longest part of a path that is told, bytes.
@@ -82,6 +84,16 @@ impl Sent {
             path: path.chars().take(PATH).collect(),
             target: Digest::of(head.target.as_bytes()),
             body,
+            effect: None,
+        }
+    }
+
+    /// The same, of which is known what it does.
+    pub(crate) fn of_effect(self, effect: &Effect) -> Self {
+        Self {
+            kind: effect.kind.name(),
+            effect: Some((effect.resource.name.clone(), effect.digest())),
+            ..self
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::escape::Escaped;
 use crate::finding::Pos;
 use crate::origin::At;
 use crate::preset;
-use crate::value::{Apply, Isolation, Place, SecretSource, Sign, Word};
+use crate::value::{Apply, Ci, Isolation, Place, SecretSource, Sign, Word};
 
 /// One request. Two are the same request if key and words are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +97,22 @@ fn of_the_sandbox(config: &Config, out: &mut Vec<Ask>) {
             "git.own",
             glob.pos,
             format!("push branches {} without asking", glob.value),
+        );
+    }
+    for (glob, ci) in config.git.ci.iter().filter(|(_, ci)| *ci != Ci::WithSecrets) {
+        push(
+            out,
+            "git.ci",
+            glob.pos,
+            format!(
+                "push own branches to {} without asking, as starting {}",
+                glob.value,
+                if *ci == Ci::None {
+                    "nothing"
+                } else {
+                    "nothing with secrets"
+                }
+            ),
         );
     }
     if let Some(At {

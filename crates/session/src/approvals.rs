@@ -107,7 +107,8 @@ impl Approvals {
     }
 
     /// A request that is hard to undo: asks, and keeps its answer for [`Approvals::answers`] as soon as there is one.
-    pub(crate) fn ask(&mut self, request: FlowId, held: &Held, log: &mut Log) {
+    /// Where it waits, what its client may be told.
+    pub(crate) fn ask(&mut self, request: FlowId, held: &Held, log: &mut Log) -> Option<String> {
         let effect = held.effect(self.holds.session());
         let reason = held.reason().clone();
         let ask = Ask {
@@ -127,9 +128,17 @@ impl Approvals {
         }
         match verdict {
             Verdict::Go(permit) => self.release(request, permit, (&effect, &reason), held, log),
-            Verdict::Wait(_) => drop(self.waiting.insert(request, (effect, reason))),
+            Verdict::Wait(id) => {
+                let words = format!(
+                    "waiting for approval: {}; outside the sandbox: fumehood allow {id}, or fumehood deny {id}",
+                    reason.why
+                );
+                self.waiting.insert(request, (effect, reason));
+                return Some(words);
+            }
             Verdict::Refuse(refusal) => self.answers.push((request, Answer::No(denial(&refusal)))),
         }
+        None
     }
 
     /// Whoever sent this request does not wait for it any more; what is held goes on as a ticket.

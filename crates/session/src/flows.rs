@@ -83,6 +83,10 @@ fn request(sent: &Sent) -> Entry {
         .text("method", &sent.method)
         .text("path", &sent.path)
         .digest("target.digest", sent.target);
+    let entry = match &sent.effect {
+        Some((name, digest)) => entry.text("name", name).digest("effect", *digest),
+        None => entry,
+    };
     match &sent.body {
         Some(body) => entry
             .digest("body.digest", body.digest)

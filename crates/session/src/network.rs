@@ -230,6 +230,13 @@ impl Watch {
         std::mem::take(&mut self.questions)
     }
 
+    /// A person is asked about a request: its client may be told.
+    pub(crate) fn waiting(&mut self, request: FlowId, words: String) {
+        if let Some(action) = self.monitor.waiting(request, words) {
+            let _no_socket = self.act(action, None);
+        }
+    }
+
     /// What becomes of a request that was asked about.
     pub(crate) fn answer(&mut self, request: FlowId, answer: Answer, log: &mut Log) {
         let action = match answer {

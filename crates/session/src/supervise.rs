@@ -512,7 +512,11 @@ impl Supervisor<'_> {
         };
         for question in network.questions() {
             match (question, self.approvals.as_mut()) {
-                (Question::Hold(request, held), Some(desk)) => desk.ask(request, &held, self.log),
+                (Question::Hold(request, held), Some(desk)) => {
+                    if let Some(words) = desk.ask(request, &held, self.log) {
+                        network.waiting(request, words);
+                    }
+                }
                 (Question::Hold(request, held), None) => {
                     let why = format!("{}; nobody can be asked in this run", held.reason().why);
                     network.answer(request, Answer::No(Denial::new(403, why)), self.log);

@@ -13,10 +13,12 @@ mod listing;
 mod name;
 mod out;
 mod refs;
+mod top;
 
 pub use name::{Head, ObjectId, RefName};
 pub use out::{Confined, Job, Move, NewCommit, Travel, bring_out, moved};
 pub use refs::{Refs, Repository};
+pub use top::{Top, top};
 
 use crate::beneath::{self, Kind, Tree};
 use crate::error::{At, Result};

@@ -4,7 +4,7 @@
 use crate::arguments::Boundary;
 use crate::say;
 use fumehood_destination::{Access, Rule, Rules};
-use fumehood_monitor::{Policy, Report};
+use fumehood_monitor::{Policy, Pushes, Report};
 use fumehood_policy::config::Allow;
 use fumehood_policy::profile::NetworkWishes;
 use fumehood_policy::value::Publish;
@@ -17,6 +17,7 @@ const LISTED: usize = 12;
 /// The same, in no better way than this.
 pub(super) fn begin(
     wishes: &NetworkWishes,
+    pushes: Pushes,
     best: Option<Boundary>,
     broker: Option<Broker>,
     trust: Option<Trust>,
@@ -26,11 +27,13 @@ pub(super) fn begin(
         Some(Boundary::Redirect) => Way::Redirected,
         Some(Boundary::Ports) => Way::Ports,
     };
+    let mut network = network(wishes)?;
+    network.policy.pushes = pushes;
     Ok(Network {
         best,
         broker,
         trust: trust.map(|trust| (trust.kept, trust.roots)),
-        ..network(wishes)?
+        ..network
     })
 }
 
@@ -68,6 +71,7 @@ pub(crate) fn network(wishes: &NetworkWishes) -> Result<Network, String> {
         policy: Policy {
             rules: Rules::new(rules).map_err(|e| format!("network.allow: {e}"))?,
             host,
+            pushes: Pushes::default(),
         },
         published: wishes
             .publish

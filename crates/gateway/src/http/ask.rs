@@ -101,6 +101,17 @@ impl Judge for Monitor {
         verdict(self.answer(request, FromGateway::Show { request, body }).await)
     }
 
+    fn notice(&self, request: FlowId) -> impl Future<Output = String> + Send {
+        // From now on, not from when it is first waited for.
+        let notice = self.0.notice(request);
+        async move {
+            match notice.await {
+                Ok(words) => words,
+                Err(_) => std::future::pending().await,
+            }
+        }
+    }
+
     async fn remote(&self, request: FlowId, finding: &Finding) -> Result<(), Denial> {
         let (what, host) = match finding {
             Finding::Acts { what, at, host } => (format!("{what} (at {at})"), host.clone()),

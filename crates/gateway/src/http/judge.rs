@@ -32,6 +32,11 @@ pub trait Judge: Send + Sync + 'static {
     /// Shows the body of a request that was asked about; none is one longer than was asked for.
     fn show(&self, request: FlowId, body: Option<&Bytes>) -> impl Future<Output = Verdict> + Send;
 
+    /// What the client may be told while a person is asked about this request; never, where none is.
+    fn notice(&self, _request: FlowId) -> impl Future<Output = String> + Send {
+        std::future::pending()
+    }
+
     /// Asks about something that a body for a model would have its provider do.
     fn remote(&self, request: FlowId, finding: &Finding) -> impl Future<Output = Result<(), Denial>> + Send;
 

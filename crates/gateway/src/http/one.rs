@@ -1,7 +1,7 @@
 //! HTTP/1 with a client.
 
 use super::exchange::{self, Gone, Outcome, Sink, Source, Stop};
-use super::git;
+use super::git::{self, Asked, Begun};
 use super::inspect::{Ended, Inspector};
 use super::judge::{Judge, Verdict};
 use super::model;
@@ -11,7 +11,7 @@ use fumehood_http::h1::{
     Decoder, Event, Parsed, chunk, last_chunk, read_request, write_interim, write_response,
 };
 use fumehood_http::{Denial, Fields, Length, RequestHead, ResponseHead, Scheme};
-use fumehood_lane::PIECE;
+use fumehood_lane::{Lane, PIECE};
 use fumehood_model::Provider;
 use fumehood_monitor::FlowId;
 use std::time::Duration;
@@ -69,6 +69,7 @@ where
         };
         ended = Ended::Served;
         model::readable_answer(&mut parsed.head);
+        git::readable_answer(&mut parsed.head);
         if !connection.request(inspector, parsed).await {
             break;
         }
@@ -133,12 +134,16 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
         let mut long = None;
         let (verdict, shown) = self.judged(inspector, number, head, &mut long).await;
         // A client that leaves while somebody is asked is not waited for, and its request is not sent.
-        let Some(verdict) = verdict else {
+        let Some((verdict, begun)) = verdict else {
             return false;
         };
         let outcome = match verdict {
-            Verdict::Released(id, model) => self.exchange(inspector, (id, model), shown).await,
+            Verdict::Released(id, model) => self.exchange(inspector, (id, model), shown, begun, head).await,
             Verdict::Denied(denial) => {
+                if let Some(begun) = begun {
+                    let told = begun.refuse(&mut self.output, &denial).await;
+                    return told.is_ok() && self.output.mode.keep_alive;
+                }
                 return match git::rejected(head, shown.as_ref(), &denial) {
                     Some((answer, body)) => {
                         git::read_past(&mut self.input).await;
@@ -161,18 +166,19 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
         number: FlowId,
         head: &RequestHead,
         long: &mut Option<SemaphorePermit<'i>>,
-    ) -> (Option<Verdict>, Option<Bytes>) {
+    ) -> (Option<(Verdict, Option<Begun>)>, Option<Bytes>) {
         let asked = unless_gone(&mut self.input, inspector.judge.judge(number, head)).await;
         let Some(Verdict::Body(asked, most)) = asked else {
-            return (asked, None);
+            return (asked.map(|verdict| (verdict, None)), None);
         };
         if head.expects_continue && self.output.interim(continue_now()).await.is_err() {
             return (None, None);
         }
         *long = inspector.room_for(most).await;
         let (body, whole) = gather(&mut self.input, most).await;
-        let shown = inspector.judge.show(asked, whole.then_some(&body));
-        (unless_gone(&mut self.input, shown).await, Some(body))
+        let shown = git::shown(&*inspector.judge, asked, head, (&body, whole), &mut self.output);
+        let verdict = unless_gone(&mut self.input, shown).await.flatten();
+        (verdict, Some(body))
     }
 
     async fn exchange<J: Judge>(
@@ -180,25 +186,25 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
         inspector: &Inspector<J>,
         released: (FlowId, Option<Provider>),
         shown: Option<Bytes>,
+        begun: Option<Begun>,
+        head: &RequestHead,
     ) -> Outcome {
         let Ok(mut lane) = inspector.lanes.take(&*inspector.judge).await else {
             let denial = Denial::new(502, "the broker is gone, and with it this sandbox's network");
-            let sent = exchange::answer(&mut self.output, &denial).await.is_ok();
+            let sent = match begun {
+                Some(begun) => begun.refuse(&mut self.output, &denial).await,
+                None => exchange::answer(&mut self.output, &denial).await,
+            }
+            .is_ok();
             return Outcome {
                 sent_whole: false,
                 received_whole: sent,
                 lane: false,
             };
         };
-        let outcome = model::run(
-            inspector,
-            &mut lane,
-            released,
-            shown,
-            &mut self.input,
-            &mut self.output,
-        )
-        .await;
+        let (input, output) = (&mut self.input, &mut self.output);
+        let manner = (begun, git::asked(head));
+        let outcome = exchange_with(inspector, &mut lane, released, shown, manner, input, output).await;
         if outcome.lane {
             inspector.lanes.put(lane);
         }
@@ -221,8 +227,37 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
     }
 }
 
+/// An exchange whose answer goes on where one has begun, or is changed where git asks for refs.
+pub(crate) async fn exchange_with<J: Judge>(
+    inspector: &Inspector<J>,
+    lane: &mut Lane,
+    released: (FlowId, Option<Provider>),
+    shown: Option<Bytes>,
+    manner: (Option<Begun>, Asked),
+    source: &mut impl Source,
+    sink: &mut impl Sink,
+) -> Outcome {
+    match manner {
+        (Some(begun), _) => {
+            model::run(inspector, lane, released, shown, source, &mut begun.goes_on(sink)).await
+        }
+        (None, Asked::Refs) => {
+            model::run(
+                inspector,
+                lane,
+                released,
+                shown,
+                source,
+                &mut git::Refs::new(sink),
+            )
+            .await
+        }
+        (None, _) => model::run(inspector, lane, released, shown, source, sink).await,
+    }
+}
+
 /// An answer, unless the client leaves before it is there.
-async fn unless_gone(input: &mut impl Source, answer: impl Future<Output = Verdict>) -> Option<Verdict> {
+async fn unless_gone<T>(input: &mut impl Source, answer: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         biased;
         answer = answer => Some(answer),

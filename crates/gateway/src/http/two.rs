@@ -5,7 +5,7 @@ use super::git;
 use super::inspect::Inspector;
 use super::judge::{Judge, Verdict};
 use super::model;
-use super::one::gather;
+use super::one::{exchange_with, gather};
 use bytes::Bytes;
 use fumehood_destination::Destination;
 use fumehood_http::{Denial, Fields, Length, MAX_HEAD, RequestHead, ResponseHead, Scheme};
@@ -73,20 +73,22 @@ async fn one_stream<J: Judge>(
     mut sink: Reply,
 ) {
     model::readable_answer(&mut head);
+    git::readable_answer(&mut head);
     let Ok(_room) = inspector.room.acquire().await else {
         return sink.abort().await;
     };
     let (number, _open) = inspector.judge.open();
     let judged = unless_unwanted(&mut sink, inspector.judge.judge(number, &head)).await;
     let mut _long = None;
-    let (verdict, shown) = match judged {
+    let (verdict, shown, begun) = match judged {
         Some(Verdict::Body(asked, most)) => {
             _long = inspector.room_for(most).await;
             let (body, whole) = gather(&mut source, most).await;
-            let shown = inspector.judge.show(asked, whole.then_some(&body));
-            (unless_unwanted(&mut sink, shown).await, Some(body))
+            let told = git::shown(&*inspector.judge, asked, &head, (&body, whole), &mut sink).await;
+            let (verdict, begun) = told.unzip();
+            (verdict, Some(body), begun.flatten())
         }
-        verdict => (verdict, None),
+        verdict => (verdict, None, None),
     };
     // A client that leaves while somebody is asked is not waited for, and its request is not sent.
     let Some(verdict) = verdict else {
@@ -95,6 +97,10 @@ async fn one_stream<J: Judge>(
     let released = match verdict {
         Verdict::Released(exchange, model) => (exchange, model),
         Verdict::Denied(denial) => {
+            if let Some(begun) = begun {
+                let _gone = begun.refuse(&mut sink, &denial).await;
+                return;
+            }
             let _gone = match git::rejected(&head, shown.as_ref(), &denial) {
                 Some((answer, body)) => {
                     git::read_past(&mut source).await;
@@ -108,10 +114,23 @@ async fn one_stream<J: Judge>(
     };
     let Ok(mut lane) = inspector.lanes.take(&*inspector.judge).await else {
         let denial = Denial::new(502, "the broker is gone, and with it this sandbox's network");
-        let _gone = exchange::answer(&mut sink, &denial).await;
+        let _gone = match begun {
+            Some(begun) => begun.refuse(&mut sink, &denial).await,
+            None => exchange::answer(&mut sink, &denial).await,
+        };
         return;
     };
-    let outcome = model::run(inspector, &mut lane, released, shown, &mut source, &mut sink).await;
+    let manner = (begun, git::asked(&head));
+    let outcome = exchange_with(
+        inspector,
+        &mut lane,
+        released,
+        shown,
+        manner,
+        &mut source,
+        &mut sink,
+    )
+    .await;
     if outcome.lane {
         inspector.lanes.put(lane);
     }

@@ -8,7 +8,9 @@ use crate::oid::{Format, ObjectId};
 pub(super) enum Stored {
     /// A commit, whole.
     Commit,
-    /// A tree, blob or tag, whole.
+    /// A tree, whole.
+    Tree,
+    /// A blob or tag, whole.
     Other,
     /// As what differs from the object that begins so many bytes earlier.
     Before(u64),
@@ -46,7 +48,8 @@ pub(super) fn head(bytes: &[u8], format: Format) -> Result<Option<Head>, PackErr
     }
     let stored = match first >> 4 & 7 {
         1 => Stored::Commit,
-        2..=4 => Stored::Other,
+        2 => Stored::Tree,
+        3 | 4 => Stored::Other,
         6 => {
             let Some(offset) = offset(&mut next)? else {
                 return Ok(None);

@@ -1,7 +1,7 @@
 //! Reading a pack in pieces of any size.
 
 use super::entry::{Head, MAX_HEAD, Stored, head};
-use super::{Bounds, Commit, Commits, PackError, parents};
+use super::{Bounds, Objects, PackError, commit};
 use crate::delta;
 use crate::oid::{Format, ObjectId};
 use miniz_oxide::inflate::stream::{InflateState, inflate};
@@ -24,13 +24,20 @@ pub struct PackScan {
     room: Vec<u8>,
     inflated: u64,
     kept: usize,
-    commits: Commits,
-    /// Contents of commits, by where they begin, for deltas.
-    contents: BTreeMap<u64, Vec<u8>>,
+    found: Objects,
+    /// Contents of commits and trees, by where they begin, for deltas.
+    contents: BTreeMap<u64, (Which, Vec<u8>)>,
     begins: BTreeMap<ObjectId, u64>,
     /// Deltas against an id that has not been seen, or whose base is such a delta.
     waiting: Vec<Waiting>,
     unresolved: BTreeSet<u64>,
+}
+
+/// What an object that is kept is. A delta makes one of its base's kind.
+#[derive(Clone, Copy)]
+enum Which {
+    Commit,
+    Tree,
 }
 
 struct Waiting {
@@ -58,7 +65,7 @@ impl std::fmt::Debug for PackScan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PackScan")
             .field("at", &self.at)
-            .field("commits", &self.commits.len())
+            .field("commits", &self.found.commits.len())
             .finish_non_exhaustive()
     }
 }
@@ -77,7 +84,7 @@ impl PackScan {
             room: vec![0; ROOM],
             inflated: 0,
             kept: 0,
-            commits: Commits::new(),
+            found: Objects::default(),
             contents: BTreeMap::new(),
             begins: BTreeMap::new(),
             waiting: Vec::new(),
@@ -112,16 +119,16 @@ impl PackScan {
         Ok(())
     }
 
-    /// The commits, when the pack has ended.
+    /// What was learned, when the pack has ended.
     ///
     /// # Errors
     /// It has not.
-    pub fn finish(mut self) -> Result<Commits, PackError> {
+    pub fn finish(mut self) -> Result<Objects, PackError> {
         if !matches!(self.state, State::Whole) {
             return Err(PackError::End);
         }
         self.resolve();
-        Ok(self.commits)
+        Ok(self.found)
     }
 
     /// Header and heads may be cut anywhere: what is not whole waits for more.
@@ -192,18 +199,18 @@ impl PackScan {
         Ok(Some(length))
     }
 
-    /// Whether an object's content matters: a commit, or what may make one.
+    /// Whether an object's content matters: a commit or tree, or what may make one.
     fn wanted(&self, stored: Stored, begins: u64, size: u64) -> bool {
         let base = |offset: u64| begins - offset;
-        let of_commit = match stored {
-            Stored::Commit | Stored::From(_) => true,
+        let of_those = match stored {
+            Stored::Commit | Stored::Tree | Stored::From(_) => true,
             Stored::Other => false,
             Stored::Before(offset) => {
                 self.contents.contains_key(&base(offset)) || self.unresolved.contains(&base(offset))
             }
         };
         let size = usize::try_from(size).unwrap_or(usize::MAX);
-        of_commit && size <= self.bounds.commit && self.kept.saturating_add(size) <= self.bounds.kept
+        of_those && size <= self.bounds.commit && self.kept.saturating_add(size) <= self.bounds.kept
     }
 
     /// Inflates; at the end of the object it is looked at.
@@ -250,7 +257,8 @@ impl PackScan {
         let Some(content) = content else { return };
         self.kept += content.len();
         match stored {
-            Stored::Commit => self.commit(begins, content),
+            Stored::Commit => self.keep(Which::Commit, begins, content),
+            Stored::Tree => self.keep(Which::Tree, begins, content),
             base => {
                 let waiting = Waiting {
                     begins,
@@ -265,35 +273,48 @@ impl PackScan {
         }
     }
 
-    fn commit(&mut self, begins: u64, content: Vec<u8>) {
-        if let Some(parents) = parents(self.format, &content) {
-            let id = ObjectId::of_commit(self.format, &content);
-            self.commits.insert(id, Commit { parents });
-            self.begins.insert(id, begins);
-            self.contents.insert(begins, content);
-        }
+    fn keep(&mut self, which: Which, begins: u64, content: Vec<u8>) {
+        let id = match which {
+            Which::Commit => {
+                let Some(read) = commit(self.format, &content) else {
+                    return;
+                };
+                let id = ObjectId::of_commit(self.format, &content);
+                self.found.commits.insert(id, read);
+                id
+            }
+            Which::Tree => {
+                let id = ObjectId::of_tree(self.format, &content);
+                self.kept = self.kept.saturating_add(content.len());
+                self.found.trees.insert(id, content.clone());
+                id
+            }
+        };
+        self.begins.insert(id, begins);
+        self.contents.insert(begins, (which, content));
     }
 
-    /// Makes a commit of a delta whose base is known, or gives it back.
+    /// Makes an object of a delta whose base is known, or gives it back.
     fn undelta(&mut self, waiting: Waiting) -> Result<(), Waiting> {
         let base = match waiting.base {
             Stored::Before(offset) => Some(waiting.begins - offset),
             Stored::From(id) => self.begins.get(&id).copied(),
             _ => None,
         };
-        let Some(base) = base.and_then(|at| self.contents.get(&at)) else {
+        let Some((which, base)) = base.and_then(|at| self.contents.get(&at)) else {
             return Err(waiting);
         };
+        let which = *which;
         if let Some(made) = delta::apply(base, &waiting.delta, self.bounds.commit)
             && self.kept.saturating_add(made.len()) <= self.bounds.kept
         {
             self.kept += made.len();
-            self.commit(waiting.begins, made);
+            self.keep(which, waiting.begins, made);
         }
         Ok(())
     }
 
-    /// Deltas whose base came later, until nothing more is learned. Each round makes at least one commit, and
+    /// Deltas whose base came later, until nothing more is learned. Each round makes at least one object, and
     /// the rounds are bounded: a chain longer than that proves nothing.
     fn resolve(&mut self) {
         for _ in 0..64 {

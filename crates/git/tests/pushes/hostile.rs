@@ -128,7 +128,7 @@ fn pack(objects: &[(u8, u64, Vec<u8>)]) -> Vec<u8> {
 fn scanned(bytes: &[u8], bounds: Bounds) -> Result<usize, PackError> {
     let mut scan = PackScan::new(Format::Sha1, bounds);
     scan.feed(bytes)?;
-    scan.finish().map(|c| c.len())
+    scan.finish().map(|found| found.commits.len())
 }
 
 #[test]
@@ -210,6 +210,6 @@ proptest! {
         bad[at] ^= flip;
         let (before, after) = (ids(&good), ids(&bad));
         // A commit is named by its content: one with other parents has another name.
-        prop_assert!(after.iter().all(|(id, c)| before.get(id).is_none_or(|b| b == c)));
+        prop_assert!(after.commits.iter().all(|(id, c)| before.commits.get(id).is_none_or(|b| b == c)));
     }
 }

@@ -1,7 +1,9 @@
 //! Repositories, and pushes that are captured on their way.
 
 use fumehood_effect::{Digest, SessionId};
-use fumehood_git::{Bounds, Ci, Commits, Context, Judged, Ours, PackScan, Push, Reading, judge};
+use fumehood_git::{
+    Base, Bounds, Ci, Context, Judged, ObjectId, Objects, Ours, PackScan, Pipelines, Push, Reading, judge,
+};
 use fumehood_policy::glob::Glob;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -96,6 +98,20 @@ impl Pair {
         sent
     }
 
+    /// What a session started from here has.
+    pub(crate) fn base(&self, commit: &str) -> Base {
+        let id = |what: &str| ObjectId::from_hex(self.git(&["rev-parse", what]).as_bytes()).unwrap();
+        let tree = id(&format!("{commit}^{{tree}}"));
+        let raw = self
+            .try_git("near", &["cat-file", "tree", &tree.to_string()])
+            .stdout;
+        Base {
+            commit: id(commit),
+            tree,
+            pipelines: Pipelines::of_tree(tree.format(), &raw).unwrap(),
+        }
+    }
+
     pub(crate) fn is_ancestor(&self, old: &str, new: &str) -> bool {
         self.try_git("near", &["merge-base", "--is-ancestor", old, new])
             .status
@@ -110,11 +126,11 @@ pub(crate) fn read(sent: &[u8]) -> Push {
     }
 }
 
-/// The commits of the pack, fed in pieces of this size.
-pub(crate) fn commits(push: &Push, sent: &[u8], piece: usize) -> Commits {
+/// What is learned of the pack, fed in pieces of this size.
+pub(crate) fn objects(push: &Push, sent: &[u8], piece: usize) -> Objects {
     if !push.needs_pack() {
         assert_eq!(push.pack_at, sent.len());
-        return Commits::new();
+        return Objects::default();
     }
     let format = push.commands[0].new.format();
     let mut scan = PackScan::new(format, Bounds::default());
@@ -125,6 +141,11 @@ pub(crate) fn commits(push: &Push, sent: &[u8], piece: usize) -> Commits {
 }
 
 pub(crate) fn judged(sent: &[u8], ci: Ci) -> Judged {
+    judged_from(sent, ci, None)
+}
+
+/// As a session judges it that started from this.
+pub(crate) fn judged_from(sent: &[u8], ci: Ci, base: Option<&Base>) -> Judged {
     let push = read(sent);
     let session: SessionId = "s1".parse().unwrap();
     let ours = Ours::new(&session, [Glob::parse(b"feat/**").unwrap()], None);
@@ -134,8 +155,9 @@ pub(crate) fn judged(sent: &[u8], ci: Ci) -> Judged {
         session: &session,
         ours: &ours,
         ci,
+        base,
     };
-    judge(&push, &commits(&push, sent, 4096), Digest::of(sent), &context).unwrap()
+    judge(&push, &objects(&push, sent, 4096), Digest::of(sent), &context).unwrap()
 }
 
 /// The kind and whether it flies, where a push starts nothing.

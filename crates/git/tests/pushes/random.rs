@@ -1,6 +1,7 @@
 //! Random histories: what is proven forward is forward, by git's own judgement.
 
 use crate::made::*;
+use fumehood_git::Ci;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::cell::Cell;
@@ -20,6 +21,7 @@ fn what_is_proven_forward_is_forward() {
         .run(&histories, |(shape, pushes)| {
             let pair = Pair::new("sha1");
             let tree = pair.git(&["rev-parse", "HEAD^{tree}"]);
+            let base = pair.base("HEAD");
             let mut ids = vec![pair.git(&["rev-parse", "HEAD"])];
             for (n, (one, two)) in shape.into_iter().enumerate() {
                 let parents = [ids[one % ids.len()].clone(), ids[two % ids.len()].clone()];
@@ -39,7 +41,8 @@ fn what_is_proven_forward_is_forward() {
                 let name = "refs/heads/agent/s1/x";
                 pair.push(&["-f", &format!("{old}:{name}")]);
                 let sent = pair.push(&["-f", &format!("{new}:{name}")]);
-                match verdict(&sent) {
+                let judged = judged_from(&sent, Ci::None, Some(&base));
+                match (judged.effect.kind.name(), judged.own) {
                     ("git.ref.update", true) => {
                         prop_assert!(pair.is_ancestor(old, new));
                         proven.set(proven.get() + 1);

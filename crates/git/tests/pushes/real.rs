@@ -13,18 +13,15 @@ fn own_branches_fly_and_the_protected_one_is_held() {
             ("git.ref.create", false),
             "{format}"
         );
-        assert_eq!(
-            verdict(&pair.push(&["main:refs/heads/agent/s1/x"])),
-            ("git.ref.create", true)
-        );
-        assert_eq!(
-            verdict(&pair.push(&["main:refs/heads/agent/s2/x"])),
-            ("git.ref.create", false)
-        );
-        assert_eq!(
-            verdict(&pair.push(&["main:refs/heads/feat/x"])),
-            ("git.ref.create", true)
-        );
+        // The server has this commit already, so that the pack does not show its files: the base does.
+        let sent = pair.push(&["main:refs/heads/agent/s1/x"]);
+        assert_eq!(verdict(&sent), ("git.ci.start", false));
+        let base = pair.base("HEAD");
+        assert!(judged_from(&sent, Ci::None, Some(&base)).own, "{format}");
+        let others = pair.push(&["main:refs/heads/agent/s2/x"]);
+        assert!(!judged_from(&others, Ci::None, Some(&base)).own);
+        let named = pair.push(&["main:refs/heads/feat/x"]);
+        assert!(judged_from(&named, Ci::None, Some(&base)).own);
         pair.commit("second", "a", "two\n");
         assert_eq!(verdict(&pair.push(&["main"])), ("git.ref.update", false));
         // The server has these commits from the push before: the pack is empty and proves nothing.
@@ -158,10 +155,10 @@ fn deltas_shallow_clones_and_a_long_history() {
     let sent = pair.push(&[own]);
     assert_eq!(verdict(&sent), ("git.ref.update", true));
     let push = read(&sent);
-    let all = commits(&push, &sent, 1 << 20);
-    assert_eq!(all.len(), 40);
+    let all = objects(&push, &sent, 1 << 20);
+    assert_eq!(all.commits.len(), 40);
     for piece in [1, 2, 7, 100, 4096] {
-        assert_eq!(commits(&push, &sent, piece), all, "in pieces of {piece}");
+        assert_eq!(objects(&push, &sent, piece), all, "in pieces of {piece}");
     }
     let far = format!("file://{}", pair.path("far").display());
     pair.run(
@@ -229,4 +226,41 @@ fn git_prints_the_reason_of_a_denial() {
     let mut pkts = Pkts::new(&reply);
     while pkts.read().unwrap().is_some() {}
     assert_eq!(pkts.at(), reply.len());
+}
+
+/// What the pushed files define is what runs there: as at the base it flies, new or changed it waits, and so does what
+/// the pack does not show.
+#[test]
+fn definitions_of_pipelines_are_compared_with_the_base() {
+    for format in ["sha1", "sha256"] {
+        let pair = Pair::new(format);
+        pair.run("far", &["config", "receive.unpackLimit", "1"]);
+        std::fs::create_dir_all(pair.path("near/.github/workflows")).unwrap();
+        pair.commit("pipelines", ".github/workflows/ci.yml", "on: push\n");
+        pair.push(&["HEAD:refs/heads/main"]);
+        let base = pair.base("HEAD");
+        let own = "HEAD:refs/heads/agent/s1/x";
+        let thick = |words: &[&str]| pair.push(&[&["--no-thin"], words].concat());
+        pair.commit("work", "a", "two\n");
+        let sent = thick(&[own]);
+        assert!(
+            judged_from(&sent, Ci::WithoutSecrets, Some(&base)).own,
+            "{format}"
+        );
+        assert!(!judged_from(&sent, Ci::WithSecrets, Some(&base)).own);
+        // Against no base the very same definitions are new.
+        assert_eq!(verdict(&sent), ("git.ci.start", false));
+        pair.commit("evil", ".github/workflows/ci.yml", "on: push # and more\n");
+        let sent = thick(&[own]);
+        let judged = judged_from(&sent, Ci::WithoutSecrets, Some(&base));
+        assert_eq!((judged.effect.kind.name(), judged.own), ("git.ci.start", false));
+        assert_eq!(
+            judged.effect.facts["pipelines"],
+            Fact::Text("new or changed: .github".into())
+        );
+        // Back to what the base has, whose files the server knows: the tree is not sent, and it is the base's.
+        pair.git(&["checkout", "-q", &base.commit.to_string(), "--", "."]);
+        pair.git(&["commit", "-q", "-am", "back"]);
+        assert!(judged_from(&thick(&[own]), Ci::None, Some(&base)).own);
+    }
 }

@@ -28,6 +28,13 @@ pub enum ToGateway {
         /// The flow.
         flow: FlowId,
     },
+    /// A person is asked about the request; an answer follows.
+    Waiting {
+        /// The request.
+        request: FlowId,
+        /// What its client may be told meanwhile.
+        words: String,
+    },
     /// The request may be sent: the broker knows it by this number.
     Released {
         /// The request.
@@ -66,6 +73,7 @@ impl ToGateway {
             | ToGateway::Inside { flow }
             | ToGateway::Refused { flow } => *flow,
             ToGateway::Released { request, .. }
+            | ToGateway::Waiting { request, .. }
             | ToGateway::Body { request, .. }
             | ToGateway::Denied { request, .. } => *request,
             ToGateway::Permitted { question } => *question,
@@ -78,6 +86,7 @@ impl ToGateway {
             ToGateway::Inspect { .. } => b'i',
             ToGateway::Inside { .. } => b's',
             ToGateway::Refused { .. } => b'r',
+            ToGateway::Waiting { .. } => b'w',
             ToGateway::Released { .. } => b'g',
             ToGateway::Body { .. } => b'b',
             ToGateway::Permitted { .. } => b'p',
@@ -98,6 +107,9 @@ impl Wire for ToGateway {
         let mut out = Writer::new(self.tag());
         out.number(self.flow());
         match self {
+            ToGateway::Waiting { words, .. } => {
+                out.bytes(words.as_bytes());
+            }
             ToGateway::Released { model, .. } => {
                 let at = PROVIDERS.iter().position(|p| p == model).unwrap_or_default();
                 out.byte(at as u8);
@@ -122,6 +134,10 @@ impl Wire for ToGateway {
             b'i' => ToGateway::Inspect { flow },
             b's' => ToGateway::Inside { flow },
             b'r' => ToGateway::Refused { flow },
+            b'w' => ToGateway::Waiting {
+                request: flow,
+                words: read.text()?.to_owned(),
+            },
             b'g' => ToGateway::Released {
                 request: flow,
                 model: *PROVIDERS.get(usize::from(read.byte()?))?,

@@ -21,6 +21,7 @@ fn monitor(hosts: &[&str], ports: &[u16]) -> Monitor {
     Monitor::new(Policy {
         rules: Rules::new(hosts.iter().map(rule).collect()).unwrap(),
         host: ports.iter().filter_map(|p| Port::new(*p)).collect(),
+        pushes: crate::pushes::Pushes::default(),
     })
 }
 

@@ -1,11 +1,11 @@
 //! Git's smart protocol over HTTP (gitprotocol-http): a fetch only reads, and a push is an effect.
 
-use super::Held;
+use super::{Held, Standing};
 use fumehood_destination::RequestPath;
-use fumehood_effect::Reason;
-use fumehood_effect::{Digest, SessionId};
-use fumehood_git::{Bounds, Ci, Commits, Context, Format, ObjectId, Ours, PackScan, Push, Reading, judge};
-use fumehood_http::{Denial, RequestHead};
+use fumehood_effect::{Digest, Effect, Reason};
+use fumehood_git::{Bounds, Context, Format, ObjectId, Objects, PackScan, Push, Reading, judge};
+use fumehood_http::{Denial, RequestHead, Scheme};
+use fumehood_policy::value::HostName;
 
 /// The longest push that is read, bytes: a person allows bytes, and those have to be here.
 pub(crate) const MAX_PUSH: u64 = 8 << 20;
@@ -35,22 +35,18 @@ pub(crate) fn smart(head: &RequestHead, overridden: bool) -> Smart {
     let Ok(path) = RequestPath::parse(head.target.as_bytes()) else {
         return Smart::No;
     };
-    let segments: Vec<String> = path
+    let names: Vec<String> = path
         .segments()
         .map(|s| String::from_utf8_lossy(s).into_owned())
         .collect();
-    let is = |service: &str| {
-        let last = segments.iter().rev().find(|s| !s.is_empty());
-        last.is_some_and(|s| {
-            s.rsplit('/')
-                .next()
-                .is_some_and(|s| s.eq_ignore_ascii_case(service))
-        })
-    };
+    // A segment that holds a slash, coded, may be several to the server.
+    let names = names.join("/");
+    let mut names: Vec<&str> = names.split('/').filter(|s| !s.is_empty()).collect();
+    let last = names.pop().unwrap_or_default();
+    let is = |service: &str| last.eq_ignore_ascii_case(service);
     let reads = matches!(head.method.as_str(), "GET" | "HEAD" | "OPTIONS") && !overridden;
     if is("git-receive-pack") && !reads {
-        let above = segments.len().saturating_sub(1);
-        return Smart::Push(segments[..above].join("/"));
+        return Smart::Push(names.join("/"));
     }
     let kind: Vec<&[u8]> = head.fields.values("content-type").collect();
     let asks = head.method == "POST" && !overridden && is("git-upload-pack");
@@ -64,18 +60,20 @@ pub(crate) fn smart(head: &RequestHead, overridden: bool) -> Smart {
 pub(crate) enum Pushed {
     /// A probe, which changes nothing.
     Nothing,
+    /// The session's ordinary work.
+    Own(Box<Effect>),
     /// For a person.
     Held(Box<Held>),
     /// Not to be sent.
     Denied(Denial),
 }
 
-/// Reads a push. What it starts there is not known, so that none flies.
+/// Reads a push.
 pub(crate) fn pushed(
     head: &RequestHead,
     repository: &str,
     body: &[u8],
-    session: Option<&SessionId>,
+    standing: Option<Standing<'_>>,
 ) -> Pushed {
     let denied = |why: String| {
         let denial = Denial::new(403, format!("git push to {}: {why}", head.destination));
@@ -89,21 +87,22 @@ pub(crate) fn pushed(
         Ok(Reading::More) => return denied("it ends before its commands do".to_owned()),
         Err(why) => return denied(why.to_string()),
     };
-    let Some(session) = session else {
+    let Some(Standing { session, pushes }) = standing else {
         return denied("nobody can be asked about it in this run".to_owned());
     };
-    let ours = Ours::new(session, [], None);
     let system = Held::system(head);
     let context = Context {
         system: &system,
         repository,
         session,
-        ours: &ours,
-        ci: Ci::default(),
+        ours: &pushes.ours(session),
+        ci: pushes.ci(&host(head), repository),
+        base: pushes.base.as_ref(),
     };
     let content: Digest = super::held::content(head, body);
-    match judge(&push, &commits(&push, body), content, &context) {
+    match judge(&push, &objects(&push, body), content, &context) {
         None => Pushed::Nothing,
+        Some(judged) if judged.own => Pushed::Own(Box::new(judged.effect)),
         Some(judged) => {
             let why = Reason {
                 why: judged.effect.kind.what().to_owned(),
@@ -115,7 +114,20 @@ pub(crate) fn pushed(
     }
 }
 
-fn commits(push: &Push, body: &[u8]) -> Commits {
+/// The host as `git.ci` names it: with its port where that is not the scheme's own.
+fn host(head: &RequestHead) -> String {
+    let to = &head.destination;
+    let usual = match head.scheme {
+        Scheme::Https => 443,
+        Scheme::Http => 80,
+    };
+    match &to.host {
+        HostName::Name(name) if to.port.get() == usual => name.clone(),
+        _ => to.to_string(),
+    }
+}
+
+fn objects(push: &Push, body: &[u8]) -> Objects {
     let format = match push.commands.first().map(|c| c.new) {
         Some(ObjectId::Sha256(_)) => Format::Sha256,
         _ => Format::Sha1,

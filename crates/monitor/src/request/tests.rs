@@ -34,6 +34,7 @@ fn head(host: &str, line: &str, fields: &str) -> RequestHead {
 fn says(judgement: &Judgement) -> String {
     match judgement {
         Judgement::Release(_) => "release".into(),
+        Judgement::Own(_, effect) => format!("own {} {}", effect.kind, effect.resource.name),
         Judgement::Body(_) => "body".into(),
         Judgement::Hold(held) => {
             let effect = held.effect(&"s".parse().unwrap());
@@ -49,7 +50,12 @@ fn says(judgement: &Judgement) -> String {
 fn asked(rules: &Rules, head: &RequestHead, body: Body) -> String {
     let session = "k3x-7".parse().unwrap();
     let catalogue = Catalogue::shipped().unwrap();
-    says(&judge(rules, &catalogue, head, body, Some(&session)))
+    let pushes = Pushes::default();
+    let standing = Standing {
+        session: &session,
+        pushes: &pushes,
+    };
+    says(&judge(rules, &catalogue, head, body, Some(standing)))
 }
 
 #[test]
@@ -281,10 +287,30 @@ fn git_fetches_read_and_pushes_are_held() {
     let line = format!("{zeros} {} refs/heads/x\0report-status\n", "1".repeat(40));
     let body = format!("{:04x}{line}0000", line.len() + 4);
     let push = head("b.example", "POST /a/r.git/git-receive-pack", sends);
-    let held = asked(&rules, &push, Body::Bytes(body.into_bytes()));
+    let held = asked(&rules, &push, Body::Bytes(body.clone().into_bytes()));
     assert_eq!(
         held,
         "hold git.ref.create https://b.example:443 a/r.git refs/heads/x"
+    );
+    let known = Pushes {
+        own: vec![fumehood_policy::glob::Glob::parse(b"x").unwrap()],
+        ci: vec![(
+            fumehood_policy::glob::Glob::parse(b"b.example/a/**").unwrap(),
+            fumehood_git::Ci::None,
+        )],
+        ..Pushes::default()
+    };
+    let session = "k3x-7".parse().unwrap();
+    let standing = Standing {
+        session: &session,
+        pushes: &known,
+    };
+    let bytes = Body::Bytes(body.into_bytes());
+    let judged = judge(&rules, &Catalogue::default(), &push, bytes, Some(standing));
+    // Its files are not shown: what runs there is not known, though the branch is its own.
+    assert_eq!(
+        says(&judged),
+        "hold git.ci.start https://b.example:443 a/r.git refs/heads/x"
     );
     assert_eq!(asked(&rules, &push, Body::Bytes(b"0000".to_vec())), "release");
     assert!(asked(&rules, &push, Body::Bytes(b"00zz".to_vec())).starts_with("403 git push to "));

@@ -3,7 +3,9 @@
 use super::{Fields, Node};
 use crate::glob::Glob;
 use crate::origin::At;
-use crate::value::{Apply, ByteSize, Cpus, EnvName, EnvPattern, HidePattern, PathTemplate, Sign, Span, Word};
+use crate::value::{
+    Apply, ByteSize, Ci, Cpus, EnvName, EnvPattern, HidePattern, PathTemplate, Sign, Span, Word,
+};
 
 /// `[filesystem]`: what is visible beside the project and the system.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -121,6 +123,36 @@ pub(crate) fn globs(fields: &mut Fields<'_>, name: &'static str) -> Vec<At<Glob>
         .unwrap_or_default()
 }
 
+/// `{ "forge.example/acme/**" = "without-secrets" }`. Servers differ in whether case counts, so it does not here.
+fn repositories(node: &Node<'_>) -> Option<Vec<(At<Glob>, Ci)>> {
+    let of = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        Glob::parse(text.strip_suffix(".git").unwrap_or(&text).as_bytes())
+    };
+    let all = node.entries::<Repository, _>(|n| n.text().and_then(|t| n.check(Ci::from_word(t))))?;
+    let glob = |(at, ci): (At<Repository>, Ci)| {
+        Some((
+            At {
+                value: of(&at.value.0).ok()?,
+                pos: at.pos,
+            },
+            ci,
+        ))
+    };
+    all.into_iter().map(glob).collect()
+}
+
+/// The key of `git.ci`, a pattern.
+struct Repository(String);
+
+impl std::str::FromStr for Repository {
+    type Err = crate::value::Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Glob::parse(text.as_bytes()).map(|_| Repository(text.to_owned()))
+    }
+}
+
 /// How much of a repository's past is visible inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum History {
@@ -140,6 +172,8 @@ impl Word for History {
 pub struct Git {
     /// Branches that a session may push without asking, as patterns of branch names.
     pub own: Vec<At<Glob>>,
+    /// What a push to these repositories starts: patterns of `host/path`, lower case, without `.git`.
+    pub ci: Vec<(At<Glob>, Ci)>,
     /// Who signs.
     pub sign: Option<At<Sign>>,
     /// What of the past is visible.
@@ -151,6 +185,7 @@ impl Git {
         node.table(|f| {
             Some(Self {
                 own: globs(f, "own"),
+                ci: f.get("ci", repositories).unwrap_or_default(),
                 sign: f.take("sign", Node::parse),
                 history: f.take("history", |n| {
                     n.text().and_then(|t| n.check(History::from_word(t)))

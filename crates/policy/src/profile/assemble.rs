@@ -1,5 +1,6 @@
 use super::{
-    Inputs, Profile, Refused, environment, files, limits, network, requests, restrictions, secrets, walls,
+    Inputs, Profile, Refused, environment, files, limits, network, pushes, requests, restrictions, secrets,
+    walls,
 };
 use crate::choose::{Chosen, choose, chooses};
 use crate::expand::Environment;
@@ -41,6 +42,7 @@ pub fn assemble(inputs: &Inputs<'_>, env: &impl Environment) -> Result<Profile, 
         scratch: scratch(inputs, &presets),
         homes: files::homes(&presets, env),
         network,
+        pushes: pushes::pushes(inputs),
         secrets,
         waiting: requests::waiting(inputs),
         presets: chosen,

@@ -11,6 +11,7 @@ mod files;
 mod inputs;
 mod limits;
 mod network;
+mod pushes;
 mod requests;
 mod restrictions;
 mod secrets;
@@ -21,6 +22,7 @@ pub use environment::{EnvItem, EnvMatch, EnvPlan, Inside};
 pub use inputs::{CommandLine, Inputs, Project};
 pub use limits::RunLimits;
 pub use network::NetworkWishes;
+pub use pushes::PushWishes;
 pub use secrets::{NoWay, SecretWish, no_way, way};
 
 use std::fmt;
@@ -64,6 +66,8 @@ pub struct Profile {
     pub homes: Vec<AgentHome>,
     /// What of the network is wanted, for the gateway.
     pub network: NetworkWishes,
+    /// Which pushes fly.
+    pub pushes: PushWishes,
     /// Secrets, for the broker.
     pub secrets: Vec<SecretWish>,
     /// What is less than was asked for, and why. For people; the run goes on.

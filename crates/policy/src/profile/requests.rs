@@ -39,11 +39,6 @@ pub(super) fn unavailable(inputs: &Inputs<'_>, notices: &mut Vec<Notice>) {
                 config.kube.first().map(|(at, _)| at.pos),
                 "the network is off in this version",
             );
-            say(
-                "git.own",
-                config.git.own.first().map(|at| at.pos),
-                "nothing can be pushed in this version",
-            );
             let host_signs = config
                 .git
                 .sign

@@ -31,4 +31,4 @@ pub use place::Place;
 pub use publish::Publish;
 pub use secret::SecretSource;
 pub use version::{Version, VersionReq};
-pub use words::{Apply, Decide, Isolation, Mode, Proof, Sign, Verdict, Word};
+pub use words::{Apply, Ci, Decide, Isolation, Mode, Proof, Sign, Verdict, Word};

@@ -127,6 +127,17 @@ words! {
 }
 
 words! {
+    /// What a push to a repository starts there.
+    Ci, "what a push starts":
+    /// Nothing.
+    None = "none",
+    /// Pipelines that hold no secret.
+    WithoutSecrets = "without-secrets",
+    /// Pipelines that do, or nobody knows.
+    WithSecrets = "with-secrets",
+}
+
+words! {
     /// Who signs commits.
     Sign, "a way to sign":
     /// The host's key, outside the sandbox.

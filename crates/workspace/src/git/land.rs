@@ -432,7 +432,7 @@ impl Ground<'_> {
         list
     }
 
-    fn git(&self, words: &[&str], input: &[u8]) -> std::result::Result<Vec<u8>, String> {
+    pub(super) fn git(&self, words: &[&str], input: &[u8]) -> std::result::Result<Vec<u8>, String> {
         let failed = |e: std::io::Error| format!("git: {e}");
         let mut child = self.command(words).spawn().map_err(failed)?;
         if let Some(mut stdin) = child.stdin.take() {
@@ -465,6 +465,7 @@ impl Ground<'_> {
             .env("PATH", self.search())
             .env("GIT_DIR", &self.repository.own)
             .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_NO_LAZY_FETCH", "1")
             .args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"])
             .args(["-c", "gc.auto=0", "-c", "safe.directory=*"])
             .args(words)
