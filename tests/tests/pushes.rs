@@ -1,7 +1,7 @@
 //! Pushes over HTTP: git itself inside, `git http-backend` outside (tests/network/hosts.py). What a push is called on the
 //! command line does not matter; its bytes wait for a person.
 
-use fumehood_tests::{Hosts, Ran, Running};
+use fumehood_tests::{Hosts, OuterTerminal, Ran, Running};
 
 const URL: &str = "https://good.example/git/r.git";
 
@@ -43,7 +43,7 @@ fn recorded(hosts: &Hosts, kind: &str) -> String {
     let all: Vec<String> = std::iter::once(fumehood_tests::fumehood().display().to_string())
         .chain(words.map(str::to_owned))
         .collect();
-    hosts.world.sandbox().start_words(&all).wait().ended(0)
+    hosts.world.sandbox().start_words(&all).wait().text()
 }
 
 /// The first line of what is held, once something is.
@@ -180,9 +180,8 @@ fn own_branches_fly() {
 /// defines pipelines, and files that the pack does not show.
 #[test]
 fn what_is_not_ordinary_is_held_beside_own_branches() {
-    let script = "echo 1 >a && git add a && git commit -q -m second && git push -q origin HEAD:feat/x || exit 9
-        try() { git push -q origin \"$@\" 2>err; echo $? $(grep -o 'held, not sent: [a-z ]*' err | head -1); }
-        try HEAD:main
+    let script = "try() { git push -q origin \"$@\" 2>err; echo $? $(grep -o 'held, not sent: [a-z ]*' err | head -1); }
+        echo 1 >a && git add a && git commit -q -m second && try HEAD:main && git push -q origin HEAD:feat/x || exit 9
         git commit -q --amend -m other && try +HEAD:feat/x
         try :feat/x
         try HEAD:refs/tags/v1
@@ -207,7 +206,7 @@ fn while_it_waits_git_says_so() {
         &hosts,
         "git commit -q --allow-empty -m second && { git push -q origin HEAD:main 2>err & }
          while ! grep -q 'outside the sandbox: fumehood allow 1' err; do sleep 0.05; done
-         python3 -c 'import urllib.request as u; u.urlopen(\"http://good.example/seen\")'; wait; cat err",
+         git ls-remote https://good.example/git/seen.git 2>/dev/null; wait; cat err",
     );
     let line = held(&hosts);
     for _ in 0..3000 {
@@ -227,4 +226,31 @@ fn while_it_waits_git_says_so() {
     );
     assert!(!said.contains("rejected"), "{said}");
     assert_eq!(history(&hosts), "second first");
+}
+
+/// Who watches the run is told what waits, and the words that answer: as a line where there is no screen of ours, in the row
+/// that nothing inside can address where there is one.
+#[test]
+fn what_waits_is_told_at_once() {
+    let hosts = hosts();
+    let push = format!(
+        "export GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t.invalid GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@t.invalid
+         cd /tmp && git clone -q {URL} r && cd r && git commit -q --allow-empty -m second && git push -q origin HEAD:main"
+    );
+    let run = hosts.start(&[], &["sh", "-c", &push]);
+    answer(&hosts, "deny", &held(&hosts), "no");
+    let told = "fumehood: hold 1 waits: moves a branch forward: git/r.git refs/heads/main on https://good.example:443; in another \
+                terminal: fumehood allow 1, or fumehood deny 1";
+    let out = run.wait();
+    assert!(out.errors().contains(told), "{}", out.errors());
+
+    let sandbox = hosts.around(hosts.world.sandbox());
+    let mut terminal = OuterTerminal::run(&sandbox, &["sh", "-c", &push]);
+    let line = held(&hosts);
+    terminal.await_text("HOLD 1");
+    terminal.await_text("fumehood allow 1: ");
+    answer(&hosts, "deny", &line, "no");
+    assert_eq!(terminal.wait(), 1);
+    let seen = String::from_utf8_lossy(&terminal.seen()).into_owned();
+    assert!(!seen.contains("hold 1 waits"), "{seen}");
 }

@@ -140,6 +140,7 @@ fn trial_in(
         limits: fumehood_limits::Limits::default(),
         ceilings: fumehood_limits::Ceilings::default(),
         network,
+        tell: None,
         gives_streams: false,
         title: String::new(),
         written: Vec::new(),

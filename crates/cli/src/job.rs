@@ -28,6 +28,7 @@ impl Confined for Jobs {
             },
             ceilings: Ceilings::of_machine(),
             title: String::new(),
+            tell: None,
             gives_streams: false,
             written: Vec::new(),
             turns: None,

@@ -179,6 +179,7 @@ fn attempt(arguments: &RunArguments, begun: Option<OwnedFd>) -> Result<u8, Failu
             trust,
         )?,
         title: title(&request),
+        tell: Some(say::line),
         gives_streams: true,
         written: written(&request),
         session: Some(start),

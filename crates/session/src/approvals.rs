@@ -6,7 +6,7 @@ use fumehood_effect::{Decision, Digest, Effect, Reason, SessionId};
 use fumehood_http::Denial;
 use fumehood_monitor::desk::{Client, Desk, DeskError, Heard, Peer, Reply, Said, Told};
 use fumehood_monitor::hold::{
-    Ask, Holds, Permit, Recorded, Refusal, Requirement, Settings, Time, Verdict, Waiter, Wake, Why,
+    Ask, Holds, Permit, Recorded, Refusal, Requirement, Settings, Time, Verdict, Waiter, Wake, Why, headline,
 };
 use fumehood_monitor::{FlowId, Held};
 use rustix::time::{ClockId, clock_gettime};
@@ -76,6 +76,15 @@ pub(crate) struct Approvals {
     answers: Vec<(FlowId, Answer)>,
     /// How many records of releases are durable.
     released: u64,
+}
+
+/// What waits for a person at the moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Waits {
+    /// How many holds.
+    pub(crate) count: u32,
+    /// The newest: its number, and what it is about, escaped.
+    pub(crate) newest: Option<(u64, String)>,
 }
 
 /// What becomes of a request that was held.
@@ -247,6 +256,16 @@ impl Approvals {
     /// How much is held.
     pub(crate) fn held(&self) -> u64 {
         self.holds.cards().len() as u64
+    }
+
+    /// What a person is to be told.
+    pub(crate) fn waits(&self) -> Waits {
+        let cards = self.holds.cards();
+        let newest = cards.iter().max_by_key(|card| card.id);
+        Waits {
+            count: u32::try_from(cards.len()).unwrap_or(u32::MAX),
+            newest: newest.map(|card| (card.id.0, headline(card))),
+        }
     }
 
     /// Answers what the session was asked.

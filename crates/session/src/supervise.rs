@@ -1,6 +1,6 @@
 //! The supervisor: starts the sandbox, forwards signals, keeps the limits, and says how it ended.
 
-use crate::approvals::{Answer, Approvals, Asking, AskingError};
+use crate::approvals::{Answer, Approvals, Asking, AskingError, Waits};
 use crate::control::{Control, Waiting};
 use crate::janitor::Janitor;
 use crate::keeper::Keeper;
@@ -37,6 +37,8 @@ pub struct Run {
     pub network: Network,
     /// What the status row says, already escaped.
     pub title: String,
+    /// Where a person is told at once what waits for an answer, if no screen of ours shows it.
+    pub tell: Option<fn(&str)>,
     /// Whether the standard streams are the command's alone from now on.
     pub gives_streams: bool,
     /// Folders of the host whose growth counts against the disk limit.
@@ -319,6 +321,8 @@ fn supervise(
         network,
         turns: run.turns.as_ref(),
         title: run.title.clone(),
+        tell: run.tell,
+        told: Default::default(),
     };
     let mut ended = supervisor.begin(run, in_force).and_then(|()| supervisor.watch());
     let by_itself = matches!(ended, Ok(End::Exited(_) | End::Killed(_) | End::NotExecuted(_)));
@@ -373,6 +377,9 @@ struct Supervisor<'a> {
     network: &'a mut Option<Watch>,
     turns: Option<&'a OwnedFd>,
     title: String,
+    tell: Option<fn(&str)>,
+    /// What was told of holds last, and the highest number of one.
+    told: (Waits, u64),
 }
 
 impl Supervisor<'_> {
@@ -533,6 +540,30 @@ impl Supervisor<'_> {
         for (request, answer) in answers {
             network.answer(request, answer, self.log);
         }
+        self.tell_holds();
+    }
+
+    /// What waits is shown where the person looks: in the status row, else as a line.
+    fn tell_holds(&mut self) {
+        let waits = self.approvals.as_ref().map(Approvals::waits).unwrap_or_default();
+        if waits == self.told.0 {
+            return;
+        }
+        let shown = self.terminal.as_ref().filter(|t| t.has_status_row());
+        if let Some(terminal) = shown {
+            terminal.holds(&waits);
+        }
+        if let Some((id, what)) = &waits.newest
+            && *id > self.told.1
+        {
+            self.told.1 = *id;
+            if let (Some(tell), None) = (self.tell, shown) {
+                tell(&format!(
+                    "hold {id} waits: {what}; in another terminal: fumehood allow {id}, or fumehood deny {id}"
+                ));
+            }
+        }
+        self.told.0 = waits;
     }
 
     fn network(&mut self) {

@@ -7,6 +7,7 @@
 
 mod relay;
 
+use crate::approvals::Waits;
 use fumehood_sandbox::{Errno, fork_role};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -103,6 +104,10 @@ const RESUME: u8 = b'r';
 const FINISH: u8 = b'f';
 /// With four bytes more, the lowest first: so many changes wait.
 const WAITS: u8 = b'w';
+/// With four bytes more, the lowest first, and words: so many holds wait, and the newest is about this.
+const HOLDS: u8 = b'h';
+/// The longest order, bytes.
+const MAX_ORDER: usize = 1024;
 /// The relay's last word: the terminal is as it was found.
 const GIVEN_BACK: u8 = b'g';
 
@@ -190,6 +195,22 @@ impl Terminal {
             &[WAITS, a, b, c, d],
             rustix::net::SendFlags::NOSIGNAL,
         );
+    }
+
+    /// Whether there is a row of our own.
+    pub(crate) fn has_status_row(&self) -> bool {
+        relay::takes_terminal()
+    }
+
+    /// Shows in the status row what is held, with how to answer, and rings where there is something new.
+    pub(crate) fn holds(&self, waits: &Waits) {
+        let mut order = vec![HOLDS];
+        order.extend(waits.count.to_le_bytes());
+        if let Some((id, what)) = &waits.newest {
+            let words: String = format!("fumehood allow {id}: {what}").chars().take(200).collect();
+            order.extend(words.as_bytes());
+        }
+        let _relay_gone = rustix::net::send(&self.orders, &order, rustix::net::SendFlags::NOSIGNAL);
     }
 
     fn order(&self, order: u8) {

@@ -1,6 +1,6 @@
 //! The relay process: `poll` between the user's terminal and the sandbox's.
 
-use super::{FINISH, GIVEN_BACK, RESUME, SUSPEND, UNCONFINED, WAITS};
+use super::{FINISH, GIVEN_BACK, HOLDS, MAX_ORDER, RESUME, SUSPEND, UNCONFINED, WAITS};
 use fumehood_sandbox::{Role, Signals, confine, give_up, set_process_name};
 use fumehood_terminal::{Probe, Relay, Size, Status, Stream};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -406,23 +406,40 @@ impl Connection {
         }
     }
 
-    fn on_order(&mut self) -> bool {
-        let mut order = [0u8; 5];
-        match read(&self.orders, &mut order) {
-            Ok(1 | 5) => {}
-            _ => return self.finishing,
-        }
-        match order[0] {
-            WAITS => {
-                let [_, a, b, c, d] = order;
-                self.show_waiting(u32::from_le_bytes([a, b, c, d]));
+    /// The row says how much is held and how to answer; a bell where there is more than before.
+    fn show_holds(&mut self, count: u32, words: String) {
+        if let Screen::Whole(relay, status) = &mut self.screen {
+            let more = count > status.holds;
+            status.holds = count;
+            status.message = words;
+            let mut out = relay.set_status(status.clone());
+            if more {
+                out.push(0x07);
             }
-            SUSPEND => {
+            if self.found.is_some() {
+                show(&out);
+            }
+        }
+    }
+
+    fn on_order(&mut self) -> bool {
+        let mut order = [0u8; MAX_ORDER];
+        let length = match read(&self.orders, &mut order) {
+            Ok(length @ 1..) => length,
+            _ => return self.finishing,
+        };
+        match order.get(..length).unwrap_or_default() {
+            [WAITS, a, b, c, d] => self.show_waiting(u32::from_le_bytes([*a, *b, *c, *d])),
+            [HOLDS, a, b, c, d, words @ ..] => {
+                let words = String::from_utf8_lossy(words).into_owned();
+                self.show_holds(u32::from_le_bytes([*a, *b, *c, *d]), words);
+            }
+            [SUSPEND] => {
                 self.give_back();
                 let _gone = write(&self.orders, &[SUSPEND]);
             }
-            RESUME => self.take_again(),
-            FINISH => self.finishing = true,
+            [RESUME] => self.take_again(),
+            [FINISH] => self.finishing = true,
             _ => {}
         }
         true
