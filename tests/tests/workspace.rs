@@ -723,3 +723,81 @@ fn outputs_of_a_package_deeper_in_the_project_stay_too() {
     );
     verb(&world, &["discard"]).ended(0);
 }
+
+/// Both sides edited one text: what lies apart is put together, what touches is left and told.
+#[test]
+fn what_both_sides_changed_is_merged_or_told() {
+    let world = World::with_repository();
+    let text = |first: &str, last: &str| format!("{first}\n2\n3\n4\n5\n{last}\n");
+    for name in ["apart", "touching"] {
+        fs::write(world.project().join(name), text("1", "6")).unwrap();
+    }
+    // The layer must be younger than what it lies over, by more than a tick of the kernel's clock.
+    let script = "sleep 0.05; sed -i 's/^1$/inside/' apart touching";
+    kept(&world, script).ended(0);
+    fs::write(world.project().join("apart"), text("1", "outside")).unwrap();
+    fs::write(world.project().join("touching"), text("outside", "6")).unwrap();
+    let diff = verb(&world, &["diff"]).ended(0);
+    assert!(
+        diff.contains("M apart (changed on the host too, merged)"),
+        "{diff}"
+    );
+    assert!(
+        diff.contains("+inside") && !diff.contains("-outside\n-6"),
+        "{diff}"
+    );
+    let out = verb(&world, &["apply"]);
+    assert_eq!(out.code, 1, "{out:?}");
+    let said = out.errors();
+    assert!(
+        said.contains("merged: apart") && said.contains("conflict: touching"),
+        "{said}"
+    );
+    let has = |name: &str| fs::read_to_string(world.project().join(name)).unwrap();
+    assert_eq!(
+        (has("apart"), has("touching")),
+        (text("inside", "outside"), text("outside", "6"))
+    );
+    verb(&world, &["undo"]).ended(0);
+    assert_eq!(has("apart"), text("1", "outside"));
+}
+
+/// `apply -p`: parts are taken by hand, hostile names and texts are shown without what acts, and what was shown is what
+/// is installed.
+#[test]
+fn parts_are_picked_at_a_terminal() {
+    let world = World::with_repository();
+    let text: String = (0..40).map(|n| format!("{n}\n")).collect();
+    fs::write(world.project().join("text"), &text).unwrap();
+    let script = "sleep 0.05; sed -i 's/^5$/five/; s/^25$/\\x1b]0;evil\\x07/' text; echo new > \"$(printf 'a\\033[2Jb')\"; \
+                  echo x > .envrc";
+    kept(&world, script).ended(0);
+    verb(&world, &["apply", "-p"]).refused(125, &["terminal"]);
+    let mut words = vec![fumehood().into_os_string()];
+    words.extend(["apply", "-p"].map(Into::into));
+    let sandbox = world.sandbox().directory(world.project());
+    let mut terminal = OuterTerminal::start(&sandbox, &words);
+    terminal.await_text("take .envrc?");
+    terminal.type_keys(b"n\n");
+    terminal.await_text("take a\\x1b[2Jb?");
+    terminal.type_keys(b"y\n");
+    terminal.await_text("take text (1/2)?");
+    terminal.type_keys(b"y\n");
+    terminal.await_text("take text (2/2)?");
+    assert!(
+        terminal.screen().contains("+\\x1b]0;evil\\x07"),
+        "{}",
+        terminal.screen()
+    );
+    terminal.type_keys(b"n\n");
+    assert_eq!(terminal.wait(), 0, "{}", terminal.screen());
+    let project = world.project();
+    assert_eq!(
+        fs::read_to_string(project.join("text")).unwrap(),
+        text.replace("\n5\n", "\nfive\n")
+    );
+    assert_eq!(fs::read_to_string(project.join("a\x1b[2Jb")).unwrap(), "new\n");
+    assert!(!project.join(".envrc").exists());
+    let rest = verb(&world, &["diff", "--name-status"]).ended(0);
+    assert_eq!(rest, "A .envrc\nM text");
+}

@@ -340,6 +340,9 @@ pub(crate) struct ApplyArguments {
     /// Also what has a finding; otherwise it waits until you name that very path
     #[arg(long)]
     pub(crate) all: bool,
+    /// Ask about each change, and each part of a text, at this terminal
+    #[arg(short, long, conflicts_with_all = ["all", "json"])]
+    pub(crate) patch: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,5 +1,7 @@
 //! `fumehood diff`, `apply`, `discard`, `undo`: what a session changed, and the user's own files.
 
+mod pick;
+
 use crate::FAILED;
 use crate::arguments::{ApplyArguments, DiffArguments, DiscardArguments, RescueArguments, UndoArguments};
 use crate::job::Jobs;
@@ -13,7 +15,7 @@ use fumehood_workspace::changes::{Change, Changes, read};
 use fumehood_workspace::diff::{Colours, body, contents, name_status, stat_line, unified};
 use fumehood_workspace::finding::{Finding, Judge};
 use fumehood_workspace::git::{Head, Travel, bring_out, moved};
-use fumehood_workspace::{Session, Use, find_place};
+use fumehood_workspace::{Session, Use, find_place, keep};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -160,11 +162,18 @@ fn asks_for_commits(paths: &[PathBuf]) -> bool {
     paths.is_empty() || paths.iter().any(|p| p.starts_with("refs"))
 }
 
+/// What a session changed; the host's side of it is kept, for a merge.
+fn looked(session: &Session) -> Result<Changes, String> {
+    let found = read(session).map_err(|e| e.to_string())?;
+    keep(session, &found).map_err(|e| e.to_string())?;
+    Ok(found)
+}
+
 fn attempt_diff(arguments: &DiffArguments) -> Result<bool, String> {
     let here = here()?;
     let session = session(&here, arguments.session.as_deref(), Use::Looking)?;
     let paths = relative(&here, &arguments.paths)?;
-    let mut found = read(&session).map_err(|e| e.to_string())?;
+    let mut found = looked(&session)?;
     let travel = if asks_for_commits(&paths) {
         travel(&session)?
     } else {
@@ -318,13 +327,21 @@ fn json(session: &Session, found: &Changes, travel: Option<&Travel>) -> Json {
 fn attempt_apply(arguments: &ApplyArguments) -> Result<bool, String> {
     let here = here()?;
     let session = session(&here, arguments.session.as_deref(), Use::Looking)?;
-    let options = Options {
+    let mut options = Options {
         paths: relative(&here, &arguments.paths)?,
         over_conflicts: arguments.force,
         with_findings: arguments.all,
+        picked: None,
     };
-    let found = read(&session).map_err(|e| e.to_string())?;
-    let travel = if asks_for_commits(&options.paths) {
+    let found = looked(&session)?;
+    if arguments.patch {
+        let list = found.list.iter();
+        let named =
+            |c: &&Change| options.paths.is_empty() || options.paths.iter().any(|p| c.path.starts_with(p));
+        let asked = list.filter(named).collect::<Vec<_>>();
+        options.picked = Some(pick::pick(&session, &asked, arguments.force, colours())?);
+    }
+    let travel = if options.picked.is_none() && asks_for_commits(&options.paths) {
         travel(&session)?
     } else {
         None
@@ -362,6 +379,7 @@ fn attempt_apply(arguments: &ApplyArguments) -> Result<bool, String> {
         done.git
             .iter()
             .for_each(|words| print(&format!("git: {words}\n")));
+        merged(&done.merged);
         left(&found);
         travel.iter().for_each(stays);
         git_waits(&done.git_waits);
@@ -394,6 +412,7 @@ pub(crate) fn apply_all_of(state: &Path, place: &Path, session: &Session) -> Res
         recorded::in_index(state, entry);
     }
     say::line(&format!("applied {}", plural(done.paths.len(), "path")));
+    merged(&done.merged);
     held(&done.held);
     git_waits(&done.git_waits);
     told(
@@ -402,6 +421,15 @@ pub(crate) fn apply_all_of(state: &Path, place: &Path, session: &Session) -> Res
         &done.failed,
     );
     Ok(())
+}
+
+fn merged(paths: &[PathBuf]) {
+    for path in paths {
+        let path = Escaped::from(path.as_path());
+        say::line(&format!(
+            "merged: {path}: the project changed it too, elsewhere in the file"
+        ));
+    }
 }
 
 fn held(held: &[(PathBuf, Vec<Finding>)]) {

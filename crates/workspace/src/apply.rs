@@ -5,20 +5,23 @@
 //! stopped at any moment is finished by whoever comes next, an undo likewise. There is no protection
 //! against a loss of power between a rename and the disk beyond what the filesystem gives.
 
+mod earlier;
 mod place;
 mod stage;
 
-use crate::bases::Bases;
-use crate::beneath::Tree;
+use crate::bases::{Base, Bases};
+use crate::beneath::{Identity, Tree};
 use crate::changes::{Change, Changes};
 use crate::error::{At, Error, Result};
 use crate::finding::{Finding, Judge};
 use crate::git::land::{Ground, Landing};
 use crate::git::{Repository, Travel};
-use crate::journal::{self, Applies, Journal, State};
+use crate::journal::{self, Applies, Journal, Share, State, Step};
+use crate::kept;
 use crate::session::{Session, remove_tree};
 use place::{Hands, Refused};
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What is wanted of an apply.
@@ -30,6 +33,19 @@ pub struct Options {
     pub over_conflicts: bool,
     /// Also what has a finding; without it only where `paths` names that very file.
     pub with_findings: bool,
+    /// Nothing but these, instead of `paths`; findings were seen.
+    pub picked: Option<BTreeMap<PathBuf, Picked>>,
+}
+
+/// How much of a change was chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Picked {
+    /// All of it, as it is now.
+    Whole,
+    /// All of it, as it was seen.
+    Seen(Vec<u8>),
+    /// The host's text with some of the session's changes ([`crate::hunk`]); the rest waits.
+    Part(Vec<u8>),
 }
 
 /// What an apply did.
@@ -41,6 +57,8 @@ pub struct Applied {
     pub paths: Vec<PathBuf>,
     /// Paths that both sides changed; nothing was done there.
     pub conflicts: Vec<PathBuf>,
+    /// Paths, among those that were changed, into which both sides' changes went.
+    pub merged: Vec<PathBuf>,
     /// Paths where the system refused, and its words.
     pub failed: Vec<(PathBuf, String)>,
     /// Paths that wait to be named, and why.
@@ -111,6 +129,8 @@ pub fn apply(
     let applies = Applies::open(place, &session.about().project)?;
     let project = session.project()?;
     recover_in(&applies, place, (&project, &session.about().project), steps)?;
+    let chosen = picked(changes, options);
+    let changes = chosen.as_ref().unwrap_or(changes);
     let (wanted, conflicts) = choose(changes, options);
     if wanted.is_empty() && travel.is_none_or(Travel::is_empty) {
         return Ok(Applied {
@@ -119,7 +139,8 @@ pub fn apply(
         });
     }
     let (number, folder) = applies.next()?;
-    let accepted = |path: &Path| options.with_findings || options.paths.iter().any(|p| p == path);
+    let seen = options.with_findings || options.picked.is_some();
+    let accepted = |path: &Path| seen || options.paths.iter().any(|p| p == path);
     let judge = Judge::of(&changes.list);
     let staged = stage::stage(session, &wanted, &folder, (&judge, &accepted), steps).and_then(|staged| {
         let waiting = staged.1.iter().map(|(p, _)| p).chain(&conflicts);
@@ -152,7 +173,13 @@ pub fn apply(
         &journal,
         steps,
     )?;
-    note_applied(session.path(), changes, &done)?;
+    let bases = note_applied(session.path(), changes, &done)?;
+    kept::keep_applied(session, &project, &done.paths, &bases)?;
+    let merged = changes
+        .list
+        .iter()
+        .filter(|c| c.is_merged() && done.paths.contains(&c.path));
+    done.merged = merged.map(|c| c.path.clone()).collect();
     done.number = Some(number);
     done.held = held;
     done.conflicts.extend(conflicts);
@@ -162,18 +189,45 @@ pub fn apply(
 }
 
 /// Which of the session's versions the host has now.
-fn note_applied(session: &Path, changes: &Changes, done: &Applied) -> Result<()> {
+fn note_applied(session: &Path, changes: &Changes, done: &Applied) -> Result<Bases> {
     let mut bases = Bases::load(session)?;
     // Sorted, both; failures are few.
     let given = |path: &PathBuf| {
         let failed = done.failed.iter().any(|(p, _)| p == path);
         done.paths.binary_search(path).is_ok() && !failed && done.conflicts.binary_search(path).is_err()
     };
-    let files = changes.list.iter().filter(|c| !c.is_directory());
+    let files = changes
+        .list
+        .iter()
+        .filter(|c| !c.is_directory() && c.text.as_ref().is_none_or(|t| !t.merged && !t.part));
     for change in files.filter(|c| given(&c.path)) {
         bases.note_applied(&change.path, change.layer.map(|l| l.identity));
     }
-    bases.save(session)
+    bases.save(session)?;
+    Ok(bases)
+}
+
+/// The changes that were picked by hand, as far as they were.
+fn picked(changes: &Changes, options: &Options) -> Option<Changes> {
+    let picked = options.picked.as_ref()?;
+    let one = |change: &Change| {
+        // A new file needs the new directories it lies in.
+        let leads = || {
+            change.is_directory()
+                && change.before.is_none()
+                && picked.keys().any(|p| p.starts_with(&change.path))
+        };
+        match picked.get(&change.path) {
+            Some(Picked::Seen(bytes)) => Some(change.with_text(bytes, false)),
+            Some(Picked::Part(bytes)) => Some(change.with_text(bytes, true)),
+            Some(Picked::Whole) => Some(change.clone()),
+            None => leads().then(|| change.clone()),
+        }
+    };
+    Some(Changes {
+        list: changes.list.iter().filter_map(one).collect(),
+        ..Changes::default()
+    })
 }
 
 /// Names of a repository that do not land, and why.
@@ -261,7 +315,7 @@ fn forward(
     note_bases(
         place,
         journal,
-        taken.map(|((path, _), identity)| (path.as_path(), *identity)),
+        taken.map(|((path, step), identity)| (path.as_path(), noted(step, *identity))),
     )?;
     steps.next()?;
     if let Some(landing) = Landing::load(folder)? {
@@ -348,18 +402,58 @@ pub fn last(place: &Path, project: &Path) -> Result<u64> {
         .unwrap_or(0))
 }
 
+/// What is to be noted of a path; `None` where that stays as it is.
+type Noted = Option<Option<Base>>;
+
 /// What the host has now is no edit of the host's, for the session whose change it is.
+fn noted(step: &Step, host: Option<Identity>) -> Noted {
+    let base = Base {
+        host,
+        ..Base::default()
+    };
+    match step {
+        Step::Put {
+            share: Share::PartOfMerged,
+            ..
+        } => None,
+        Step::Put {
+            share: Share::Merged(layer, _),
+            ..
+        } => Some(Some(Base {
+            layer: Some(*layer),
+            apart: true,
+            ..base
+        })),
+        _ => Some(Some(base)),
+    }
+}
+
+/// Once taken back, an edit of the host's that was there before is one again.
+fn noted_back(step: &Step, host: Option<Identity>) -> Noted {
+    match step {
+        Step::Put {
+            share: Share::Merged(_, was) | Share::Over(was),
+            ..
+        } => Some(*was),
+        step => noted(step, host),
+    }
+}
+
 fn note_bases<'a>(
     place: &Path,
     journal: &Journal,
-    now: impl Iterator<Item = (&'a Path, Option<crate::beneath::Identity>)>,
+    now: impl Iterator<Item = (&'a Path, Noted)>,
 ) -> Result<()> {
     let session = place.join("sessions").join(&journal.session);
     if !session.join("session").exists() {
         return Ok(()); // discarded meanwhile
     }
     let mut bases = Bases::load(&session)?;
-    now.for_each(|(path, identity)| bases.note(path, identity));
+    for (path, noted) in now {
+        if let Some(base) = noted {
+            bases.set(path, base);
+        }
+    }
     bases.save(&session)
 }
 
@@ -396,7 +490,7 @@ fn recover_in(
             }
             Some(State::Undoing) => {
                 let journal = Journal::load(&folder)?;
-                back(place, &folder, (project, path), &journal, number, steps)?;
+                back(place, applies, (project, path), &journal, number, steps)?;
                 said.push(format!(
                     "undo of apply {number} had been stopped and was finished"
                 ));
@@ -430,17 +524,18 @@ pub fn undo(place: &Path, project_path: &Path, number: Option<u64>, steps: &Step
     let journal = Journal::load(&folder)?;
     journal::set_state(&folder, State::Undoing)?;
     steps.next()?;
-    back(place, &folder, (&project, project_path), &journal, number, steps)
+    back(place, &applies, (&project, project_path), &journal, number, steps)
 }
 
 fn back(
     place: &Path,
-    folder: &Path,
+    applies: &Applies,
     (project, project_path): (&Tree, &Path),
     journal: &Journal,
     number: u64,
     steps: &Steps,
 ) -> Result<Undone> {
+    let folder = &applies.folder(number);
     let hands = Hands::new(project, folder, journal)?;
     let after = journal::load_after(folder)?;
     let mut undone = Undone {
@@ -467,15 +562,15 @@ fn back(
     each_once(&mut undone.paths);
     each_once(&mut undone.conflicts);
     let mut now = Vec::new();
-    for (path, _) in &journal.steps {
-        now.push((
-            path.as_path(),
-            project.facts(path).at("look at", path)?.map(|f| f.identity),
-        ));
+    for (path, step) in &journal.steps {
+        let host = project.facts(path).at("look at", path)?.map(|f| f.identity);
+        now.push((path.as_path(), noted_back(step, host)));
     }
     note_undone(place, journal, &undone, Landing::load(folder)?.as_ref())?;
     let kept = |path: &&Path| !undone.conflicts.iter().any(|c| c == path);
     note_bases(place, journal, now.into_iter().filter(|(path, _)| kept(path)))?;
+    steps.next()?;
+    earlier::tell(applies, number, journal, project)?;
     steps.next()?;
     journal::set_state(folder, State::Undone)?;
     Ok(undone)

@@ -58,11 +58,40 @@ impl Restored {
     }
 }
 
+/// What is noted of one path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Base {
-    host: Option<Identity>,
+pub(crate) struct Base {
+    pub(crate) host: Option<Identity>,
     /// The session's that was applied, while that is what the host was given last.
-    layer: Option<Identity>,
+    pub(crate) layer: Option<Identity>,
+    /// What the host has holds more than the session's, which was merged into it: whatever the session makes of it
+    /// next is to be merged, too.
+    pub(crate) apart: bool,
+}
+
+impl Base {
+    pub(crate) fn write(self, line: Line, prefix: &str) -> Line {
+        let line = with_identity(line, prefix, self.host);
+        let line = with_identity(line, &format!("{prefix}layer-"), self.layer);
+        if self.apart {
+            line.number(&format!("{prefix}apart"), 1)
+        } else {
+            line
+        }
+    }
+
+    pub(crate) fn read(line: &Line, prefix: &str) -> Base {
+        Base {
+            host: identity_with(line, prefix),
+            layer: identity_with(line, &format!("{prefix}layer-")),
+            apart: line.get(&format!("{prefix}apart")).is_some(),
+        }
+    }
+
+    /// The version whose content both sides began with.
+    pub(crate) fn common(&self) -> Option<Identity> {
+        if self.apart { self.layer } else { self.host }
+    }
 }
 
 /// Stands for a deletion, whose whiteout has no identity of its own: they share one inode.
@@ -89,13 +118,7 @@ impl Bases {
         Ok(Bases(
             lines
                 .iter()
-                .filter_map(|l| {
-                    let base = Base {
-                        host: identity_of(l),
-                        layer: identity_with(l, "layer-"),
-                    };
-                    Some((l.path_of("path")?, base))
-                })
+                .filter_map(|l| Some((l.path_of("path")?, Base::read(l, ""))))
                 .collect(),
             restored,
         ))
@@ -111,10 +134,7 @@ impl Bases {
 
     pub(crate) fn save(&self, session: &Path) -> Result<()> {
         let path = session.join("bases");
-        let line = |(path, base): (&PathBuf, &Base)| {
-            let line = with_identity(Line::default().path("path", path), "", base.host);
-            with_identity(line, "layer-", base.layer)
-        };
+        let line = |(path, base): (&PathBuf, &Base)| base.write(Line::default().path("path", path), "");
         let lines: Vec<Line> = self.0.iter().map(line).collect();
         record::replace(&path, &record::encode("bases", &lines)).at("write", &path)
     }
@@ -122,9 +142,28 @@ impl Bases {
     pub(crate) fn note(&mut self, path: &Path, now: Option<Identity>) {
         let base = Base {
             host: now,
-            layer: None,
+            ..Base::default()
         };
         self.0.insert(path.to_owned(), base);
+    }
+
+    /// What is noted of a path.
+    pub(crate) fn of(&self, path: &Path) -> Option<Base> {
+        self.0.get(path).copied()
+    }
+
+    /// Notes that, or nothing any more.
+    pub(crate) fn set(&mut self, path: &Path, base: Option<Base>) {
+        match base {
+            Some(base) => drop(self.0.insert(path.to_owned(), base)),
+            None => drop(self.0.remove(path)),
+        }
+    }
+
+    /// Forgets what is noted of paths that were not on the host nor applied, unless `keep` says so.
+    pub(crate) fn forget_new(&mut self, keep: impl Fn(&Path) -> bool) {
+        self.0
+            .retain(|path, base| base.host.is_some() || base.layer.is_some() || keep(path));
     }
 
     /// The session's version that a path was just given; `None`: it was deleted.
@@ -145,7 +184,7 @@ impl Bases {
     /// `taken` is when that was, for paths that nothing is noted of.
     pub(crate) fn moved_on(&self, path: &Path, host: Option<&Facts>, taken: Option<(i64, u32)>) -> bool {
         match (self.0.get(path), host, self.taken(taken)) {
-            (Some(base), host, _) => base.host != host.map(|h| h.identity),
+            (Some(base), host, _) => base.apart || base.host != host.map(|h| h.identity),
             (None, Some(host), Some(taken)) => host.identity.changed > taken,
             (None, None, _) => false,
             // A filesystem without birth times cannot tell: say so rather than overwrite.
@@ -162,10 +201,6 @@ pub(crate) fn with_identity(line: Line, prefix: &str, identity: Option<Identity>
             .number(&format!("{prefix}changed"), i.changed.0)
             .number(&format!("{prefix}nanos"), i.changed.1),
     }
-}
-
-fn identity_of(line: &Line) -> Option<Identity> {
-    identity_with(line, "")
 }
 
 pub(crate) fn identity_with(line: &Line, prefix: &str) -> Option<Identity> {

@@ -7,6 +7,7 @@ use crate::attributes;
 use crate::bases::Bases;
 use crate::beneath::{self, Facts, Kind, Tree};
 use crate::error::{At, Result};
+use crate::kept::{self, Outcome};
 use crate::session::Session;
 use fumehood_policy::glob::{Glob, GlobSet};
 use std::ffi::{OsStr, OsString};
@@ -92,8 +93,10 @@ pub struct Change {
     pub before: Option<Node>,
     /// What the session has.
     pub after: Option<Node>,
-    /// The host changed it too, since the session took it.
+    /// The host changed it too, since the session took it, and the two do not fit together.
     pub conflict: bool,
+    /// What is to be installed instead of what the session has: both sides' changes, or some of the session's.
+    pub(crate) text: Option<Text>,
     /// What the host has.
     pub(crate) host: Option<Facts>,
     /// What the layer has; `None` for what is deleted.
@@ -101,7 +104,23 @@ pub struct Change {
     pub(crate) content_same: bool,
 }
 
+/// A text that is installed in place of the session's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Text {
+    pub(crate) bytes: Vec<u8>,
+    /// Both sides' changes are in it.
+    pub(crate) merged: bool,
+    /// Not all of the session's are: the rest waits.
+    pub(crate) part: bool,
+}
+
 impl Change {
+    /// Whether it holds what both sides changed.
+    #[must_use]
+    pub fn is_merged(&self) -> bool {
+        self.text.as_ref().is_some_and(|t| t.merged)
+    }
+
     /// What kind of change.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -121,6 +140,7 @@ impl Change {
             before,
             after,
             conflict: false,
+            text: None,
             host: None,
             layer: None,
             content_same: false,
@@ -383,6 +403,7 @@ impl Reader<'_> {
                 before: self.node(&path, host.as_ref())?.filter(|_| on_host),
                 after: Some(Node::Directory { mode: layer.mode }),
                 conflict: !on_host && host.is_some() && self.bases.moved_on(&path, host.as_ref(), layer.born),
+                text: None,
                 host: host.filter(|_| on_host),
                 layer: Some(layer),
                 content_same: on_host,
@@ -434,11 +455,25 @@ impl Reader<'_> {
         if content_same && before.as_ref().and_then(Node::mode) == after.mode() {
             return Ok(());
         }
+        let both = host.zip(pair.host.as_ref()).filter(|_| conflict);
+        let merged = both.and_then(|(facts, folder)| {
+            let sides = ((folder, facts), (&pair.layer, layer));
+            kept::merged(self.rules.session.path(), self.bases, &path, sides)
+        });
+        let (text, after) = match merged {
+            Some(Outcome::Nothing) => return Ok(()),
+            Some(Outcome::Text(text, mode)) => {
+                let size = text.bytes.len() as u64;
+                (Some(text), Node::File { mode, size })
+            }
+            None => (None, after),
+        };
         self.found.list.push(Change {
             path,
             before,
             after: Some(after),
-            conflict,
+            conflict: conflict && text.is_none(),
+            text,
             host,
             layer: Some(layer),
             content_same,
@@ -511,6 +546,7 @@ impl Reader<'_> {
             before: self.node(path, Some(&host))?,
             after: None,
             conflict,
+            text: None,
             host: Some(host),
             layer: None,
             content_same: false,

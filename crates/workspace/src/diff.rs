@@ -4,11 +4,13 @@
 use crate::beneath::{self, Tree};
 use crate::changes::{Change, Changes, Node, Status};
 use crate::error::{At, Result};
+use crate::hunk::{Hunks, Line};
 use crate::session::Session;
 use fumehood_policy::Escaped;
 use similar::TextDiff;
 use std::fmt::Write;
 use std::io::Read;
+use std::ops::Range;
 use std::path::Path;
 
 /// Files larger than this are shown as binary: comparing lines costs more than anyone reads.
@@ -66,9 +68,13 @@ pub fn contents(session: &Session, change: &Change) -> Result<Contents> {
     let project = session.project()?;
     let upper = session.upper();
     let layer = Tree::open_layer(&upper).at("open", &upper)?;
+    let after = match &change.text {
+        Some(text) => Some(text.bytes.clone()),
+        None => side(&layer, change, change.after.as_ref())?,
+    };
     Ok(Contents {
         before: side(&project, change, change.before.as_ref())?,
-        after: side(&layer, change, change.after.as_ref())?,
+        after,
     })
 }
 
@@ -154,6 +160,8 @@ pub fn name_status(changes: &Changes) -> String {
             if change.is_directory() { "/" } else { "" },
             if change.conflict {
                 "  (conflict: changed on the host too)"
+            } else if change.is_merged() {
+                "  (changed on the host too, merged)"
             } else {
                 ""
             }
@@ -162,17 +170,47 @@ pub fn name_status(changes: &Changes) -> String {
     out
 }
 
+/// What kind of change it is, and of which path: a line.
+#[must_use]
+pub fn heading(change: &Change, colours: Colours) -> String {
+    let path = Escaped::from(change.path.as_path());
+    let text = format!("{} {path}{}", change.status().letter(), note(change));
+    colours.paint("1", &text) + "\n"
+}
+
+/// Some pieces of a text, as in a unified diff.
+#[must_use]
+pub fn hunk(hunks: &Hunks<'_>, group: &Range<usize>, colours: Colours) -> String {
+    let (head, lines) = hunks.shown(group);
+    let mut out = colours.paint("36", &head) + "\n";
+    for line in lines {
+        let (sign, code, text) = match line {
+            Line::Same(text) => (' ', "0", text),
+            Line::Old(text) => ('-', "31", text),
+            Line::New(text) => ('+', "32", text),
+        };
+        out += &colours.paint(code, &format!("{sign}{}", plain(text)));
+        out += "\n";
+        if !text.ends_with(b"\n") {
+            out += "\\ No newline at end of file\n";
+        }
+    }
+    out
+}
+
+/// Both texts of a change of which parts can be taken, if it is one.
+#[must_use]
+pub fn texts<'c>(change: &Change, contents: &'c Contents) -> Option<(&'c [u8], &'c [u8])> {
+    let both = change.status() == Status::Modified && matches!(body(change, contents), Body::Lines { .. });
+    let file = |node: &Option<Node>| matches!(node, Some(Node::File { .. }));
+    (both && file(&change.before) && file(&change.after)).then_some((contents.before()?, contents.after()?))
+}
+
 /// One file as a unified diff.
 #[must_use]
 pub fn unified(change: &Change, contents: &Contents, colours: Colours) -> String {
     let path = Escaped::from(change.path.as_path());
-    let mut out = String::new();
-    let head = |text: String| colours.paint("1", &text);
-    let _infallible = writeln!(
-        out,
-        "{}",
-        head(format!("{} {path}{}", change.status().letter(), note(change)))
-    );
+    let mut out = heading(change, colours);
     match body(change, contents) {
         Body::Nothing => {}
         Body::Binary { before, after } => {
@@ -192,6 +230,9 @@ fn note(change: &Change) -> String {
     };
     if change.conflict {
         out.push_str(" (conflict: changed on the host too)");
+    }
+    if change.is_merged() {
+        out.push_str(" (changed on the host too, merged)");
     }
     out
 }
@@ -256,6 +297,16 @@ pub fn stat_line(path: &Path, body: &Body) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hunk_is_shown_as_in_a_unified_diff() {
+        let hunks = Hunks::of(b"a\nb\n", b"a\n\x1b]0;x").unwrap();
+        let shown = hunk(&hunks, &(0..1), Colours(false));
+        assert_eq!(
+            shown,
+            "@@ -1,2 +1,2 @@\n a\n-b\n+\\x1b]0;x\n\\ No newline at end of file\n"
+        );
+    }
 
     #[test]
     fn lines_keep_tabs_and_backslashes_and_nothing_else_that_acts() {

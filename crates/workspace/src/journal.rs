@@ -9,7 +9,7 @@
 //!   0.old     what stood there, until it is put back
 //! ```
 
-use crate::bases::{identity_with, with_identity};
+use crate::bases::{Base, identity_with, with_identity};
 use crate::beneath::Identity;
 use crate::error::{At, Error, Result};
 use crate::record::{self, Line};
@@ -35,9 +35,26 @@ pub(crate) enum Step {
         staged: u64,
         /// What stands there.
         before: Option<Identity>,
+        /// How much of the session's version it is.
+        share: Share,
     },
     /// Permission bits, from and to.
     Mode(u32, u32),
+}
+
+/// What an installed file is of what the session has, and so what is noted of it afterwards ([`crate::bases`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// All of it.
+    Whole,
+    /// Some of it: the rest waits.
+    Part,
+    /// Some of what was merged: all is to be merged again.
+    PartOfMerged,
+    /// This version of the session's, merged with the host's; and what was noted before.
+    Merged(Identity, Option<Base>),
+    /// All of it, over what the host had changed; and what was noted before.
+    Over(Option<Base>),
 }
 
 /// Where an apply stands.
@@ -99,11 +116,45 @@ fn encode_step(path: &Path, step: &Step) -> Line {
         Step::Remove(before) => with_identity(line.with("do", "remove"), "", Some(*before)),
         Step::RemoveDirectory(mode) => line.with("do", "rmdir").number("mode", mode),
         Step::MakeDirectory => line.with("do", "mkdir"),
-        Step::Put { staged, before } => {
-            with_identity(line.with("do", "put").number("staged", staged), "", *before)
+        Step::Put {
+            staged,
+            before,
+            share,
+        } => {
+            let line = with_identity(line.with("do", "put").number("staged", staged), "", *before);
+            encode_share(line, *share)
         }
         Step::Mode(from, to) => line.with("do", "mode").number("from", from).number("to", to),
     }
+}
+
+fn encode_share(line: Line, share: Share) -> Line {
+    let was = |line: Line, base: Option<Base>| match base {
+        Some(base) => base.write(line.number("was", 1), "was-"),
+        None => line,
+    };
+    match share {
+        Share::Whole => line,
+        Share::Part => line.with("share", "part"),
+        Share::PartOfMerged => line.with("share", "part-of-merged"),
+        Share::Over(base) => was(line.with("share", "over"), base),
+        Share::Merged(layer, base) => {
+            let line = with_identity(line.with("share", "merged"), "layer-", Some(layer));
+            was(line, base)
+        }
+    }
+}
+
+fn decode_share(line: &Line) -> Option<Share> {
+    let was = || line.get("was").map(|_| Base::read(line, "was-"));
+    Some(match line.text("share") {
+        None => Share::Whole,
+        Some("part") => Share::Part,
+        Some("part-of-merged") => Share::PartOfMerged,
+        Some("over") => Share::Over(was()),
+        Some("merged") => Share::Merged(identity_with(line, "layer-")?, was()),
+        Some(_) => return None,
+    })
 }
 
 fn decode(lines: &[Line]) -> Option<Journal> {
@@ -129,6 +180,7 @@ fn decode_step(line: &Line) -> Option<Step> {
         "put" => Step::Put {
             staged: line.parsed("staged")?,
             before: identity_with(line, ""),
+            share: decode_share(line)?,
         },
         "mode" => Step::Mode(line.parsed("from")?, line.parsed("to")?),
         _ => return None,

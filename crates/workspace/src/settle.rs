@@ -28,7 +28,7 @@ impl Session {
         };
         sweep.folder(Path::new(""))?;
         // Git inside begins again from the host's, at the next start.
-        for name in ["git", "out", "check"] {
+        for name in ["git", "out", "check", "kept"] {
             crate::session::remove_if_there(&self.path().join(name))?;
         }
         for name in ["bases", "refs", "stash", "undone"] {

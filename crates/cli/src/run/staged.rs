@@ -12,7 +12,7 @@ use fumehood_policy::profile::Profile;
 use fumehood_policy::value::Apply;
 use fumehood_sandbox::{Layers, Level};
 use fumehood_session::{Host, Log, OwnGit, Request, worktree};
-use fumehood_workspace::{About, Owner, Session, Use, changes, git, identity, mounts_below, waits};
+use fumehood_workspace::{About, Owner, Session, Use, changes, git, identity, keep, mounts_below, waits};
 use std::ffi::CString;
 use std::io::IsTerminal;
 use std::os::fd::OwnedFd;
@@ -313,6 +313,8 @@ impl Kept {
         if found.list.is_empty() && found.left.is_empty() && !moved {
             return forget(&self.place, session, &found);
         }
+        // What the host changes from now on can then be merged.
+        keep(&session, &found)?;
         let commits = if moved { " and commits" } else { "" };
         log.record(
             Entry::new(Kind::WorkspaceStage)

@@ -5,7 +5,7 @@ use crate::workspace::travel;
 use fumehood_sandbox::{fork_role_with, set_process_name, wait_for};
 use fumehood_session::{Turn, let_go_of_all_streams};
 use fumehood_workspace::apply::{Applied, Options, Steps};
-use fumehood_workspace::{Session, Undone, Use, changes, quiet};
+use fumehood_workspace::{Session, Undone, Use, changes, keep, quiet};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::os::fd::{AsFd, OwnedFd};
@@ -99,6 +99,7 @@ impl Turned {
 pub(super) fn turn(place: &Path, session: &Session) -> Result<Turned, String> {
     let words = |e: fumehood_workspace::Error| e.to_string();
     let mut found = changes::read(session).map_err(words)?;
+    keep(session, &found).map_err(words)?;
     let mut travel = travel(session)?;
     let undone = Undone::load(session.path()).map_err(words)?;
     let taken_back = undone.leave_out(&mut found, travel.as_mut());

@@ -107,7 +107,7 @@ impl<'a> Hands<'a> {
             Step::Remove(before) => self.remove(n, &spot, here, *before, steps),
             Step::RemoveDirectory(_) => remove_directory(&spot, here),
             Step::MakeDirectory => self.make_directory(&spot, here),
-            Step::Put { staged, before } => self.put(n, &spot, here, *staged, *before, steps),
+            Step::Put { staged, before, .. } => self.put(n, &spot, here, *staged, *before, steps),
             Step::Mode(_, to) => Ok(beneath::set_mode(&spot.folder, spot.name, *to)?),
         }
     }

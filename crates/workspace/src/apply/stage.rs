@@ -1,19 +1,24 @@
 //! From a change set to a journal whose files are all there.
 
 use super::Steps;
+use crate::attributes;
+use crate::bases::Bases;
 use crate::beneath::{self, Tree};
-use crate::changes::{Change, Node, Status};
+use crate::changes::{Change, Node, Status, Text};
 use crate::copy;
 use crate::diff;
 use crate::error::{At, Error, Result};
 use crate::finding::{Finding, Judge};
-use crate::journal::{Journal, Step};
+use crate::journal::{Journal, Share, Step};
+use crate::kept;
 use crate::manifest;
 use crate::record;
 use crate::session::{Owner, Session};
 use fumehood_effect::Digest;
 use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -30,6 +35,8 @@ pub(super) fn stage(
 ) -> Result<(Journal, Held)> {
     let upper = session.upper();
     let mut stage = Stage {
+        session,
+        bases: Bases::load(session.path())?,
         layer: Tree::open_layer(&upper).at("open", &upper)?,
         folder,
         owner: session.about().owner,
@@ -100,6 +107,8 @@ fn read_up_to(folder: &OwnedFd, name: &OsStr, most: u64) -> std::io::Result<Vec<
 }
 
 struct Stage<'a> {
+    session: &'a Session,
+    bases: Bases,
     layer: Tree,
     folder: &'a Path,
     owner: Owner,
@@ -231,11 +240,57 @@ impl Stage<'_> {
         let staged = std::fs::symlink_metadata(&new).at("look at", &new)?.ino();
         let same_kind = change.status() != Status::Type;
         let before = change.host.filter(|_| same_kind).map(|h| h.identity);
-        self.push(&change.path, Step::Put { staged, before });
+        let share = self.share(change)?;
+        let step = Step::Put {
+            staged,
+            before,
+            share,
+        };
+        self.push(&change.path, step);
         Ok(())
     }
 
+    /// What the copy is of the session's version. What is merged is kept first: the next merge begins with it.
+    fn share(&self, change: &Change) -> Result<Share> {
+        let was = self.bases.of(&change.path);
+        Ok(match (&change.text, change.layer) {
+            (Some(text), _) if text.part && text.merged => Share::PartOfMerged,
+            (Some(text), _) if text.part => Share::Part,
+            (Some(text), Some(layer)) if text.merged => {
+                let version = layer.identity;
+                if !kept::keep_merged(self.session, &self.layer, &change.path, version)? {
+                    return Err(vanished(change));
+                }
+                Share::Merged(version, was)
+            }
+            _ if change.conflict => Share::Over(was),
+            _ => Share::Whole,
+        })
+    }
+
+    /// A text that is made of both sides, or of a part of the session's, with the attributes of the session's file.
+    fn text(&self, change: &Change, text: &Text, new: &Path) -> Result<()> {
+        let mut to = File::options()
+            .write(true)
+            .read(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(new)
+            .at("stage", &change.path)?;
+        to.write_all(&text.bytes).at("stage", &change.path)?;
+        let (folder, name) = self.layer.parent(&change.path).at("open", &change.path)?;
+        if let Ok(from) = beneath::open_file(&folder, name) {
+            let copied = attributes::of(&from).and_then(|all| attributes::set(&to, &all));
+            copied.at("copy the attributes of", &change.path)?;
+        }
+        let mode = change.after.as_ref().and_then(Node::mode).unwrap_or(0o600);
+        rustix::fs::fchmod(&to, rustix::fs::Mode::from_raw_mode(mode)).at("set the mode of", &change.path)
+    }
+
     fn file(&mut self, change: &Change, new: &Path) -> Result<()> {
+        if let Some(text) = &change.text {
+            return self.text(change, text, new);
+        }
         let inode = change.layer.filter(|f| f.links > 1).map(|f| f.identity.inode);
         if let Some(first) = inode.and_then(|i| self.linked.get(&i)) {
             return std::fs::hard_link(first, new).at("stage", &change.path);
@@ -247,7 +302,7 @@ impl Stage<'_> {
             Err(rustix::io::Errno::NOENT) => return Err(vanished(change)),
             other => other.at("open", &change.path)?,
         };
-        let to = std::fs::File::options()
+        let to = File::options()
             .write(true)
             .read(true)
             .create_new(true)

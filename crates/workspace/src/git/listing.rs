@@ -150,6 +150,7 @@ pub(crate) fn as_change(raw: &Raw, blobs: &HashMap<ObjectId, &[u8]>) -> Change {
         before: node(&raw.before),
         after: node(&raw.after),
         conflict: false,
+        text: None,
         host: None,
         layer: None,
         content_same: raw.before.id == raw.after.id,
