@@ -53,9 +53,13 @@ fn a_run_is_recorded_verified_and_told() {
     ] {
         assert!(told.contains(words), "{words}: {told}");
     }
+    // Begin, program and end of two runs; how a program ended may be a record of its own.
+    let records = audit(&world, &["query"]).ended(0).lines().count();
+    let exits = audit(&world, &["query", "--kind", "program.exit"]);
+    assert_eq!(records - exits.text().lines().count(), 6);
     for form in ["--jsonl", "--otel", "--ocsf"] {
         let exported = audit(&world, &["export", form]).ended(0);
-        assert_eq!(exported.lines().count(), 6, "{form}: {exported}");
+        assert_eq!(exported.lines().count(), records, "{form}: {exported}");
     }
 }
 
@@ -103,6 +107,76 @@ fn every_program_is_recorded_with_its_arguments_and_its_parent() {
     assert!(of("script.py").contains("\"directory\":"), "{records}");
 }
 
+/// How each program ended: with what was executed, where it was over soon, else in a record that names that one.
+#[test]
+fn how_programs_ended_is_recorded_where_the_kernel_tells() {
+    let world = World::new();
+    let script = "sh -c 'exit 7'; sh -c 'kill -9 $$'; sh -c 'sleep 0.3; exit 9'; \
+                  sh -c 'exec sh -c \"exit 11\"'; /bin/true; sleep 0.2; exit 3";
+    assert_eq!(world.live().run(&["sh", "-c", script]).code, 3);
+    let records = audit(&world, &["query", "--kind", "program.exec", "--json"]).ended(0);
+    let exits = audit(&world, &["query", "--kind", "program.exit", "--json"]).text();
+    let number = |line: &str, name: &str| -> Option<u64> {
+        let rest = line.split(&format!("\"{name}\":")).nth(1)?;
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        rest.get(..end)?.parse().ok()
+    };
+    let exec = |argv: &str| {
+        let mut found = records.lines().filter(|line| line.contains(argv));
+        let line = found.next().unwrap_or_else(|| panic!("{argv}: {records}"));
+        assert!(found.next().is_none(), "{argv}: {records}");
+        line
+    };
+    // In the record of the program, or in the one that names it.
+    let end = |argv: &str, name: &str| {
+        let line = exec(argv);
+        let sequence = number(line, "sequence");
+        let later = exits.lines().find(|line| number(line, "cause") == sequence);
+        number(line, name).or_else(|| number(later?, name))
+    };
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut version = release.split('.').map_while(|part| part.parse::<u32>().ok());
+    let tells = (version.next().unwrap(), version.next().unwrap()) >= (6, 15);
+    let told = |status: u64| tells.then_some(status);
+    assert_eq!(
+        end("sh\\u0000-c\\u0000exit 7\\u0000", "status"),
+        told(7),
+        "{exits}"
+    );
+    assert_eq!(end("-c\\u0000kill -9 $$\\u0000", "signal"), told(9), "{exits}");
+    assert_eq!(
+        end("-c\\u0000sleep 0.3; exit 9\\u0000", "status"),
+        told(9),
+        "{exits}"
+    );
+    assert_eq!(end("/bin/true\\u0000", "status"), told(0), "{exits}");
+    // The end of a process is that of what it executed last.
+    let replaced = exec("-c\\u0000exec sh -c");
+    let last = exec("sh\\u0000-c\\u0000exit 11\\u0000\"");
+    assert_eq!(number(replaced, "pid"), number(last, "pid"), "{records}");
+    assert_eq!(
+        end("sh\\u0000-c\\u0000exit 11\\u0000\"", "status"),
+        told(11),
+        "{exits}"
+    );
+    assert_eq!(end("-c\\u0000exec sh -c", "status"), None, "{records} {exits}");
+    // The outer shell is what the others name as their cause.
+    let outer = exec("; exit 3");
+    assert_eq!(number(outer, "cause"), Some(0), "{outer}");
+    if tells {
+        assert_eq!(
+            number(exec("/bin/true\\u0000"), "cause"),
+            number(outer, "sequence")
+        );
+        let told = audit(&world, &["show"]).ended(0);
+        assert!(
+            told.contains("sh -c 'exit 7' \u{2192} status 7") && told.contains("\u{2192} signal 9"),
+            "{told}"
+        );
+    }
+    audit(&world, &["verify"]).ended(0);
+}
+
 /// A thousand processes: none is missing, and what waits does not grow without bound.
 #[test]
 fn a_thousand_programs_are_a_thousand_records() {
@@ -118,7 +192,13 @@ fn a_thousand_programs_are_a_thousand_records() {
     };
     assert!((0..1000).all(|n| shown(n) == 1), "{found}");
     let verified = audit(&world, &["verify"]).ended(0);
-    assert!(verified.contains("whole, 1003 records"), "{verified}");
+    // Of programs that ran on when they were recorded, the end is a record of its own.
+    let later = audit(&world, &["query", "--kind", "program.exit"]);
+    let records = 1003 + later.text().lines().count();
+    assert!(
+        verified.contains(&format!("whole, {records} records")),
+        "{verified}"
+    );
     let page = audit(&world, &["report", "--html"]).ended(0);
     assert!(
         page.starts_with("<!doctype html>") && page.ends_with("</html>"),
@@ -464,9 +544,11 @@ fn an_erased_session_is_gone_and_its_tree_verifies() {
     assert!(noted.contains(&erased), "{noted}");
 
     // The hashes that stay are those that were signed: another one, or one less, is found.
-    let tile = logs(&world).join("sessions").join(&erased).join("tile/0/000.p/3");
+    let tiles = logs(&world).join("sessions").join(&erased).join("tile/0/000.p");
+    let tile = std::fs::read_dir(tiles).unwrap().next().unwrap().unwrap().path();
     let good = std::fs::read(&tile).unwrap();
-    for bad in [&good[..64], &[&good[..95], &[good[95] ^ 1]].concat()] {
+    let last = good.len() - 1;
+    for bad in [&good[..last - 31], &[&good[..last], &[good[last] ^ 1]].concat()] {
         std::fs::write(&tile, bad).unwrap();
         let out = audit(&world, &["verify"]);
         assert!(out.code == 1 && out.text().contains("WRONG"), "{out:?}");

@@ -43,8 +43,8 @@ pub use seccomp::{Filter, Role, Strictness};
 pub use spec::{Access, Boundary, Command, Entry, Ids, Kind, Layers, Level, Room, Socket, Spec, Way};
 pub use start::{Event, Placement, Sandbox, Stage, StartError};
 pub use sys::{
-    Asker, Execution, Heard, Programs, Signals, become_role, become_subreaper, enter, exit_status_of,
-    forget_environment, forget_variable, fork_role, fork_role_with, give_up, kill_descendants, raise_stop,
-    receive_question, send_answer, set_process_name, wait_for,
+    Asker, Became, Execution, Heard, Process, Programs, Signals, become_role, become_subreaper, enter,
+    exit_status_of, forget_environment, forget_variable, fork_role, fork_role_with, give_up,
+    kill_descendants, raise_stop, receive_question, send_answer, set_process_name, wait_for,
 };
 pub use wire::Outcome;

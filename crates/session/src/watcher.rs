@@ -5,11 +5,15 @@
 //! filter's listener and a way to record, and decides nothing. Without it nothing is executed: the
 //! kernel answers `ENOSYS`.
 
-use fumehood_audit::{Client, Entry, Kind, Recorder};
+mod running;
+
+use fumehood_audit::{Client, Entry, Kind, Recorder, Ticket};
 use fumehood_effect::Digest;
 use fumehood_sandbox::{
-    Command, Errno, Execution, Heard, Programs, Role, confine, fork_role_with, give_up, set_process_name,
+    Became, Command, Errno, Execution, Heard, Process, Programs, Role, confine, fork_role_with, give_up,
+    set_process_name,
 };
+use running::Running;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -139,51 +143,137 @@ fn run(kept: Vec<OwnedFd>, command: &Command) -> i32 {
     listen(&Programs::new(listener), client.as_ref(), command)
 }
 
-/// How long what was heard waits for more, milliseconds: the writer is woken once for many, and who
-/// looks for a program on a search path tries one path after the other.
+/// How long what was heard waits for more, milliseconds: the writer is woken once for many, who looks for a program on a
+/// search path tries one path after the other, and most programs are over by then.
 const MORE: i32 = 20;
 /// How much waits at most.
 const WAITING: usize = 64;
+/// How much of that goes on waiting, when the rest is recorded: the last ones have only begun.
+const YOUNGEST: usize = 16;
+
+/// What was heard, and who records it.
+struct Listening<'a> {
+    client: Option<&'a Client>,
+    heard: Vec<(Execution, Entry)>,
+    running: Running,
+    /// A program ended: that is looked at with what comes meanwhile.
+    ended: bool,
+}
 
 /// Of the attempts of one process to execute the same, the last is recorded.
 fn listen(programs: &Programs, client: Option<&Client>, command: &Command) -> i32 {
     let mut first = Some(command);
-    let mut heard: Vec<(Execution, Entry)> = Vec::with_capacity(WAITING);
-    // Where the writer is gone the run goes on, and says so at its end.
-    let record = |heard: &mut Vec<(Execution, Entry)>| {
-        for (execution, entry) in heard.drain(..) {
-            client.and_then(|client| client.record(entry.bytes("path", &execution.path)).ok());
-        }
+    let mut all = Listening {
+        client,
+        heard: Vec::with_capacity(WAITING),
+        running: Running::default(),
+        ended: false,
     };
     loop {
-        let patience = if heard.is_empty() { -1 } else { MORE };
-        match programs.next(patience) {
-            Ok(Heard::Execution(mut next)) => {
-                // The first is a fork of the supervisor, whose memory and directory nobody may read.
-                let first = first.take();
-                if let Some(first) = first.filter(|_| next.arguments.is_empty()) {
-                    let words = first.arguments.iter().map(|word| word.to_bytes_with_nul());
-                    (next.arguments, next.cut) = (words.collect::<Vec<_>>().concat(), false);
-                }
-                let mut before = heard.iter_mut().rev().map(|(before, _)| before);
-                match before.find(|before| before.pid == next.pid) {
-                    Some(before) if before.arguments == next.arguments => before.path = next.path,
-                    _ => {
-                        let entry = entry(&next, first);
-                        heard.push((next, entry));
-                    }
-                }
-                if heard.len() == WAITING {
-                    record(&mut heard);
+        let quiet = all.heard.is_empty() && !all.ended;
+        let heard = if quiet {
+            programs.next(-1, &all.running.descriptors())
+        } else {
+            programs.next(MORE, &[])
+        };
+        match heard {
+            Ok(Heard::Execution(next)) => {
+                all.hear(*next, first.take());
+                if all.heard.len() == WAITING {
+                    all.record(WAITING - YOUNGEST);
                 }
             }
-            Ok(Heard::Nothing) => record(&mut heard),
+            Ok(Heard::Ended) => all.ended = true,
+            Ok(Heard::Nothing) => all.record(WAITING),
             Ok(Heard::Over) => {
-                record(&mut heard);
+                let last = all.heard.iter().filter_map(|(last, _)| last.process.as_ref());
+                all.running.await_end(last);
+                all.record(WAITING);
                 return 0;
             }
             Err(_) => return 125,
         }
+    }
+}
+
+impl Listening<'_> {
+    /// The first is a fork of the supervisor, whose memory and directory nobody may read.
+    fn hear(&mut self, mut next: Execution, first: Option<&Command>) {
+        if let Some(first) = first.filter(|_| next.arguments.is_empty()) {
+            let words = first.arguments.iter().map(|word| word.to_bytes_with_nul());
+            (next.arguments, next.cut) = (words.collect::<Vec<_>>().concat(), false);
+        }
+        let mut before = self.heard.iter_mut().rev().map(|(before, _)| before);
+        match before.find(|before| before.pid == next.pid) {
+            Some(before) if before.arguments == next.arguments => before.path = next.path,
+            _ => {
+                let entry = entry(&next, first);
+                self.heard.push((next, entry));
+            }
+        }
+    }
+
+    /// Records what was heard first, up to so much, and what ended. Where the writer is gone the run goes on, and says so
+    /// at its end.
+    fn record(&mut self, most: usize) {
+        let Some(client) = self.client else {
+            self.heard.clear();
+            return;
+        };
+        let count = most.min(self.heard.len());
+        let batch: Vec<(Execution, Entry)> = self.heard.drain(..count).collect();
+        let mut later: Vec<i32> = batch.iter().map(|(execution, _)| execution.pid).collect();
+        later.extend(self.heard.iter().map(|(execution, _)| execution.pid));
+        let mut over = Vec::new();
+        for (at, (execution, mut entry)) in batch.into_iter().enumerate() {
+            let pid = execution.pid;
+            if let Some((exec, became)) = self.running.take_other(pid, execution.process.as_ref())
+                && !over.contains(&pid)
+            {
+                exit(client, pid, exec, became);
+            }
+            over.retain(|gone| *gone != pid);
+            // Where the same process executes something else afterwards, its end is that one's.
+            let last = !later.iter().skip(at + 1).any(|other| *other == pid);
+            let process = execution.process;
+            let became = process
+                .as_ref()
+                .filter(|_| last)
+                .map_or(Became::Running, Process::became);
+            entry = ended(entry.bytes("path", &execution.path), became);
+            let parent = execution.parent.and_then(|parent| self.running.exec(parent));
+            let recorded = client.record(entry.caused_by(parent.unwrap_or(Ticket::START)));
+            if let (Ok(exec), Some(process)) = (recorded, process) {
+                // Also of one that is over: its children, which were heard of later, name it.
+                self.running.keep(pid, process, exec);
+                over.extend((became != Became::Running).then_some(pid));
+            }
+        }
+        for pid in over {
+            self.running.take_ended(pid);
+        }
+        for (pid, exec, became) in self.running.take_all_ended() {
+            exit(client, pid, exec, became);
+        }
+        self.ended = false;
+    }
+}
+
+/// The end of a program whose execution was recorded before.
+fn exit(client: &Client, pid: i32, exec: Ticket, became: Became) {
+    if matches!(became, Became::Exited(_) | Became::Killed(_)) {
+        let entry = Entry::new(Kind::ProgramExit)
+            .caused_by(exec)
+            .number("pid", u64::try_from(pid).unwrap_or_default());
+        let _said_at_the_end = client.record(ended(entry, became));
+    }
+}
+
+fn ended(entry: Entry, became: Became) -> Entry {
+    match became {
+        Became::Exited(status) => entry.number("status", status.into()),
+        Became::Killed(signal) => entry.number("signal", signal.into()),
+        Became::Running | Became::Gone => entry,
     }
 }
 
@@ -214,7 +304,8 @@ fn entry(execution: &Execution, first: Option<&Command>) -> Entry {
     let mut entry = Entry::new(Kind::ProgramExec)
         .number("pid", u64::try_from(execution.pid).unwrap_or_default())
         .bytes("argv", shown);
-    if let Some(parent) = parent(execution.pid) {
+    let told = execution.parent.and_then(|parent| u64::try_from(parent).ok());
+    if let Some(parent) = told.or_else(|| parent(execution.pid)) {
         entry = entry.number("parent", parent);
     }
     if let Some(first) = first {
@@ -230,7 +321,7 @@ fn entry(execution: &Execution, first: Option<&Command>) -> Entry {
     entry
 }
 
-/// The parent, from `/proc/PID/stat`: the second word after the name, which ends with the last `)`.
+/// The parent where the kernel did not tell it, from `/proc/PID/stat`: the second word after the name, which ends with the last `)`.
 fn parent(pid: i32) -> Option<u64> {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
     let after = stat.iter().rposition(|b| *b == b')')? + 1;

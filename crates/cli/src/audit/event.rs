@@ -96,7 +96,13 @@ pub(super) fn sentence(record: &Record) -> String {
         Kind::SessionEnd if record.fields.contains_key("error") => format!("failed: {}", get("error")),
         Kind::SessionEnd => format!("status {}, by {}", get("status"), get("origin")),
         Kind::LimitStruck => format!("the limit of {} was reached", get("limit")),
-        Kind::ProgramExec => format!("[{}] {}", get("pid"), get("argv")),
+        Kind::ProgramExec => format!("[{}] {}{}", get("pid"), get("argv"), became(record)),
+        Kind::ProgramExit if record.fields.contains_key("pid") => {
+            let (status, signal) = (text(record, "status"), text(record, "signal"));
+            let how = status.map(|status| format!("status {status}"));
+            let how = how.or(signal.map(|signal| format!("signal {signal}")));
+            format!("[{}] ended: {}", get("pid"), how.unwrap_or_default())
+        }
         Kind::Flow | Kind::FlowEnd => flow(record),
         Kind::Effect if record.fields.contains_key("method") => format!(
             "{} {} {} {}:{}{}",
@@ -110,6 +116,15 @@ pub(super) fn sentence(record: &Record) -> String {
         Kind::WorkspaceApply | Kind::WorkspaceUndo | Kind::WorkspaceDiscard => changed(record),
         Kind::WorkspaceStage => format!("{} changes wait in {}", get("changes"), get("workspace")),
         _ => listed(record),
+    }
+}
+
+/// How a program ended that was over when it was recorded; well is not worth a word.
+fn became(record: &Record) -> String {
+    match (text(record, "status").as_deref(), text(record, "signal")) {
+        (None | Some("0"), None) => String::new(),
+        (Some(status), _) => format!(" \u{2192} status {status}"),
+        (None, Some(signal)) => format!(" \u{2192} signal {signal}"),
     }
 }
 

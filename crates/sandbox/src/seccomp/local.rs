@@ -241,6 +241,12 @@ pub(super) const WATCHER: &[Rule] = &[
         &[libc::SYS_process_vm_readv],
         "path and arguments of a program; nothing is written",
     ),
+    allow(&[libc::SYS_pidfd_open], "a program, to hear how it ended"),
+    allow_when(
+        &[libc::SYS_ioctl],
+        &[When::Is(1, 0xc040_ff0b)],
+        "PIDFD_GET_INFO: parent and status of a program",
+    ),
     allow_when(
         &[libc::SYS_ioctl],
         &[When::Is(1, 0xc050_2100)],

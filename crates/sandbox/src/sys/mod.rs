@@ -12,6 +12,7 @@ mod linux;
 mod message;
 mod mount;
 mod network;
+mod process;
 mod programs;
 mod role;
 mod signals;
@@ -33,6 +34,7 @@ pub(crate) use identity::{IdMapping, namespace_with_mapping, pidfd_signal, wait_
 pub(crate) use linux::{Linux, landlock_version};
 pub(crate) use message::{PACKET, packet_pair, receive, send, send_with_fd};
 pub(crate) use mount::{prepare_overlay, prepare_tree};
+pub use process::{Became, Process};
 pub use programs::{Execution, Heard, Programs};
 pub use role::{become_role, forget_environment, give_up};
 pub(crate) use signals::reset_for_child;

@@ -5,15 +5,20 @@
 //! with several threads can change its arguments in between. Nothing is decided by it.
 
 use super::linux::{check, check_int};
+use super::process::Process;
 use crate::errno::Errno;
 use crate::kernel::Result;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 /// A program that is about to be executed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Execution {
     /// Who executes it, by the pid this process knows.
     pub pid: i32,
+    /// The same, when its pid may be another's; none where a thread executes it, or no descriptor was left.
+    pub process: Option<Process>,
+    /// Its parent, where the kernel tells it.
+    pub parent: Option<i32>,
     /// The path, as it was given.
     pub path: Vec<u8>,
     /// The arguments; each ends with a NUL byte.
@@ -23,10 +28,12 @@ pub struct Execution {
 }
 
 /// What a listener hears.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Heard {
     /// A program is executed.
-    Execution(Execution),
+    Execution(Box<Execution>),
+    /// One of the processes that were also waited for is over, and its parent has looked.
+    Ended,
     /// Nothing, for as long as it was waited for.
     Nothing,
     /// No process is left that could execute anything.
@@ -64,15 +71,17 @@ impl Programs {
         Programs(listener)
     }
 
-    /// The next execution; waits for it, at most this many milliseconds if it is not negative.
+    /// The next execution; waits for it, at most this many milliseconds if it is not negative, or for the end of one of
+    /// these processes.
     ///
     /// # Errors
     /// The kernel's.
-    pub fn next(&self, patience: i32) -> std::result::Result<Heard, Errno> {
+    pub fn next(&self, patience: i32, running: &[BorrowedFd<'_>]) -> std::result::Result<Heard, Errno> {
         loop {
-            match self.wait(patience)? {
-                0 => return Ok(Heard::Nothing),
-                ready if ready & libc::POLLIN == 0 => return Ok(Heard::Over),
+            match self.wait(patience, running)? {
+                (0, true) => return Ok(Heard::Ended),
+                (0, false) => return Ok(Heard::Nothing),
+                (ready, _) if ready & libc::POLLIN == 0 => return Ok(Heard::Over),
                 _ => {}
             }
             // SAFETY: all-zero bytes are a valid structure of integers, and the kernel asks for them.
@@ -86,25 +95,39 @@ impl Programs {
             }
             let execution = read(&told);
             self.let_go(told.id);
-            return Ok(Heard::Execution(execution));
+            return Ok(Heard::Execution(Box::new(execution)));
         }
     }
 
-    /// What there is to hear (`POLLIN`), or that there will be nothing any more (`POLLHUP`).
-    fn wait(&self, patience: i32) -> Result<libc::c_short> {
-        let mut polled = libc::pollfd {
-            fd: self.0.as_raw_fd(),
-            events: libc::POLLIN,
+    /// What there is to hear (`POLLIN`), or that there will be nothing any more (`POLLHUP`), and whether a process ended.
+    fn wait(&self, patience: i32, running: &[BorrowedFd<'_>]) -> Result<(libc::c_short, bool)> {
+        let of = |fd, events| libc::pollfd {
+            fd,
+            events,
             revents: 0,
         };
+        let mut listener = [of(self.0.as_raw_fd(), libc::POLLIN)];
+        let mut several = Vec::new();
+        let polled = if running.is_empty() {
+            &mut listener[..]
+        } else {
+            several.extend(listener);
+            // That it was waited for is told unasked, as a line that was hung up (fs/pidfs.c).
+            several.extend(running.iter().map(|process| of(process.as_raw_fd(), 0)));
+            &mut several[..]
+        };
         loop {
-            // SAFETY: one structure, which lives until the call returns.
-            match check_int(unsafe { libc::poll(&raw mut polled, 1, patience) }) {
+            let count = polled.len() as libc::nfds_t;
+            // SAFETY: so many structures, which live until the call returns.
+            match check_int(unsafe { libc::poll(polled.as_mut_ptr(), count, patience) }) {
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno),
-                Ok(_) => return Ok(polled.revents),
+                Ok(_) => break,
             }
         }
+        let mut ready = polled.iter().map(|one| one.revents);
+        let heard = ready.next().unwrap_or_default();
+        Ok((heard, ready.any(|revents| revents != 0)))
     }
 
     /// The call goes on. Where its process was killed meanwhile there is nobody to go on.
@@ -165,8 +188,12 @@ fn read(told: &libc::seccomp_notif) -> Execution {
     let mut text = Vec::new();
     let _unreadable = read_text(pid, path, &mut text);
     text.pop_if(|last| *last == 0);
+    // While it waits for its answer its number is its own.
+    let process = Process::open(pid);
     Execution {
         pid,
+        parent: process.as_ref().and_then(Process::parent),
+        process,
         path: text,
         arguments,
         cut: !whole,
@@ -187,12 +214,19 @@ fn read_list(pid: i32, mut list: u64, out: &mut Vec<u8>) -> bool {
         if whole == 0 {
             return false;
         }
-        for pointer in read.chunks_exact(8) {
-            match pointer.try_into().map(u64::from_ne_bytes) {
-                Ok(0) => return true,
-                Ok(text) if read_text(pid, text, out) => {}
-                _ => return false,
+        let pointers = read.chunks_exact(8);
+        let pointers: Vec<u64> = pointers
+            .filter_map(|pointer| pointer.try_into().map(u64::from_ne_bytes).ok())
+            .collect();
+        let texts = pointers.split(|pointer| *pointer == 0).next().unwrap_or_default();
+        let begun = peek_all(pid, texts);
+        for (text, begun) in texts.iter().zip(begun) {
+            if !take_text(&begun, out) && !read_text(pid, *text, out) {
+                return false;
             }
+        }
+        if texts.len() < pointers.len() {
+            return true;
         }
         count += whole;
         list = match list.checked_add(8 * whole as u64) {
@@ -201,6 +235,66 @@ fn read_list(pid: i32, mut list: u64, out: &mut Vec<u8>) -> bool {
         };
     }
     false
+}
+
+/// Takes a text that is there with its NUL byte; no, and nothing is taken, where it has no end within bounds.
+fn take_text(begun: &[u8], out: &mut Vec<u8>) -> bool {
+    let end = begun.iter().position(|byte| *byte == 0);
+    let text = end.and_then(|end| begun.get(..=end));
+    let fits = text.filter(|text| out.len() + text.len() <= BYTES);
+    out.extend_from_slice(fits.unwrap_or_default());
+    fits.is_some()
+}
+
+/// How much of a text is read at first.
+const BEGUN: usize = 128;
+/// The most texts that are read at once: as many as pointers are.
+const AT_ONCE: usize = 32;
+
+/// Reads the beginnings of several texts with one call; of those after one that cannot be read, nothing.
+fn peek_all(pid: i32, texts: &[u64]) -> impl Iterator<Item = Vec<u8>> {
+    let mut bytes = [0u8; BEGUN * AT_ONCE];
+    let texts = texts.get(..AT_ONCE).unwrap_or(texts);
+    let lengths: Vec<usize> = texts
+        .iter()
+        .map(|at| usize::try_from(PAGE - at % PAGE).map_or(BEGUN, |room| room.min(BEGUN)))
+        .collect();
+    let remote: Vec<libc::iovec> = texts
+        .iter()
+        .zip(&lengths)
+        .map(|(at, length)| libc::iovec {
+            iov_base: std::ptr::without_provenance_mut(usize::try_from(*at).unwrap_or_default()),
+            iov_len: *length,
+        })
+        .collect();
+    let local = libc::iovec {
+        iov_base: bytes.as_mut_ptr().cast(),
+        iov_len: lengths.iter().sum(),
+    };
+    // SAFETY: the kernel writes at most `iov_len` bytes to `bytes`, which is longer: at most `AT_ONCE` times `BEGUN`; the
+    // other addresses belong to the other process and are checked there.
+    let got = unsafe {
+        libc::process_vm_readv(
+            pid,
+            &raw const local,
+            1,
+            remote.as_ptr(),
+            remote.len() as libc::c_ulong,
+            0,
+        )
+    };
+    let mut left = check(got as i64)
+        .ok()
+        .and_then(|got| usize::try_from(got).ok())
+        .unwrap_or_default();
+    let mut at = 0;
+    lengths.into_iter().map(move |length| {
+        let here = length.min(left);
+        let text = bytes.get(at..at + here).unwrap_or_default().to_vec();
+        at += length;
+        left -= here;
+        text
+    })
 }
 
 /// Reads one text with its NUL byte, page by page; no if it has no end within bounds.
