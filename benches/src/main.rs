@@ -2,7 +2,7 @@
 //! against outside, alternated within one run, since machines are noisy. docs/benchmarks.md says
 //! how to repeat each figure.
 //!
-//! `fumehood-bench FUMEHOOD [start|peers|scale|inside|many|workspace]…` in a folder that may be written;
+//! `fumehood-bench FUMEHOOD [start|peers|scale|inside|many|workspace|programs|log]…` in a folder that may be written;
 //! `benches/run` builds it, fetches the peers and starts it.
 
 #![expect(
@@ -11,6 +11,7 @@
 )]
 
 mod floor;
+mod log;
 mod measure;
 mod peers;
 mod workspace;
@@ -22,7 +23,7 @@ use std::process::Command;
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let Some(fumehood) = arguments.next() else {
-        eprintln!("usage: fumehood-bench FUMEHOOD [start|peers|scale|inside|many|workspace]...");
+        eprintln!("usage: fumehood-bench FUMEHOOD [start|peers|scale|inside|many|workspace|programs|log]...");
         std::process::exit(2);
     };
     if fumehood == "--floor" {
@@ -53,6 +54,12 @@ fn main() {
     }
     if wants("workspace") {
         workspace::run(&fumehood, &place.0);
+    }
+    if wants("programs") {
+        programs(&fumehood, &place.0);
+    }
+    if wants("log") {
+        log::run(&place.0);
     }
 }
 
@@ -201,6 +208,13 @@ fn inside(fumehood: &Path, place: &Path) {
         8,
         &["sh", "-c", "rm -rf target && cargo build -q --offline"],
     );
+}
+
+/// What recording costs a run that executes 1,000 programs; outside nothing is recorded.
+fn programs(fumehood: &Path, place: &Path) {
+    let script = "i=0; while [ $i -lt 1000 ]; do /bin/true $i; i=$((i+1)); done";
+    let name = "1,000 programs executed by sh (bar 1.03)";
+    pair(fumehood, place, name, 24, &["sh", "-c", script]);
 }
 
 /// The job itself, timed by a copy of this program beside it, so that the start of a sandbox is not

@@ -2,7 +2,7 @@
 
 use crate::entry::{Entry, Recorder, RecorderError, Ticket};
 use crate::record::Kind;
-use crate::wire::{Answer, Asked, MAX_PACKET};
+use crate::wire::{Answer, Asked, MAX_PACKET, begun, push};
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
@@ -125,6 +125,15 @@ impl Client {
         }
     }
 
+    /// Several records that go to the writer together: it is woken once.
+    #[must_use]
+    pub fn batch(&self) -> Batch<'_> {
+        Batch {
+            client: self,
+            packet: begun(),
+        }
+    }
+
     fn ask(&self, entry: Entry, durable: bool) -> Result<Ticket, RecorderError> {
         let ticket = Ticket(self.tickets.fetch_add(1, Ordering::Relaxed));
         let record = entry.into_record(ticket);
@@ -133,9 +142,12 @@ impl Client {
     }
 
     fn send(&self, asked: &Asked) -> Result<(), RecorderError> {
-        let packet = asked.encode()?;
+        self.send_packet(&asked.encode()?)
+    }
+
+    fn send_packet(&self, packet: &[u8]) -> Result<(), RecorderError> {
         loop {
-            match send(&self.socket, &packet, SendFlags::NOSIGNAL) {
+            match send(&self.socket, packet, SendFlags::NOSIGNAL) {
                 Ok(_) => return Ok(()),
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(self.gone(errno)),
@@ -173,6 +185,45 @@ impl Client {
             Errno::AGAIN => RecorderError::Silent,
             errno => system("tell the log's writer")(errno),
         }
+    }
+}
+
+/// Records that wait to be sent together.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    client: &'a Client,
+    packet: Vec<u8>,
+}
+
+impl Batch<'_> {
+    /// Adds one. Those before it are sent where there is no room for it beside them.
+    ///
+    /// # Errors
+    /// It cannot be a record, or the writer is gone.
+    pub fn add(&mut self, entry: Entry) -> Result<Ticket, RecorderError> {
+        let ticket = Ticket(self.client.tickets.fetch_add(1, Ordering::Relaxed));
+        let record = entry.into_record(ticket).encode()?;
+        if !push(&mut self.packet, &record) {
+            self.flush()?;
+            push(&mut self.packet, &record);
+        }
+        Ok(ticket)
+    }
+
+    /// Sends them.
+    ///
+    /// # Errors
+    /// The writer is gone.
+    pub fn send(mut self) -> Result<(), RecorderError> {
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<(), RecorderError> {
+        let packet = std::mem::replace(&mut self.packet, begun());
+        if packet.len() > 1 {
+            self.client.send_packet(&packet)?;
+        }
+        Ok(())
     }
 }
 

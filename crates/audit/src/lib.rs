@@ -45,7 +45,7 @@ mod writer;
 pub use account::{ACCOUNT, Account, identity, index_folder, session_folder};
 pub use ask::{Question, ask};
 pub use chain::{ChainError, MakeError, prove_event, verify_event};
-pub use client::{Client, Summary};
+pub use client::{Batch, Client, Summary};
 pub use clock::Clock;
 pub use entry::{Entry, Memory, Recorder, RecorderError, Ticket};
 pub use erase::{EraseError, erase};

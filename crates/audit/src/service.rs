@@ -218,6 +218,9 @@ impl Service {
             let packet = self.packet.get(..got).unwrap_or_default();
             match (Asked::decode(packet), socket) {
                 (Some(Asked::Record { record, durable }), None) => heard.push((sender, record, durable)),
+                (Some(Asked::Records(records)), None) => {
+                    heard.extend(records.into_iter().map(|record| (sender, record, false)));
+                }
                 // Asked after what this one recorded; that is written first.
                 (Some(Asked::Head), None) => {
                     self.heads.push(sender);

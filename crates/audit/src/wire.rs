@@ -3,13 +3,15 @@
 use crate::record::{MAX_RECORD, Record, RecordError};
 
 /// The longest packet.
-pub(crate) const MAX_PACKET: usize = MAX_RECORD + 1;
+pub(crate) const MAX_PACKET: usize = MAX_RECORD + 3;
 
 /// What the writer is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
     /// Record this. Its sequence number and cause are tickets.
     Record { record: Record, durable: bool },
+    /// Record these, one after the other.
+    Records(Vec<Record>),
     /// Take the socket that comes with this as another one's who records.
     Sender,
     /// Sign the head as it is, and tell it.
@@ -17,6 +19,7 @@ pub(crate) enum Asked {
 }
 
 const RECORD: u8 = b'r';
+const RECORDS: u8 = b'm';
 const DURABLE: u8 = b'd';
 const SENDER: u8 = b's';
 const HEAD: u8 = b'h';
@@ -27,6 +30,14 @@ impl Asked {
             Self::Record { record, durable } => {
                 let mut packet = vec![if *durable { DURABLE } else { RECORD }];
                 packet.extend(record.encode()?);
+                packet
+            }
+            Self::Records(records) => {
+                let mut packet = begun();
+                for record in records {
+                    let fits = push(&mut packet, &record.encode()?);
+                    fits.then_some(()).ok_or(RecordError::TooLong)?;
+                }
                 packet
             }
             Self::Sender => vec![SENDER],
@@ -41,11 +52,40 @@ impl Asked {
                 record: Record::decode(record).ok()?,
                 durable: *tag == DURABLE,
             }),
+            (RECORDS, several) => records(several).map(Self::Records),
             (SENDER, []) => Some(Self::Sender),
             (HEAD, []) => Some(Self::Head),
             _ => None,
         }
     }
+}
+
+/// A packet of several records, without any yet.
+pub(crate) fn begun() -> Vec<u8> {
+    vec![RECORDS]
+}
+
+/// Adds a record's bytes, after two with their length; no where there is no room for it.
+pub(crate) fn push(packet: &mut Vec<u8>, record: &[u8]) -> bool {
+    let Some(length) = u16::try_from(record.len())
+        .ok()
+        .filter(|_| packet.len() + 2 + record.len() <= MAX_PACKET)
+    else {
+        return false;
+    };
+    packet.extend_from_slice(&length.to_be_bytes());
+    packet.extend_from_slice(record);
+    true
+}
+
+fn records(mut rest: &[u8]) -> Option<Vec<Record>> {
+    let mut records = Vec::new();
+    while let Some((length, after)) = rest.split_first_chunk::<2>() {
+        let (record, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+        records.push(Record::decode(record).ok()?);
+        rest = after;
+    }
+    rest.is_empty().then_some(records)
 }
 
 /// What the writer answers.
@@ -104,6 +144,17 @@ mod tests {
             let record = record.clone();
             let asked = Asked::Record { record, durable };
             assert_eq!(Asked::decode(&asked.encode().unwrap()), Some(asked));
+        }
+        let several = Asked::Records(vec![record.clone(), record.clone()]);
+        let packet = several.encode().unwrap();
+        assert_eq!(Asked::decode(&packet), Some(several));
+        // Cut anywhere it is no message, or one of fewer whole records.
+        for at in 1..packet.len() {
+            match Asked::decode(&packet[..at]) {
+                None => {}
+                Some(Asked::Records(fewer)) => assert!(fewer.len() < 2, "{at}"),
+                other => panic!("{other:?}"),
+            }
         }
         for asked in [Asked::Sender, Asked::Head] {
             assert_eq!(Asked::decode(&asked.encode().unwrap()), Some(asked));

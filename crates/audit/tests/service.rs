@@ -105,6 +105,38 @@ fn senders_share_a_writer_which_ends_with_the_last() {
     assert_eq!(verified(top.path(), key).signed, 2);
 }
 
+/// Many at once, more than fit into a packet: each has its place and its cause.
+#[test]
+fn what_is_sent_together_arrives_in_order() {
+    let top = tempfile::tempdir().unwrap();
+    let (client, sender) = Client::pair().unwrap();
+    let (key, thread) = service(top.path(), sender, Pace::default());
+    let mut batch = client.batch();
+    let mut before = None;
+    for n in 0..100 {
+        let entry = Entry::new(Kind::Flow).bytes("b", &[7; 5_000]).number("n", n);
+        let entry = match before {
+            Some(before) => entry.caused_by(before),
+            None => entry,
+        };
+        before = Some(batch.add(entry).unwrap());
+    }
+    assert!(
+        batch
+            .add(Entry::new(Kind::Flow).bytes("b", &[7; 70_000]))
+            .is_err()
+    );
+    batch.send().unwrap();
+    client.batch().send().unwrap();
+    drop(client);
+    assert!(thread.join().unwrap());
+    assert_eq!(verified(top.path(), key).signed, 100);
+    let entries = std::fs::read(top.path().join("journal")).unwrap();
+    let causes = fumehood_audit::Records::new(&entries).map(|r| r.unwrap().1.cause);
+    let expected = (0..100u64).map(|n| n.checked_sub(1));
+    assert!(causes.eq(expected));
+}
+
 /// The command is what a session's first record tells; nothing is its own cause.
 #[test]
 fn the_first_record_is_named_by_all_and_causes_nothing_before_it() {

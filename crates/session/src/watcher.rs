@@ -7,7 +7,7 @@
 
 mod running;
 
-use fumehood_audit::{Client, Entry, Kind, Recorder, Ticket};
+use fumehood_audit::{Batch, Client, Entry, Kind, Ticket};
 use fumehood_effect::Digest;
 use fumehood_sandbox::{
     Became, Command, Errno, Execution, Heard, Process, Programs, Role, confine, fork_role_with, give_up,
@@ -23,6 +23,7 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 
 /// A watcher that waits for its listener, or listens.
 #[derive(Debug)]
@@ -225,12 +226,13 @@ impl Listening<'_> {
         let mut later: Vec<i32> = batch.iter().map(|(execution, _)| execution.pid).collect();
         later.extend(self.heard.iter().map(|(execution, _)| execution.pid));
         let mut over = Vec::new();
+        let mut together = client.batch();
         for (at, (execution, mut entry)) in batch.into_iter().enumerate() {
             let pid = execution.pid;
             if let Some((exec, became)) = self.running.take_other(pid, execution.process.as_ref())
                 && !over.contains(&pid)
             {
-                exit(client, pid, exec, became);
+                exit(&mut together, pid, exec, became);
             }
             over.retain(|gone| *gone != pid);
             // Where the same process executes something else afterwards, its end is that one's.
@@ -242,30 +244,29 @@ impl Listening<'_> {
                 .map_or(Became::Running, Process::became);
             entry = ended(entry.bytes("path", &execution.path), became);
             let parent = execution.parent.and_then(|parent| self.running.exec(parent));
-            let recorded = client.record(entry.caused_by(parent.unwrap_or(Ticket::START)));
+            let recorded = together.add(entry.caused_by(parent.unwrap_or(Ticket::START)));
             if let (Ok(exec), Some(process)) = (recorded, process) {
                 // Also of one that is over: its children, which were heard of later, name it.
                 self.running.keep(pid, process, exec);
                 over.extend((became != Became::Running).then_some(pid));
             }
         }
-        for pid in over {
-            self.running.take_ended(pid);
-        }
+        over.into_iter().for_each(|pid| self.running.forget(pid));
         for (pid, exec, became) in self.running.take_all_ended() {
-            exit(client, pid, exec, became);
+            exit(&mut together, pid, exec, became);
         }
+        let _said_at_the_end = together.send();
         self.ended = false;
     }
 }
 
 /// The end of a program whose execution was recorded before.
-fn exit(client: &Client, pid: i32, exec: Ticket, became: Became) {
+fn exit(together: &mut Batch<'_>, pid: i32, exec: Ticket, became: Became) {
     if matches!(became, Became::Exited(_) | Became::Killed(_)) {
         let entry = Entry::new(Kind::ProgramExit)
             .caused_by(exec)
             .number("pid", u64::try_from(pid).unwrap_or_default());
-        let _said_at_the_end = client.record(ended(entry, became));
+        let _said_at_the_end = together.add(ended(entry, became));
     }
 }
 
@@ -310,8 +311,7 @@ fn entry(execution: &Execution, first: Option<&Command>) -> Entry {
     }
     if let Some(first) = first {
         entry = entry.bytes("directory", first.directory.to_bytes());
-    } else if let Ok(directory) = std::fs::read_link(format!("/proc/{}/cwd", execution.pid)) {
-        use std::os::unix::ffi::OsStrExt;
+    } else if let Some(directory) = &execution.directory {
         entry = entry.bytes("directory", directory.as_os_str().as_bytes());
     }
     if execution.cut || shown.len() < arguments.len() {

@@ -9,6 +9,7 @@ use super::process::Process;
 use crate::errno::Errno;
 use crate::kernel::Result;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 
 /// A program that is about to be executed.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct Execution {
     pub path: Vec<u8>,
     /// The arguments; each ends with a NUL byte.
     pub arguments: Vec<u8>,
+    /// The directory it is executed in, if that may be read.
+    pub directory: Option<PathBuf>,
     /// Whether the arguments were longer, or could not be read to their end.
     pub cut: bool,
 }
@@ -184,10 +187,15 @@ fn read(told: &libc::seccomp_notif) -> Execution {
     };
     let pid = told.pid as i32;
     let mut arguments = Vec::new();
-    let whole = read_list(pid, list, &mut arguments);
     let mut text = Vec::new();
-    let _unreadable = read_text(pid, path, &mut text);
+    // The path, and as many pointers as a page may hold.
+    let mut begun = peek_all(pid, &[path, list]);
+    let (begun, pointers) = (begun.next().unwrap_or_default(), begun.next().unwrap_or_default());
+    if !take_text(&begun, &mut text) {
+        let _unreadable = read_text(pid, path, &mut text);
+    }
     text.pop_if(|last| *last == 0);
+    let whole = read_list(pid, list, pointers, &mut arguments);
     // While it waits for its answer its number is its own.
     let process = Process::open(pid);
     Execution {
@@ -196,20 +204,27 @@ fn read(told: &libc::seccomp_notif) -> Execution {
         process,
         path: text,
         arguments,
+        directory: std::fs::read_link(format!("/proc/{pid}/cwd")).ok(),
         cut: !whole,
     }
 }
 
-/// Reads the arguments, one after the other; no if there were more.
-fn read_list(pid: i32, mut list: u64, out: &mut Vec<u8>) -> bool {
+/// Reads the arguments, one after the other, the first of their pointers if they were read already; no if there were more.
+fn read_list(pid: i32, mut list: u64, begun: Vec<u8>, out: &mut Vec<u8>) -> bool {
     let mut count = 0;
+    let mut begun = Some(begun);
     while count < ARGUMENTS && list != 0 {
-        // As many pointers as this page may hold.
         let mut pointers = [0u8; 256];
-        let room = usize::try_from(PAGE - list % PAGE).unwrap_or(pointers.len());
-        let length = room.min(pointers.len()).max(8);
-        let read = pointers.get_mut(..length).and_then(|into| peek(pid, list, into));
-        let read = pointers.get(..read.unwrap_or_default()).unwrap_or_default();
+        let there = begun.take().filter(|begun| begun.len() >= 8);
+        let read = match &there {
+            Some(begun) => begun.as_slice(),
+            None => {
+                let room = usize::try_from(PAGE - list % PAGE).unwrap_or(pointers.len());
+                let length = room.min(pointers.len()).max(8);
+                let read = pointers.get_mut(..length).and_then(|into| peek(pid, list, into));
+                pointers.get(..read.unwrap_or_default()).unwrap_or_default()
+            }
+        };
         let whole = read.chunks_exact(8).len();
         if whole == 0 {
             return false;
@@ -252,7 +267,7 @@ const BEGUN: usize = 128;
 const AT_ONCE: usize = 32;
 
 /// Reads the beginnings of several texts with one call; of those after one that cannot be read, nothing.
-fn peek_all(pid: i32, texts: &[u64]) -> impl Iterator<Item = Vec<u8>> {
+fn peek_all(pid: i32, texts: &[u64]) -> impl Iterator<Item = Vec<u8>> + use<> {
     let mut bytes = [0u8; BEGUN * AT_ONCE];
     let texts = texts.get(..AT_ONCE).unwrap_or(texts);
     let lengths: Vec<usize> = texts

@@ -43,8 +43,12 @@ impl Running {
             .map(|program| (program.exec, program.process.became()))
     }
 
+    pub(super) fn forget(&mut self, pid: i32) {
+        self.0.remove(&pid);
+    }
+
     /// Forgets the process of this pid where it is over: its record, and how it ended.
-    pub(super) fn take_ended(&mut self, pid: i32) -> Option<(Ticket, Became)> {
+    fn take_ended(&mut self, pid: i32) -> Option<(Ticket, Became)> {
         let program = self.0.get(&pid)?;
         let became = program.process.became();
         if became == Became::Running {
