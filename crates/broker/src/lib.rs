@@ -35,7 +35,7 @@ pub use secret::{Secret, Unusable};
 pub use source::{FetchError, FileError, Machine, Outside, RunError, fetch};
 pub use store::{Store, StoreError, Stored};
 pub use upstream::{
-    BodyDigest, Custody, Dial, Guards, Incoming, NoCustody, Outgoing, Release, TlsError, Upstream,
+    Allotment, BodyDigest, Custody, Dial, Guards, Incoming, NoCustody, Outgoing, Release, TlsError, Upstream,
 };
 pub use vault::{Credential, Issuer, MAX_BODY, Used, Vault};
 pub use websocket::FrameError;

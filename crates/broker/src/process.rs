@@ -2,7 +2,7 @@
 
 use crate::dial::dial;
 use crate::telling::Telling;
-use crate::upstream::{BodyDigest, Custody, Dial, Release, Upstream};
+use crate::upstream::{Allotment, BodyDigest, Custody, Dial, Release, Upstream};
 use fumehood_authority::Roots;
 use fumehood_destination::Destination;
 use fumehood_lane::Lane;
@@ -76,7 +76,7 @@ async fn obey(monitor: Channel, roots: &Roots, custody: impl Custody) -> std::io
             }
             (Some(ToBroker::Send(released)), Some(upstream)) => {
                 let request = released.request;
-                upstream.release(request, release(*released));
+                upstream.release(request, release(*released, &monitor));
             }
             (Some(ToBroker::Lane), Some(upstream)) => {
                 // One too many is closed, which its other end hears.
@@ -101,14 +101,24 @@ async fn serve<C: Custody>(upstream: &Upstream<C, Dialler>, end: OwnedFd) {
     }
 }
 
-fn release(released: Released) -> Release {
+fn release(released: Released, monitor: &Arc<Line>) -> Release {
     let Released {
         head,
         permitted,
         body,
         most,
-        ..
+        budget,
+        request,
     } = released;
+    let budget = budget.map(|rule| {
+        let monitor = Arc::clone(monitor);
+        Allotment::new(rule, move |bytes, over| {
+            let message = FromBroker::Passed { request, bytes, over };
+            tokio::spawn(async move {
+                let _supervisor_gone = monitor.send(&message, None).await;
+            });
+        })
+    });
     let body = body.map(|body| BodyDigest {
         sha256: *body.digest.as_bytes(),
         // Beyond what fits: no body is that long, and so none is sent.
@@ -119,6 +129,7 @@ fn release(released: Released) -> Release {
         permitted,
         body,
         most,
+        budget,
     }
 }
 

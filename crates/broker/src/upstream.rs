@@ -13,6 +13,7 @@ mod two;
 mod up;
 
 pub use custody::{Custody, Guards, Incoming, NoCustody, Outgoing};
+pub use most::Allotment;
 pub use release::{BodyDigest, Release};
 pub use serve::{Dial, Upstream};
 pub use tls::TlsError;

@@ -209,6 +209,13 @@ impl Catalogue {
         &self.rows
     }
 
+    /// Whether a row about effects whose names begin so is about this very host.
+    pub fn knows_there(&self, host: &str, effects: &str) -> bool {
+        let of = |row: &&Row| row.effect.starts_with(effects);
+        let mut services = self.rows.iter().filter(of).filter_map(|row| row.service.as_ref());
+        services.any(|name| self.service(name).is_some_and(|s| s.has(host)))
+    }
+
     pub(crate) fn service(&self, name: &str) -> Option<&Service> {
         self.services.get(name)
     }

@@ -10,4 +10,5 @@ mod rule;
 pub use address::{Class, class, embedded};
 pub use name::{Destination, Refused};
 pub use path::{RequestPath, TargetError};
+pub use port::other_protocol;
 pub use rule::{Access, Decision, Denied, Http, Limits, Request, Rule, RuleError, Rules};

@@ -41,7 +41,7 @@ const OTHER_PROTOCOLS: &[(u16, &str)] = &[
 
 /// The protocol of a port that is registered for something else than HTTP.
 #[must_use]
-pub(crate) fn other_protocol(port: u16) -> Option<&'static str> {
+pub fn other_protocol(port: u16) -> Option<&'static str> {
     let found = OTHER_PROTOCOLS.iter().find(|(number, _)| *number == port);
     found.map(|(_, name)| *name)
 }

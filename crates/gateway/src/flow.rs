@@ -129,8 +129,8 @@ async fn open(context: &Context, stream: TcpStream, destination: Destination) {
         return refuse(&stream);
     }
     match decided(answer).await {
-        Some((ToGateway::Tunnel { .. }, Some(upstream))) => {
-            pass(gateway, flow, stream, upstream, &destination).await;
+        Some((ToGateway::Tunnel { most, .. }, Some(upstream))) => {
+            pass(gateway, flow, stream, (upstream, most), &destination).await;
         }
         Some((ToGateway::Inspect { .. }, _)) => {
             let (sent, received) = match &context.inspector {
@@ -193,13 +193,13 @@ async fn pass(
     gateway: &Gateway,
     flow: FlowId,
     inside: TcpStream,
-    upstream: OwnedFd,
+    (upstream, most): (OwnedFd, Option<u64>),
     destination: &Destination,
 ) {
     let (sent, received) = match stream_of(upstream) {
         Some(outside) => {
             let check = |bytes: &[u8]| greeting::read(bytes, destination);
-            let ended = tunnel::run(inside, outside, Some((&check, GREETING))).await;
+            let ended = tunnel::run(inside, outside, Some((&check, GREETING)), most).await;
             if let Some(why) = ended.broken {
                 let destination = destination.clone();
                 let message = FromGateway::Broken { destination, why };
@@ -239,7 +239,7 @@ async fn enter(gateway: &Gateway, outside: TcpStream, port: u16) {
         let connected = socket.connect(SocketAddr::new(IpAddr::V6(address), port)).await;
         if let Ok(inside) = connected {
             let _slower = inside.set_nodelay(true);
-            let ended = tunnel::run(outside, inside, None).await;
+            let ended = tunnel::run(outside, inside, None, None).await;
             return closed(gateway, flow, ended.sent, ended.received).await;
         }
         closed(gateway, flow, 0, 0).await;

@@ -29,8 +29,14 @@ pub(crate) struct Ended {
 pub(crate) type Check<'a> = (&'a (dyn Fn(&[u8]) -> Greeting + Send + Sync), Duration);
 
 /// Passes bytes between the one who dialled and the one who was dialled until both have ended.
-pub(crate) async fn run(mut near: TcpStream, mut far: TcpStream, check: Option<Check<'_>>) -> Ended {
-    let (out, back) = both(&mut near, &mut far, check).await;
+/// At most `most` bytes leave.
+pub(crate) async fn run(
+    mut near: TcpStream,
+    mut far: TcpStream,
+    check: Option<Check<'_>>,
+    most: Option<u64>,
+) -> Ended {
+    let (out, back) = both(&mut near, &mut far, check, most.unwrap_or(u64::MAX)).await;
     if !matches!((&out.1, &back.1), (Some(End::Whole), Some(End::Whole))) {
         refuse(&near);
         refuse(&far);
@@ -49,12 +55,12 @@ pub(crate) async fn run(mut near: TcpStream, mut far: TcpStream, check: Option<C
 type Way = (u64, Option<End>);
 
 /// Until both ways have ended well, or one of them badly.
-async fn both(near: &mut TcpStream, far: &mut TcpStream, check: Option<Check<'_>>) -> (Way, Way) {
+async fn both(near: &mut TcpStream, far: &mut TcpStream, check: Option<Check<'_>>, most: u64) -> (Way, Way) {
     let (near_read, near_write) = near.split();
     let (far_read, far_write) = far.split();
     let (sent, received) = (AtomicU64::new(0), AtomicU64::new(0));
-    let mut out = pin!(outward(near_read, far_write, check, &sent));
-    let mut back = pin!(copy(far_read, near_write, Vec::new(), &received));
+    let mut out = pin!(outward(near_read, far_write, check, most, &sent));
+    let mut back = pin!(copy(far_read, near_write, Vec::new(), u64::MAX, &received));
     let (mut out_end, mut back_end) = (None, None);
     poll_fn(|cx| {
         if out_end.is_none()
@@ -89,6 +95,7 @@ async fn outward(
     mut from: ReadHalf<'_>,
     to: WriteHalf<'_>,
     check: Option<Check<'_>>,
+    most: u64,
     passed: &AtomicU64,
 ) -> End {
     let first = match check {
@@ -98,7 +105,7 @@ async fn outward(
         },
         None => Vec::new(),
     };
-    copy(from, to, first, passed).await
+    copy(from, to, first, most, passed).await
 }
 
 /// The first bytes, once they may pass.
@@ -137,16 +144,31 @@ async fn read_more(from: &mut ReadHalf<'_>, first: &mut Vec<u8>) -> std::io::Res
     Ok(got)
 }
 
-async fn copy(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, first: Vec<u8>, passed: &AtomicU64) -> End {
+/// Nothing of what would be too much is passed on.
+async fn copy(
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    first: Vec<u8>,
+    most: u64,
+    passed: &AtomicU64,
+) -> End {
+    if first.len() as u64 > most {
+        return End::Broken(Broken::Budget);
+    }
     if to.write_all(&first).await.is_err() {
         return End::Cut;
     }
     passed.store(first.len() as u64, Ordering::Relaxed);
+    let mut left = most - first.len() as u64;
     let mut piece = vec![0; PIECE];
     loop {
         match from.read(&mut piece).await {
             Ok(0) => break,
             Ok(n) => {
+                left = match left.checked_sub(n as u64) {
+                    Some(left) => left,
+                    None => return End::Broken(Broken::Budget),
+                };
                 if to.write_all(piece.get(..n).unwrap_or_default()).await.is_err() {
                     return End::Cut;
                 }

@@ -54,6 +54,8 @@ pub struct Context<'a> {
 pub struct Judged {
     /// The effect: of the gravest command, with all of them as facts.
     pub effect: Effect,
+    /// What its commands do, each of them, and what the push starts.
+    pub kinds: Vec<EffectKind>,
     /// Whether it is a session's ordinary work: one branch of its own, created or proven to move forward, with
     /// nothing asked besides, where that starts no pipeline with secrets and defines none that the base has not.
     pub own: bool,
@@ -104,7 +106,12 @@ pub fn judge(push: &Push, objects: &Objects, content: Digest, context: &Context<
         content,
         session: context.session.clone(),
     };
-    Some(Judged { effect, own })
+    let mut kinds: Vec<EffectKind> = moves.iter().map(|m| m.kind).collect();
+    // Where it is not known, it could.
+    if context.ci == Ci::WithSecrets || defined != Defined::Same {
+        kinds.push(EffectKind::GitCiStart);
+    }
+    Some(Judged { effect, kinds, own })
 }
 
 fn facts(push: &Push, moves: &[Move<'_>], context: &Context<'_>, defined: Option<&Defined>) -> Facts {

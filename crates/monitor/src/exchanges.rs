@@ -1,20 +1,24 @@
 //! Requests that are asked about: each is judged by its typed head, and by its body where that decides.
 
+use crate::budget::{Share, Spent};
+use crate::effects::{Said, Seen, said};
 use crate::message::{BodyOf, FlowId, Released, ToBroker, ToGateway};
 use crate::monitor::{Action, Monitor};
-use crate::request::{Held, Judgement, Standing, Terms, judge, judge_remote, plain, terms};
+use crate::request::{Held, Judgement, Standing, Terms, forbidden, judge, judge_remote, plain, terms};
 use crate::told::Sent;
 use fumehood_catalogue::{Body, Catalogue};
 use fumehood_destination::Destination;
-use fumehood_effect::Effect;
+use fumehood_effect::{Effect, EffectKind};
 use fumehood_http::{Denial, Length, RequestHead};
 use fumehood_model::Usage;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// How many requests may be remembered at a time, for their body, a person or a model: beyond it they are refused.
 const MAX_REQUESTS: usize = 512;
 /// The most bytes of bodies that are here at a time, of all requests.
 const MAX_SHOWN: usize = 40 << 20;
+/// How many shares of a budget are remembered.
+const MAX_SHARES: usize = 4096;
 /// Characters of what a provider would do that are told.
 const MAX_WORDS: usize = 200;
 
@@ -23,6 +27,8 @@ const MAX_WORDS: usize = 200;
 pub(crate) struct Exchanges {
     catalogue: Option<Catalogue>,
     open: HashMap<FlowId, Open>,
+    /// What of a budget was set aside for requests without an end.
+    shares: BTreeMap<FlowId, (Destination, Share)>,
 }
 
 #[derive(Debug)]
@@ -30,7 +36,7 @@ enum Open {
     /// Its body was asked for, at most so much of it; what is here.
     Asked(Box<RequestHead>, u64, Vec<u8>),
     /// A person is asked.
-    Held(Box<RequestHead>, BodyOf),
+    Held(Box<RequestHead>, BodyOf, EffectKind),
     /// Its body goes to a model there.
     Model(Destination),
 }
@@ -46,9 +52,14 @@ impl Open {
 
 impl Exchanges {
     /// The table, read when the first request comes. A test shows that the shipped one can be read.
-    fn catalogue(&mut self) -> Option<&Catalogue> {
+    fn catalogue(&mut self, services: &[(String, Vec<String>)]) -> Option<&Catalogue> {
         if self.catalogue.is_none() {
-            self.catalogue = Catalogue::shipped().ok();
+            let mut shipped = Catalogue::shipped().ok()?;
+            for (service, hosts) in services {
+                // Of a service that no row is about there is nothing to know; the run's start says so.
+                let _unknown = shipped.set_hosts(service, hosts);
+            }
+            self.catalogue = Some(shipped);
         }
         self.catalogue.as_ref()
     }
@@ -105,14 +116,15 @@ impl Monitor {
             Body::Bytes(bytes) => Some(BodyOf::bytes(bytes)),
             _ => None,
         };
-        let Some(catalogue) = self.exchanges.catalogue() else {
+        let Some(catalogue) = self.exchanges.catalogue(&self.policy.services) else {
             let why = "the catalogue of what is hard to undo cannot be read, so nothing is sent";
             return denied(request, Denial::new(503, why));
         };
         let pushes = &self.policy.pushes;
         let session = self.session.as_ref();
         let standing = session.map(|session| Standing { session, pushes });
-        match judge(&self.policy.rules, catalogue, &head, body, standing) {
+        let (rules, effects) = (&self.policy.rules, &self.policy.effects);
+        match judge(rules, effects, catalogue, &head, body, standing) {
             Judgement::Release(terms) => self.release(request, head, shown, terms, None),
             Judgement::Own(terms, effect) => self.release(request, head, shown, terms, Some(&effect)),
             Judgement::Body(most) => {
@@ -134,7 +146,7 @@ impl Monitor {
         };
         self.exchanges
             .open
-            .insert(request, Open::Held(Box::new(head), body));
+            .insert(request, Open::Held(Box::new(head), body, held.kind()));
         Action::Hold(request, held)
     }
 
@@ -149,7 +161,7 @@ impl Monitor {
     /// waits for it any more.
     pub fn allowed(&mut self, request: FlowId) -> Option<Action> {
         match self.exchanges.open.remove(&request)? {
-            Open::Held(head, body) => Some(match terms(&self.policy.rules, &head) {
+            Open::Held(head, body, kind) => Some(match self.still(&head, kind) {
                 Ok(terms) => self.release(request, *head, Some(body), terms, None),
                 Err(denial) => self.deny_request(request, &head, denial),
             }),
@@ -160,10 +172,18 @@ impl Monitor {
         }
     }
 
+    /// What policy says now of a request that a person allowed.
+    fn still(&self, head: &RequestHead, kind: EffectKind) -> Result<Terms, Denial> {
+        match said(&self.policy.effects, &[Seen::is(kind)], Some(&head.destination)) {
+            Some(Said::Deny(reason)) => Err(forbidden(head, reason)),
+            _ => terms(&self.policy.rules, head),
+        }
+    }
+
     /// What was held is not sent. Nothing if nobody waits for it any more.
     pub fn refused(&mut self, request: FlowId, denial: Denial) -> Option<Action> {
         match self.exchanges.open.remove(&request)? {
-            Open::Held(head, _) => Some(self.deny_request(request, &head, denial)),
+            Open::Held(head, ..) => Some(self.deny_request(request, &head, denial)),
             other => {
                 self.exchanges.open.insert(request, other);
                 None
@@ -179,7 +199,21 @@ impl Monitor {
         terms: Terms,
         own: Option<&Effect>,
     ) -> Action {
-        let Terms { most, model } = terms;
+        let Terms { mut most, model } = terms;
+        let share = match self.afford(&head, body, most) {
+            Ok(share) => share,
+            Err(spent) => return self.deny_request(request, &head, over(&head, spent)),
+        };
+        let budget = share.as_ref().map(|(_, rule)| rule.clone());
+        if let Some((share, _)) = share {
+            most = Some(most.map_or(share.bytes, |most| most.min(share.bytes)));
+            while self.exchanges.shares.len() >= MAX_SHARES {
+                // Of one that never ended the share stays spent.
+                self.exchanges.shares.pop_first();
+            }
+            let kept = (head.destination.clone(), share);
+            self.exchanges.shares.insert(request, kept);
+        }
         let sent = Sent::new(request, &head, body, model.is_some());
         self.ledger.sent(match own {
             Some(effect) => sent.of_effect(effect),
@@ -196,11 +230,49 @@ impl Monitor {
             body: body.filter(|_| head.body != Length::Empty),
             head,
             most,
+            budget,
         };
         Action::Release(
             ToBroker::Send(Box::new(released)),
             ToGateway::Released { request, model },
         )
+    }
+
+    /// Counts a request before it is sent: what is known of it at once, and of what has no end yet a share.
+    fn afford(
+        &mut self,
+        head: &RequestHead,
+        body: Option<BodyOf>,
+        most: Option<u64>,
+    ) -> Result<Option<(Share, String)>, Spent> {
+        let known = match (body, head.body) {
+            (Some(body), _) => Some(body.length),
+            (None, Length::Empty) => Some(0),
+            (None, Length::Known(bytes)) => Some(bytes),
+            (None, Length::Unknown) => None,
+        };
+        let to = &head.destination;
+        self.budgets
+            .take(to, written(head).saturating_add(known.unwrap_or(0)))?;
+        if known.is_some() && !head.upgrade {
+            return Ok(None);
+        }
+        let share = self.budgets.share(to, most)?;
+        Ok(share.map(|share| (share, self.budgets.rule(to))))
+    }
+
+    /// A request that was released with a share is over: so many bytes of its body left.
+    pub(crate) fn passed(&mut self, request: FlowId, bytes: u64, ended: bool) {
+        let Some((to, share)) = self.exchanges.shares.remove(&request) else {
+            return;
+        };
+        self.budgets.give_back(&share, bytes.min(share.bytes));
+        if ended {
+            let rule = self.budgets.rule(&to);
+            let why = format!("it was ended where its share of a budget was ({rule})");
+            self.ledger.refused(&to, &why);
+            self.counts.block(&to, why, None);
+        }
     }
 
     fn deny_request(&mut self, request: FlowId, head: &RequestHead, denial: Denial) -> Action {
@@ -239,15 +311,17 @@ impl Monitor {
             .filter(|c| c.is_ascii_graphic() || *c == ' ')
             .take(MAX_WORDS)
             .collect();
-        Some(match judge_remote(&self.policy.rules, of, &what, host) {
-            Ok(()) => Action::Gateway(ToGateway::Permitted { question }),
-            Err(denial) => {
-                self.ledger.refused(of, &denial.reason);
-                self.counts
-                    .block(of, format!("{}; {}", denial.reason, denial.remedy), None);
-                denied(question, denial)
-            }
-        })
+        Some(
+            match judge_remote(&self.policy.rules, &self.policy.effects, of, &what, host) {
+                Ok(()) => Action::Gateway(ToGateway::Permitted { question }),
+                Err(denial) => {
+                    self.ledger.refused(of, &denial.reason);
+                    self.counts
+                        .block(of, format!("{}; {}", denial.reason, denial.remedy), None);
+                    denied(question, denial)
+                }
+            },
+        )
     }
 
     pub(crate) fn used(&mut self, request: FlowId, usage: Usage) {
@@ -261,6 +335,22 @@ impl Monitor {
             Open::Held(..) => Some(Action::Gone(request)),
             _ => None,
         }
+    }
+}
+
+/// Bytes of a head, about as they are written: the request line counts too.
+fn written(head: &RequestHead) -> u64 {
+    let fields: usize = head.fields.iter().map(|f| f.name.len() + f.value.len() + 4).sum();
+    (head.method.len() + head.target.len() + fields + 16) as u64
+}
+
+/// A budget is used up. 429 (RFC 6585 §4), which clients take for a reason to wait.
+fn over(head: &RequestHead, spent: Spent) -> Denial {
+    Denial {
+        status: 429,
+        reason: format!("{} {}: {}", plain(&head.method), head.destination, spent.why()),
+        rule: spent.rule,
+        remedy: "wait, or ask outside the sandbox whoever set it".to_owned(),
     }
 }
 

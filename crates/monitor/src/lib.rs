@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod budget;
 mod channel;
 pub mod desk;
+mod effects;
 mod exchanges;
 pub mod hold;
 mod line;

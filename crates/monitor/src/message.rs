@@ -54,9 +54,14 @@ pub enum Broken {
         "the program sent nothing and waited for the server; `tunnel = true` in its rule lets the host pass unread"
     )]
     Silent,
+    /// What may leave was used up.
+    #[error(
+        "more wanted to leave than `bytes_out` lets through at a time; a new connection has what is left"
+    )]
+    Budget,
 }
 
-const BROKEN: [Broken; 9] = [
+const BROKEN: [Broken; 10] = [
     Broken::OtherName,
     Broken::NoName,
     Broken::Hidden,
@@ -66,6 +71,7 @@ const BROKEN: [Broken; 9] = [
     Broken::NoCertificate,
     Broken::NotHttp,
     Broken::Silent,
+    Broken::Budget,
 ];
 
 /// Why nothing was dialled, or nobody answered.

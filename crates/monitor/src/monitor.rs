@@ -1,5 +1,7 @@
 //! Decides about flows and requests: a message in, actions out. No I/O.
 
+use crate::budget::{Budgets, Share};
+use crate::effects::{Said, Seen, connecting, said, unread};
 use crate::exchanges::Exchanges;
 use crate::message::{DialError, FlowId, FromBroker, FromGateway, MAX_ADDRESSES, ToBroker, ToGateway};
 use crate::pushes::Pushes;
@@ -7,7 +9,8 @@ use crate::report::{Counts, Report};
 use crate::request::Held;
 use crate::told::{Ending, Ledger, Told};
 use fumehood_destination::{Access, Class, Denied, Destination, Rules, class};
-use fumehood_effect::SessionId;
+use fumehood_effect::{EffectKind, Reason, SessionId};
+use fumehood_policy::profile::{BytesOut, EffectRule};
 use fumehood_policy::value::{HostName, Port};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -24,6 +27,12 @@ pub struct Policy {
     pub host: Vec<Port>,
     /// Which pushes fly.
     pub pushes: Pushes,
+    /// Rules on effects, which narrow all this.
+    pub effects: Vec<EffectRule>,
+    /// How much may leave.
+    pub bytes_out: Vec<BytesOut>,
+    /// Further hosts of services that the catalogue knows: a name, and patterns.
+    pub services: Vec<(String, Vec<String>)>,
 }
 
 impl Policy {
@@ -64,12 +73,15 @@ pub struct Monitor {
     pub(crate) exchanges: Exchanges,
     pub(crate) counts: Counts,
     pub(crate) ledger: Ledger,
+    pub(crate) budgets: Budgets,
 }
 
 #[derive(Debug)]
 struct Flow {
     destination: Option<Destination>,
     open: bool,
+    /// What of a budget was set aside for it.
+    share: Option<Share>,
 }
 
 /// The rule of what comes from outside.
@@ -80,6 +92,7 @@ impl Monitor {
     #[must_use]
     pub fn new(policy: Policy) -> Monitor {
         Monitor {
+            budgets: Budgets::new(policy.bytes_out.clone()),
             policy,
             session: None,
             flows: HashMap::new(),
@@ -99,6 +112,11 @@ impl Monitor {
     /// Changes what is allowed, for flows that are opened from now on.
     pub fn set_policy(&mut self, policy: Policy) {
         self.policy = policy;
+    }
+
+    /// Says what time it is, on a clock that does not go back: before a message is handed in.
+    pub fn at(&mut self, now: std::time::Duration) {
+        self.budgets.at(now);
     }
 
     /// How many flows are open.
@@ -135,6 +153,14 @@ impl Monitor {
             FromGateway::Open { flow, destination } => self.open(flow, destination),
             FromGateway::Enter { flow } => {
                 self.begin(flow, None)?;
+                let published = [Seen::is(EffectKind::NetPublish)];
+                if let Some(Said::Hold(_, _, why) | Said::Deny(why)) =
+                    said(&self.policy.effects, &published, None)
+                {
+                    let ended = Ending::Failed(format!("{} ({})", why.why, why.rule));
+                    self.ledger.ended(flow, None, ended);
+                    return Some(self.refuse(flow));
+                }
                 self.ledger.allowed(flow, None, PUBLISHED);
                 Some(Action::Inside(flow))
             }
@@ -145,6 +171,9 @@ impl Monitor {
             }
             FromGateway::Closed { flow, sent, received } => {
                 let ended = self.flows.remove(&flow)?;
+                if let Some(share) = &ended.share {
+                    self.budgets.give_back(share, sent);
+                }
                 let how = Ending::Closed { sent, received };
                 self.ledger.ended(flow, ended.destination.clone(), how);
                 if let (Some(destination), true) = (ended.destination, ended.open) {
@@ -174,8 +203,12 @@ impl Monitor {
         if self.flows.contains_key(&flow) || self.flows.len() >= MAX_FLOWS {
             return None;
         }
-        let open = false;
-        self.flows.insert(flow, Flow { destination, open });
+        let begun = Flow {
+            destination,
+            open: false,
+            share: None,
+        };
+        self.flows.insert(flow, begun);
         Some(())
     }
 
@@ -191,39 +224,78 @@ impl Monitor {
             return Some(self.open_host_port(flow, destination));
         }
         let decision = self.policy.rules.connect(&destination);
-        match (decision.verdict, decision.rule) {
-            (Ok(()), Some(rule)) => {
-                self.ledger
-                    .allowed(flow, Some(destination.clone()), &rule.to_string());
-                Some(match rule.access() {
-                    Access::Http(_) => Action::Gateway(ToGateway::Inspect { flow }),
-                    Access::Tunnel => self.dial(flow, destination),
-                })
+        let allowed = match (decision.verdict, decision.rule) {
+            (Ok(()), Some(rule)) => Ok((rule.to_string(), matches!(rule.access(), Access::Tunnel))),
+            (Err(why), _) => Err(why),
+            (Ok(()), None) => Err(Denied::Host),
+        };
+        Some(match allowed {
+            Err(why) => self.deny(flow, &destination, &why),
+            Ok((rule, false)) => match self.spoken_against(&connecting(&destination), &destination) {
+                Some(why) => self.forbid(flow, &destination, &why),
+                None => {
+                    self.ledger.allowed(flow, Some(destination), &rule);
+                    Action::Gateway(ToGateway::Inspect { flow })
+                }
+            },
+            Ok((rule, true)) => {
+                let permitted = self.permitted(&destination);
+                self.dial(flow, destination, &rule, permitted)
             }
-            (Err(why), _) => Some(self.deny(flow, &destination, &why)),
-            (Ok(()), None) => Some(self.deny(flow, &destination, &Denied::Host)),
-        }
+        })
     }
 
     fn open_host_port(&mut self, flow: FlowId, destination: Destination) -> Action {
         if !self.policy.host.contains(&destination.port) {
             return self.deny(flow, &destination, &Denied::Port);
         }
-        self.ledger
-            .allowed(flow, Some(destination.clone()), &words(&destination));
+        let rule = words(&destination);
+        let permitted = vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        self.dial(flow, destination, &rule, permitted)
+    }
+
+    /// Bytes are going to pass unread.
+    fn dial(&mut self, flow: FlowId, destination: Destination, rule: &str, permitted: Vec<IpAddr>) -> Action {
+        if let Some(why) = self.spoken_against(&unread(&destination), &destination) {
+            return self.forbid(flow, &destination, &why);
+        }
+        match (self.budgets.share(&destination, None), self.flows.get_mut(&flow)) {
+            (Err(spent), _) => {
+                let why = Reason {
+                    why: spent.why(),
+                    rule: spent.rule,
+                    remedy: "wait, or ask whoever set it".to_owned(),
+                };
+                return self.forbid(flow, &destination, &why);
+            }
+            (Ok(share), Some(begun)) => begun.share = share,
+            (Ok(_), None) => {}
+        }
+        self.ledger.allowed(flow, Some(destination.clone()), rule);
         Action::Broker(ToBroker::Dial {
             flow,
             destination,
-            permitted: vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)],
+            permitted,
         })
     }
 
-    fn dial(&self, flow: FlowId, destination: Destination) -> Action {
-        Action::Broker(ToBroker::Dial {
-            flow,
-            permitted: self.permitted(&destination),
-            destination,
-        })
+    /// By a rule on effects. A connection waits for nobody: what is to be held is refused.
+    fn spoken_against(&self, seen: &[Seen], destination: &Destination) -> Option<Reason> {
+        match said(&self.policy.effects, seen, Some(destination))? {
+            Said::Deny(reason) => Some(reason),
+            Said::Hold(_, _, reason) => Some(Reason {
+                why: format!("{}, and a connection cannot wait for a person", reason.why),
+                ..reason
+            }),
+        }
+    }
+
+    fn forbid(&mut self, flow: FlowId, destination: &Destination, why: &Reason) -> Action {
+        let text = format!("{} ({})", why.why, why.rule);
+        self.ledger.refused(destination, &text);
+        self.counts
+            .block(destination, format!("{text}; {}", why.remedy), None);
+        self.refuse(flow)
     }
 
     /// Addresses that may be dialled for a destination though they are not of the Internet.
@@ -252,11 +324,17 @@ impl Monitor {
             FromBroker::Connected { flow, .. } => {
                 let known = self.flows.get_mut(flow).filter(|f| !f.open)?;
                 known.open = true;
-                Some(Action::Gateway(ToGateway::Tunnel { flow: *flow }))
+                Some(Action::Gateway(ToGateway::Tunnel {
+                    flow: *flow,
+                    most: known.share.as_ref().map(|share| share.bytes),
+                }))
             }
             FromBroker::Failed { flow, why } => {
                 let known = self.flows.get(flow).filter(|f| !f.open)?;
                 let destination = known.destination.clone();
+                if let Some(share) = &known.share {
+                    self.budgets.give_back(share, 0);
+                }
                 self.ledger
                     .ended(*flow, destination.clone(), Ending::Failed(why.to_string()));
                 if let Some(destination) = destination {
@@ -266,6 +344,10 @@ impl Monitor {
             }
             FromBroker::Unreached { destination, why } => {
                 self.failed(destination, *why);
+                None
+            }
+            FromBroker::Passed { request, bytes, over } => {
+                self.passed(*request, *bytes, *over);
                 None
             }
             FromBroker::Withheld { destination, why } => {
@@ -303,7 +385,7 @@ impl Monitor {
     }
 }
 
-fn is_loopback(host: &HostName) -> bool {
+pub(crate) fn is_loopback(host: &HostName) -> bool {
     match host {
         HostName::Name(name) => name == "localhost",
         HostName::Address(address) => address.is_loopback(),

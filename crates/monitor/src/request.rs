@@ -2,15 +2,18 @@
 
 mod git;
 mod held;
+mod seen;
 
 pub use held::Held;
 
+use crate::effects::{Said, Seen, said};
 use crate::pushes::Pushes;
 use fumehood_catalogue::{Body, Catalogue};
 use fumehood_destination::{Access, Decision, Denied, Destination, Request, RequestPath, Rules};
-use fumehood_effect::{Effect, SessionId};
+use fumehood_effect::{Effect, EffectKind, Reason, SessionId};
 use fumehood_http::{Denial, Length, RequestHead};
 use fumehood_model::{Endpoint, Provider, endpoint, provider};
+use fumehood_policy::profile::EffectRule;
 use fumehood_policy::value::HostName;
 use git::{Pushed, Smart};
 
@@ -53,10 +56,12 @@ pub struct Standing<'a> {
     pub pushes: &'a Pushes,
 }
 
-/// Judges a request; `body` is [`Body::Unread`] until it was asked for.
+/// Judges a request by what is allowed, by rules on effects, and by the catalogue; `body` is [`Body::Unread`] until it was
+/// asked for.
 #[must_use]
 pub fn judge(
     rules: &Rules,
+    effects: &[EffectRule],
     catalogue: &Catalogue,
     head: &RequestHead,
     body: Body,
@@ -68,9 +73,9 @@ pub fn judge(
     };
     match (smart(head), &body) {
         (Smart::Push(_), Body::Unread) if head.body != Length::Empty => Judgement::Body(git::MAX_PUSH),
-        (Smart::Push(to), Body::Bytes(bytes)) => pushed(head, &to, bytes, standing, terms),
-        (Smart::Push(to), Body::Absent) => pushed(head, &to, b"", standing, terms),
-        (Smart::Push(to), Body::Unread) => pushed(head, &to, b"", standing, terms),
+        (Smart::Push(to), Body::Bytes(bytes)) => pushed(head, &to, bytes, standing, terms, effects),
+        (Smart::Push(to), Body::Absent) => pushed(head, &to, b"", standing, terms, effects),
+        (Smart::Push(to), Body::Unread) => pushed(head, &to, b"", standing, terms, effects),
         (Smart::Push(_), Body::TooLong) => {
             let reason = format!(
                 "git push to {}: it is longer than {} MiB, which is the most that is read",
@@ -79,7 +84,7 @@ pub fn judge(
             );
             Judgement::Deny(Denial::new(403, reason).remedy("push it in parts, or from outside the sandbox"))
         }
-        _ => classified(catalogue, head, body, terms),
+        _ => classified(effects, catalogue, head, body, terms),
     }
 }
 
@@ -89,12 +94,40 @@ fn pushed(
     body: &[u8],
     standing: Option<Standing<'_>>,
     terms: Terms,
+    effects: &[EffectRule],
 ) -> Judgement {
+    let here = Some(&head.destination);
+    let seen = |kinds: Vec<EffectKind>| -> Vec<Seen> { kinds.into_iter().map(Seen::is).collect() };
     match git::pushed(head, to, body, standing) {
         Pushed::Nothing => Judgement::Release(terms),
-        Pushed::Own(effect) => Judgement::Own(terms, effect),
-        Pushed::Held(held) => Judgement::Hold(held),
+        Pushed::Own(effect, kinds) => match said(effects, &seen(kinds), here) {
+            None => Judgement::Own(terms, effect),
+            Some(Said::Deny(reason)) => Judgement::Deny(forbidden(head, reason)),
+            Some(Said::Hold(_, requirement, reason)) => {
+                Judgement::Hold(Box::new(Held::of(*effect, reason).only_by(requirement)))
+            }
+        },
+        Pushed::Held(held, kinds) => held_too(effects, head, &seen(kinds), *held),
         Pushed::Denied(denial) => Judgement::Deny(denial),
+    }
+}
+
+/// What is held in any case, with what rules say of it besides.
+fn held_too(effects: &[EffectRule], head: &RequestHead, seen: &[Seen], held: Held) -> Judgement {
+    Judgement::Hold(Box::new(match said(effects, seen, Some(&head.destination)) {
+        None => held,
+        Some(Said::Hold(_, requirement, reason)) => held.by(requirement, &reason),
+        Some(Said::Deny(reason)) => return Judgement::Deny(forbidden(head, reason)),
+    }))
+}
+
+/// What a rule on effects denies.
+pub(crate) fn forbidden(head: &RequestHead, reason: Reason) -> Denial {
+    Denial {
+        status: 403,
+        reason: format!("{} {}: {}", plain(&head.method), head.destination, reason.why),
+        rule: reason.rule,
+        remedy: reason.remedy,
     }
 }
 
@@ -250,21 +283,52 @@ fn remote(head: &RequestHead, what: &str) -> Denial {
     }
 }
 
-/// By the catalogue of effects that are hard to undo.
-fn classified(catalogue: &Catalogue, head: &RequestHead, body: Body, terms: Terms) -> Judgement {
+/// By the catalogue of effects that are hard to undo, and by rules on effects.
+fn classified(
+    effects: &[EffectRule],
+    catalogue: &Catalogue,
+    head: &RequestHead,
+    body: Body,
+    terms: Terms,
+) -> Judgement {
     let unread = body == Body::Unread && head.body != Length::Empty;
     let request = request(head, body);
     let found = catalogue.classify(&request);
     if found.flies() {
-        return Judgement::Release(terms);
+        let seen = seen::plain(catalogue, head, terms.model.is_some());
+        return match said(effects, &seen, Some(&head.destination)) {
+            None => Judgement::Release(terms),
+            Some(Said::Deny(reason)) => Judgement::Deny(forbidden(head, reason)),
+            Some(Said::Hold(..)) if unread => Judgement::Body(MAX_BODY),
+            Some(Said::Hold(kind, requirement, reason)) => {
+                ruled(head, &request.body, kind, requirement, reason)
+            }
+        };
     }
     // A person allows bytes, so those of the body have to be here whatever decides.
     if unread && !found.ambiguous_path {
         return Judgement::Body(MAX_BODY);
     }
     match Held::new(head, &request.body, &found).filter(|_| !found.ambiguous_path) {
-        Some(held) => Judgement::Hold(Box::new(held)),
+        Some(held) => held_too(effects, head, &seen::listed(&found), held),
         None => Judgement::Deny(held::denial(head, &found)),
+    }
+}
+
+/// Held by a rule alone.
+fn ruled(
+    head: &RequestHead,
+    body: &Body,
+    kind: EffectKind,
+    requirement: crate::hold::Requirement,
+    reason: Reason,
+) -> Judgement {
+    match Held::ruled(kind, head, body, reason.clone()) {
+        Some(held) => Judgement::Hold(Box::new(held.only_by(requirement))),
+        None => {
+            let why = format!("{}, and its body is too long to be shown", reason.why);
+            Judgement::Deny(forbidden(head, Reason { why, ..reason }))
+        }
     }
 }
 
@@ -293,24 +357,37 @@ fn request(head: &RequestHead, body: Body) -> fumehood_catalogue::Request {
 /// sandbox did it.
 ///
 /// # Errors
-/// No rule allows it.
+/// No rule allows it, or one on effects forbids it.
 pub fn judge_remote(
     rules: &Rules,
+    effects: &[EffectRule],
     of: &Destination,
     what: &str,
     host: Option<&Destination>,
 ) -> Result<(), Denial> {
-    let denial = |to: String| Denial {
+    let denial = |to: String, rule: &str| Denial {
         status: 403,
         reason: format!("model.remote: the body has {of} do this: {what}{to}"),
-        rule: "model.remote is judged as if the sandbox did it".to_owned(),
+        rule: rule.to_owned(),
         remedy: "leave it out, or allow the host it goes to".to_owned(),
     };
-    let host = host.ok_or_else(|| denial(String::new()))?;
+    const SAME: &str = "model.remote is judged as if the sandbox did it";
+    let host = host.ok_or_else(|| denial(String::new(), SAME))?;
+    for to in [of, host] {
+        // A body that is on its way waits for nobody.
+        if let Some(Said::Hold(_, _, reason) | Said::Deny(reason)) =
+            said(effects, &[Seen::is(EffectKind::ModelRemote)], Some(to))
+        {
+            return Err(Denial {
+                remedy: reason.remedy,
+                ..denial(format!(", from {host}: {}", reason.why), &reason.rule)
+            });
+        }
+    }
     rules
         .connect(host)
         .verdict
-        .map_err(|why| denial(format!(", from {host}: {why}")))
+        .map_err(|why| denial(format!(", from {host}: {why}"), SAME))
 }
 
 #[cfg(test)]

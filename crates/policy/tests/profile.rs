@@ -551,6 +551,8 @@ bytes_out = { "*" = "20M/h" }
 [[rule]]
 effect = ["cluster.*", "sql.write", "cloud.delete"]
 decide = "hold"
+[environments.prod]
+hosts = ["*.prod.example"]
 [[deny]]
 effect = "*"
 env = "prod"
@@ -761,7 +763,7 @@ fn offline_variables_go_when_there_is_a_network() {
     assert!(has_it(&run));
     run.flags.allow = vec!["packages.example".parse().unwrap()];
     assert!(!has_it(&run));
-    run = run.user("[[deny]]\neffect = \"package.publish\"");
+    run.flags.isolation = Some(Isolation::Landlock);
     assert!(has_it(&run));
 }
 
@@ -815,14 +817,89 @@ fn control_ports_need_their_word() {
     assert_eq!(run.ok(&Machine::default()).network.host_ports.len(), 1);
 }
 
-/// A rule about effects holds by there being no network, and what was asked for is told so.
+/// Rules about effects go to whoever judges the wire, of every layer, the network being on.
 #[test]
-fn rules_on_effects_keep_the_network_off() {
-    let mut run = run("true").machine("[[rule]]\neffect = [\"cluster.*\"]\ndecide = \"hold\"");
+fn rules_on_effects_of_all_layers_reach_the_monitor() {
+    let mut run = run("true")
+        .machine(
+            r#"
+bytes_out = { "*" = "20M/h", "model" = "500M/h" }
+services = { github = ["ghe.acme.example"] }
+environments.prod = { hosts = ["*.prod.acme.example"], credentials = ["secret.DEPLOY"] }
+[[rule]]
+effect = ["cluster.*", "sql.write"]
+env = "prod"
+decide = "hold"
+by = { group = "sre", count = 2 }
+"#,
+        )
+        .user("[secret.DEPLOY]\nfrom = \"env:D\"\nfor = \"deploy.acme.example\"\n[environments.prod]\nhosts = [\"db.example\"]")
+        .project("[[deny]]\neffect = \"package.publish\"\nbecause = \"releases come from CI\"\n[bytes_out]\n\"*\" = \"1G/h\"");
     run.flags.allow = vec!["api.example".parse().unwrap()];
-    let profile = run.ok(&Machine::default());
-    assert!(profile.network.is_empty());
-    insta::assert_snapshot!(notices(&profile), @r#"--allow: rule: the network stays off, so that `rule` of /etc/fumehood/policy.toml:2:1 holds: this version cannot read it on the wire"#);
+    let network = run.ok(&Machine::default()).network;
+    assert_eq!(network.allow.len(), 1);
+    let rules: Vec<String> = network
+        .rules
+        .iter()
+        .map(|r| {
+            let effects: Vec<String> = r.effects.iter().map(ToString::to_string).collect();
+            let hosts = r
+                .hosts
+                .as_ref()
+                .map(|h| h.iter().map(ToString::to_string).collect::<Vec<_>>());
+            format!(
+                "{} {} {:?} {:?} ({})",
+                r.key,
+                effects.join(" "),
+                hosts,
+                r.because,
+                r.origin
+            )
+        })
+        .collect();
+    insta::assert_snapshot!(rules.join("\n"), @r#"
+    rule cluster.* sql.write Some(["*.prod.acme.example", "deploy.acme.example", "db.example"]) None (/etc/fumehood/policy.toml:6:1)
+    deny package.publish None Some("releases come from CI") (fumehood.toml:2:1)
+    "#);
+    let budgets: Vec<String> = network
+        .bytes_out
+        .iter()
+        .map(|b| format!("{:?} {} ({})", b.of, b.rate, b.origin))
+        .collect();
+    insta::assert_snapshot!(budgets.join("\n"), @"
+    All 20M/h (/etc/fumehood/policy.toml:3:15)
+    Model 500M/h (/etc/fumehood/policy.toml:3:30)
+    All 1G/h (fumehood.toml:6:1)
+    ");
+    assert_eq!(network.services[0].value.1, ["ghe.acme.example"]);
+}
+
+/// A rule for an environment that nobody defined would never match.
+#[test]
+fn a_rule_of_an_environment_that_is_none_stops_the_run() {
+    insta::assert_snapshot!(run("true").project("[[deny]]\neffect = \"http.*\"\nenv = \"prod\"").refused(), @r#"fumehood.toml:2:1: deny: there is no environment `prod`, so that this could never match; say which hosts it has: [environments.prod] hosts = ["*.prod.example.com"]"#);
+}
+
+/// A rule on the use of secrets keeps them out: one that is asked for by name stops the run.
+#[test]
+fn a_rule_on_the_use_of_secrets_keeps_them_out() {
+    let made = || {
+        let mut run = run("true")
+            .machine("environments.prod = { hosts = [\"*.prod.example\"] }\n[[rule]]\neffect = \"secret.use\"\nenv = \"prod\"\ndecide = \"hold\"")
+            .user("[secret.PROD]\nfrom = \"env:P\"\nfor = \"api.prod.example\"\n[secret.TEST]\nfrom = \"env:T\"\nfor = \"api.test.example\"");
+        run.flags.allow = vec![
+            "api.prod.example".parse().unwrap(),
+            "api.test.example".parse().unwrap(),
+        ];
+        run
+    };
+    let profile = made().ok(&Machine::default());
+    let names: Vec<&str> = profile.secrets.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["TEST"]);
+    insta::assert_snapshot!(notices(&profile), @"config.toml:2:9: secret: PROD is not used: `rule` of /etc/fumehood/policy.toml:3:1");
+    let mut asked = made();
+    asked.flags.secrets = vec!["PROD".parse().unwrap()];
+    insta::assert_snapshot!(asked.refused(), @"--secret: secret: PROD is not used: `rule` of /etc/fumehood/policy.toml:3:1; leave --secret out, or change that rule");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use fumehood_effect::{Decision, Digest, Effect, Reason, SessionId};
 use fumehood_http::Denial;
 use fumehood_monitor::desk::{Client, Desk, DeskError, Heard, Peer, Reply, Said, Told};
 use fumehood_monitor::hold::{
-    Ask, Holds, Permit, Recorded, Refusal, Requirement, Settings, Time, Verdict, Waiter, Wake, Why, headline,
+    Ask, Holds, Permit, Recorded, Refusal, Settings, Time, Verdict, Waiter, Wake, Why, headline,
 };
 use fumehood_monitor::{FlowId, Held};
 use rustix::time::{ClockId, clock_gettime};
@@ -123,7 +123,7 @@ impl Approvals {
         let ask = Ask {
             effect: effect.clone(),
             decision: Decision::Hold(reason.clone()),
-            requirement: Requirement::default(),
+            requirement: held.requirement().clone(),
             waiter: Some(request),
             kept: false,
             words: None,

@@ -1,11 +1,12 @@
 //! Releases that wait for their exchange.
 
+use super::most::Allotment;
 use fumehood_http::RequestHead;
 use fumehood_monitor::FlowId;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
@@ -18,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MOST: usize = 4096;
 
 /// What the monitor released: this head, once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Release {
     /// The head, as it was judged.
     pub head: RequestHead,
@@ -28,6 +29,8 @@ pub struct Release {
     pub body: Option<BodyDigest>,
     /// The most bytes of the body.
     pub most: Option<u64>,
+    /// Where that is a share of a budget: which.
+    pub budget: Option<Arc<Allotment>>,
 }
 
 /// Which body it must be.
@@ -105,6 +108,7 @@ mod tests {
             permitted: Vec::new(),
             body: None,
             most: None,
+            budget: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Lanes, from the broker's side.
 
 use super::custody::{Custody, Guards};
-use super::most::Most;
+use super::most::{Bound, Most};
 use super::pool::{Key, Leg, Pool, Taken, only_reads};
 use super::release::{Release, Releases};
 use super::tls::{Tls, TlsError};
@@ -100,7 +100,9 @@ impl<C: Custody, D: Dial> Upstream<C, D> {
             permitted,
             body,
             most,
+            budget,
         } = release;
+        let bound = budget.map_or(Bound::Reading, Bound::Budget);
         if let Some(digest) = body {
             up.compare(&mut lane.reader, digest).await?;
             // The gateway has the body already: its client was told to go on.
@@ -113,7 +115,7 @@ impl<C: Custody, D: Dial> Upstream<C, D> {
             let mut head = judged.clone();
             let mut guards = self.admit(lane, &mut head, up).await?;
             if let Some(most) = most {
-                guards.outgoing = Most::over(guards.outgoing, most);
+                guards.outgoing = Most::over(guards.outgoing, most, bound.clone());
             }
             let Taken { leg, waited } = self.pool.take(&key, &head, &self.tls, &self.dial, fresh).await?;
             let ended = match leg {

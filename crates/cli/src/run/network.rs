@@ -72,6 +72,9 @@ pub(crate) fn network(wishes: &NetworkWishes) -> Result<Network, String> {
             rules: Rules::new(rules).map_err(|e| format!("network.allow: {e}"))?,
             host,
             pushes: Pushes::default(),
+            effects: wishes.rules.clone(),
+            bytes_out: wishes.bytes_out.clone(),
+            services: wishes.services.iter().map(|s| s.value.clone()).collect(),
         },
         published: wishes
             .publish

@@ -70,6 +70,7 @@ impl TestJudge {
                 permitted: Vec::new(),
                 body,
                 most: None,
+                budget: None,
             },
         );
         id

@@ -20,8 +20,7 @@ fn monitor(hosts: &[&str], methods: &[&str]) -> Monitor {
     };
     Monitor::new(Policy {
         rules: Rules::new(hosts.iter().map(rule).collect()).unwrap(),
-        host: Vec::new(),
-        pushes: crate::pushes::Pushes::default(),
+        ..Policy::default()
     })
 }
 

@@ -36,8 +36,10 @@ pub struct Released {
     pub permitted: Vec<IpAddr>,
     /// The body, where it was judged.
     pub body: Option<BodyOf>,
-    /// The most bytes of the body.
+    /// The most bytes of the body, or of what a stream sends.
     pub most: Option<u64>,
+    /// Where that is a share of a budget: whose, and the broker says what was used ([`FromBroker::Passed`]).
+    pub budget: Option<String>,
 }
 
 /// Which body it must be.
@@ -83,6 +85,15 @@ pub enum FromBroker {
         destination: Destination,
         /// Why.
         why: DialError,
+    },
+    /// A request that had a share of a budget is over.
+    Passed {
+        /// The request.
+        request: FlowId,
+        /// Bytes of its body, or of its stream, that left.
+        bytes: u64,
+        /// Whether it wanted to send more.
+        over: bool,
     },
     /// Not sent: a credential would have gone where it is not for. Its client was told.
     Withheld {
@@ -135,6 +146,10 @@ impl Wire for ToBroker {
                     Some(most) => out.byte(1).number(most),
                     None => out.byte(0),
                 };
+                match &released.budget {
+                    Some(rule) => out.byte(1).bytes(rule.as_bytes()),
+                    None => out.byte(0),
+                };
                 out.finish()
             }
             ToBroker::Lane => Writer::new(b'l').finish(),
@@ -174,6 +189,11 @@ fn released(read: &mut Reader<'_>) -> Option<Released> {
         most: match read.byte()? {
             0 => None,
             1 => Some(read.number()?),
+            _ => return None,
+        },
+        budget: match read.byte()? {
+            0 => None,
+            1 => Some(read.text()?.to_owned()),
             _ => return None,
         },
     })
@@ -218,6 +238,11 @@ impl Wire for FromBroker {
                 dial_error(&mut out, why);
                 out.finish()
             }
+            FromBroker::Passed { request, bytes, over } => {
+                let mut out = Writer::new(b'p');
+                out.number(*request).number(*bytes).byte(u8::from(*over));
+                out.finish()
+            }
             FromBroker::Withheld { destination, why } => {
                 let mut out = Writer::new(b'w');
                 out.destination(destination).bytes(why.as_bytes());
@@ -230,6 +255,15 @@ impl Wire for FromBroker {
         let (tag, rest) = packet.split_first()?;
         let mut read = Reader::new(rest);
         let value = match tag {
+            b'p' => FromBroker::Passed {
+                request: read.number()?,
+                bytes: read.number()?,
+                over: match read.byte()? {
+                    0 => false,
+                    1 => true,
+                    _ => return None,
+                },
+            },
             b'w' => FromBroker::Withheld {
                 destination: read.destination()?,
                 why: read.text().filter(|t| t.len() <= MAX_WHY)?.to_owned(),

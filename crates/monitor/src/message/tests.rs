@@ -67,6 +67,7 @@ proptest! {
             prop_assert!(comes_back(&message), "{:?}", message);
         }
         for message in [
+            ToGateway::Tunnel { flow: request, most },
             ToGateway::Released { request, model: Some(Provider::Gemini) },
             ToGateway::Body { request, most: 9 },
             ToGateway::Permitted { question: request },
@@ -75,8 +76,10 @@ proptest! {
             prop_assert!(comes_back(&message), "{:?}", message);
         }
         let body = body.map(|b| BodyOf::bytes(&b));
-        let released = Released { request, head: head(&to), permitted: Vec::new(), body, most };
+        let released = Released { request, head: head(&to), permitted: Vec::new(), body, most, budget: most.map(|_| "b".to_owned()) };
         let message = ToBroker::Send(Box::new(released));
+        prop_assert!(comes_back(&message));
+        let message = FromBroker::Passed { request, bytes: 7, over: most.is_some() };
         prop_assert!(comes_back(&message));
         let message = ToBroker::Lane;
         prop_assert!(comes_back(&message));

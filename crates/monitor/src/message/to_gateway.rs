@@ -12,6 +12,8 @@ pub enum ToGateway {
     Tunnel {
         /// The flow.
         flow: FlowId,
+        /// The most bytes that may leave by it.
+        most: Option<u64>,
     },
     /// It may be made for requests that are read: terminate, decode, ask for each.
     Inspect {
@@ -68,7 +70,7 @@ impl ToGateway {
     #[must_use]
     pub fn flow(&self) -> FlowId {
         match self {
-            ToGateway::Tunnel { flow }
+            ToGateway::Tunnel { flow, .. }
             | ToGateway::Inspect { flow }
             | ToGateway::Inside { flow }
             | ToGateway::Refused { flow } => *flow,
@@ -110,6 +112,12 @@ impl Wire for ToGateway {
             ToGateway::Waiting { words, .. } => {
                 out.bytes(words.as_bytes());
             }
+            ToGateway::Tunnel { most, .. } => {
+                match most {
+                    Some(most) => out.byte(1).number(*most),
+                    None => out.byte(0),
+                };
+            }
             ToGateway::Released { model, .. } => {
                 let at = PROVIDERS.iter().position(|p| p == model).unwrap_or_default();
                 out.byte(at as u8);
@@ -130,7 +138,14 @@ impl Wire for ToGateway {
         let mut read = Reader::new(rest);
         let flow = read.number()?;
         let value = match tag {
-            b't' => ToGateway::Tunnel { flow },
+            b't' => ToGateway::Tunnel {
+                flow,
+                most: match read.byte()? {
+                    0 => None,
+                    1 => Some(read.number()?),
+                    _ => return None,
+                },
+            },
             b'i' => ToGateway::Inspect { flow },
             b's' => ToGateway::Inside { flow },
             b'r' => ToGateway::Refused { flow },

@@ -21,7 +21,7 @@ fn monitor(hosts: &[&str], ports: &[u16]) -> Monitor {
     Monitor::new(Policy {
         rules: Rules::new(hosts.iter().map(rule).collect()).unwrap(),
         host: ports.iter().filter_map(|p| Port::new(*p)).collect(),
-        pushes: crate::pushes::Pushes::default(),
+        ..Policy::default()
     })
 }
 
@@ -90,7 +90,7 @@ fn an_allowed_flow_is_released_once_and_counted() {
     };
     assert_eq!(release, Some(Action::Broker(dial)));
     assert_eq!(monitor.from_gateway(open(1, "a.example.com:443")), refused(1));
-    let tunnel = Some(Action::Gateway(To::Tunnel { flow: 1 }));
+    let tunnel = Some(Action::Gateway(To::Tunnel { flow: 1, most: None }));
     assert_eq!(monitor.from_broker(&connected(1)), tunnel);
     assert_eq!(monitor.from_broker(&connected(1)), None);
     let closed = From::Closed {

@@ -2,7 +2,7 @@
 
 use super::{Held, Standing};
 use fumehood_destination::RequestPath;
-use fumehood_effect::{Digest, Effect, Reason};
+use fumehood_effect::{Digest, Effect, EffectKind, Reason};
 use fumehood_git::{Bounds, Context, Format, ObjectId, Objects, PackScan, Push, Reading, judge};
 use fumehood_http::{Denial, RequestHead, Scheme};
 use fumehood_policy::value::HostName;
@@ -56,14 +56,27 @@ pub(crate) fn smart(head: &RequestHead, overridden: bool) -> Smart {
     Smart::No
 }
 
+/// Whether it asks what there is to fetch (gitprotocol-http, "discovering references").
+pub(crate) fn asks_for_refs(head: &RequestHead) -> bool {
+    let path = RequestPath::parse(head.target.as_bytes());
+    path.is_ok_and(|path| {
+        let last: Vec<&[u8]> = path.segments().filter(|s| !s.is_empty()).collect();
+        let mut service = path.values(b"service");
+        matches!(last.as_slice(), [.., b"info", b"refs"])
+            && service.next() == Some(b"git-upload-pack")
+            && service.next().is_none()
+            && matches!(head.method.as_str(), "GET" | "HEAD")
+    })
+}
+
 /// What a push is.
 pub(crate) enum Pushed {
     /// A probe, which changes nothing.
     Nothing,
-    /// The session's ordinary work.
-    Own(Box<Effect>),
-    /// For a person.
-    Held(Box<Held>),
+    /// The session's ordinary work, as these effects.
+    Own(Box<Effect>, Vec<EffectKind>),
+    /// For a person, as these effects.
+    Held(Box<Held>, Vec<EffectKind>),
     /// Not to be sent.
     Denied(Denial),
 }
@@ -102,14 +115,14 @@ pub(crate) fn pushed(
     let content: Digest = super::held::content(head, body);
     match judge(&push, &objects(&push, body), content, &context) {
         None => Pushed::Nothing,
-        Some(judged) if judged.own => Pushed::Own(Box::new(judged.effect)),
+        Some(judged) if judged.own => Pushed::Own(Box::new(judged.effect), judged.kinds),
         Some(judged) => {
             let why = Reason {
                 why: judged.effect.kind.what().to_owned(),
                 rule: format!("git {}", judged.effect.kind),
                 remedy: "a person has to see it first".to_owned(),
             };
-            Pushed::Held(Box::new(Held::of(judged.effect, why)))
+            Pushed::Held(Box::new(Held::of(judged.effect, why)), judged.kinds)
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A request that is hard to undo, as what a person is asked.
 
 use super::plain;
+use crate::hold::Requirement;
 use fumehood_catalogue::{Body, Classified, Row, Tier as Grave};
 use fumehood_effect::{Digest, Effect, EffectKind, Fact, Facts, Reason, Resource, SessionId, Tier};
 use fumehood_http::{Denial, RequestHead, Scheme};
@@ -17,6 +18,7 @@ pub struct Held {
     facts: Facts,
     content: Digest,
     reason: Reason,
+    requirement: Requirement,
 }
 
 impl Held {
@@ -50,7 +52,43 @@ impl Held {
                 rule: format!("catalogue {}", row.id),
                 remedy: "a person has to see it first".to_owned(),
             },
+            requirement: Requirement::default(),
         })
+    }
+
+    /// Of a request that nothing but a rule speaks against. `None` as for [`Held::new`].
+    pub(super) fn ruled(kind: EffectKind, head: &RequestHead, body: &Body, reason: Reason) -> Option<Held> {
+        let bytes: &[u8] = match body {
+            Body::Absent => b"",
+            Body::Bytes(bytes) => bytes,
+            Body::Unread | Body::TooLong => return None,
+        };
+        let path = head.target.split('?').next().unwrap_or_default();
+        Some(Held {
+            kind,
+            tier: kind.tier(),
+            resource: Resource {
+                system: Held::system(head),
+                name: path.to_owned(),
+            },
+            facts: facts(head, bytes, &Classified::default()),
+            content: content(head, bytes),
+            reason,
+            requirement: Requirement::default(),
+        })
+    }
+
+    /// Released only by who meets this too.
+    pub(super) fn by(mut self, requirement: Requirement, reason: &Reason) -> Held {
+        self.reason.rule = format!("{}, {}", reason.rule, self.reason.rule);
+        self.requirement = requirement;
+        self
+    }
+
+    /// Released only by who meets this.
+    pub(super) fn only_by(mut self, requirement: Requirement) -> Held {
+        self.requirement = requirement;
+        self
     }
 
     /// Of an effect that was decoded elsewhere.
@@ -70,6 +108,7 @@ impl Held {
             facts,
             content,
             reason,
+            requirement: Requirement::default(),
         }
     }
 
@@ -93,6 +132,18 @@ impl Held {
             content: self.content,
             session: session.clone(),
         }
+    }
+
+    /// What it does.
+    #[must_use]
+    pub const fn kind(&self) -> EffectKind {
+        self.kind
+    }
+
+    /// Who may release it.
+    #[must_use]
+    pub const fn requirement(&self) -> &Requirement {
+        &self.requirement
     }
 
     /// Why it is held.
@@ -136,7 +187,9 @@ fn facts(head: &RequestHead, body: &[u8], found: &Classified<'_>) -> Facts {
         .chain(&found.uninspectable)
         .map(|row| row.id.as_str())
         .collect();
-    text("catalogue", ids.join(" "));
+    if !ids.is_empty() {
+        text("catalogue", ids.join(" "));
+    }
     if !body.is_empty() {
         let shown = match std::str::from_utf8(body) {
             Ok(all) => crate::hold::ends(all, SHOWN),

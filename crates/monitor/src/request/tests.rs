@@ -55,7 +55,7 @@ fn asked(rules: &Rules, head: &RequestHead, body: Body) -> String {
         session: &session,
         pushes: &pushes,
     };
-    says(&judge(rules, &catalogue, head, body, Some(standing)))
+    says(&judge(rules, &[], &catalogue, head, body, Some(standing)))
 }
 
 #[test]
@@ -65,6 +65,7 @@ fn the_rules_come_first_and_say_how_to_ask() {
     assert_eq!(asked(&rules, &get, Body::Unread), "release");
     let Judgement::Deny(denial) = judge(
         &rules,
+        &[],
         &Catalogue::default(),
         &head("a.example", "POST /x", ""),
         Body::Unread,
@@ -147,6 +148,7 @@ fn f6_a_providers_other_endpoints_are_denied() {
     let on = |line: &str| {
         judge(
             &rules,
+            &[],
             &Catalogue::default(),
             &head("api.anthropic.com", line, "Content-Length: 2\r\n"),
             Body::Unread,
@@ -167,7 +169,14 @@ fn f6_a_providers_other_endpoints_are_denied() {
     }
     let mut socket = head("api.anthropic.com", "GET /v1/models", "");
     socket.upgrade = true;
-    let said = says(&judge(&rules, &Catalogue::default(), &socket, Body::Unread, None));
+    let said = says(&judge(
+        &rules,
+        &[],
+        &Catalogue::default(),
+        &socket,
+        Body::Unread,
+        None,
+    ));
     assert!(
         said.starts_with("426 model.remote: ") && said.contains("WebSocket"),
         "{said}"
@@ -186,6 +195,7 @@ fn what_a_provider_would_fetch_is_judged_by_the_same_rules() {
     assert_eq!(
         judge_remote(
             &rules,
+            &[],
             &post.destination,
             "fetches a URL",
             Some(&to("docs.example:443"))
@@ -197,7 +207,7 @@ fn what_a_provider_would_fetch_is_judged_by_the_same_rules() {
         (Some(to("docs.example:80")), "another port"),
         (None, "searches"),
     ] {
-        let denial = judge_remote(&rules, &post.destination, "searches", host.as_ref()).unwrap_err();
+        let denial = judge_remote(&rules, &[], &post.destination, "searches", host.as_ref()).unwrap_err();
         assert!(denial.reason.contains(why), "{}", denial.reason);
     }
 }
@@ -207,6 +217,7 @@ fn the_most_of_a_body_is_the_rules() {
     let rules = rules(&[("a.example", &[]), ("b.example", &["POST"])]);
     let most = |host: &str, line: &str| match judge(
         &rules,
+        &[],
         &Catalogue::default(),
         &head(host, line, "Transfer-Encoding: chunked\r\n"),
         Body::Unread,
@@ -241,6 +252,7 @@ fn a_held_request_is_its_head_and_its_body() {
         let merge = head("api.github.com", "PUT /repos/o/r/pulls/1/merge?x=1", fields);
         let judged = judge(
             &rules,
+            &[],
             &Catalogue::shipped().unwrap(),
             &merge,
             Body::Bytes(body.to_vec()),
@@ -258,6 +270,13 @@ fn a_held_request_is_its_head_and_its_body() {
     assert_eq!(one, digest(length, b"{}"));
     assert_ne!(one, digest(length, b"[]"));
     assert_ne!(one, digest("Content-Length: 2\r\nX-Other: 1\r\n", b"{}"));
+}
+
+/// The commands of a push that makes a branch; of its pack nothing.
+fn push_of(branch: &str) -> Vec<u8> {
+    let zeros = "0".repeat(40);
+    let line = format!("{zeros} {} refs/heads/{branch}\0report-status\n", "1".repeat(40));
+    format!("{:04x}{line}0000", line.len() + 4).into_bytes()
 }
 
 /// A fetch reads, though git asks by POST; whatever is sent to the place of pushes is a push, however it is spelled.
@@ -283,11 +302,9 @@ fn git_fetches_read_and_pushes_are_held() {
         let found = asks(sends, line, "b.example");
         assert!(found == "body" || found.starts_with("400 "), "{line}: {found}");
     }
-    let zeros = "0".repeat(40);
-    let line = format!("{zeros} {} refs/heads/x\0report-status\n", "1".repeat(40));
-    let body = format!("{:04x}{line}0000", line.len() + 4);
+    let body = push_of("x");
     let push = head("b.example", "POST /a/r.git/git-receive-pack", sends);
-    let held = asked(&rules, &push, Body::Bytes(body.clone().into_bytes()));
+    let held = asked(&rules, &push, Body::Bytes(body.clone()));
     assert_eq!(
         held,
         "hold git.ref.create https://b.example:443 a/r.git refs/heads/x"
@@ -305,12 +322,36 @@ fn git_fetches_read_and_pushes_are_held() {
         session: &session,
         pushes: &known,
     };
-    let bytes = Body::Bytes(body.into_bytes());
-    let judged = judge(&rules, &Catalogue::default(), &push, bytes, Some(standing));
+    let bytes = Body::Bytes(body);
+    let judged = judge(&rules, &[], &Catalogue::default(), &push, bytes, Some(standing));
     // Its files are not shown: what runs there is not known, though the branch is its own.
     assert_eq!(
         says(&judged),
         "hold git.ci.start https://b.example:443 a/r.git refs/heads/x"
+    );
+    // A rule on what any command of it does denies the whole.
+    let forbids = EffectRule {
+        key: "deny",
+        effects: vec!["git.ref.create".parse().unwrap()],
+        hosts: None,
+        decide: fumehood_policy::value::Decide::Deny,
+        by: fumehood_policy::config::Approval::default(),
+        because: None,
+        origin: fumehood_policy::Origin::Default,
+    };
+    let bytes = Body::Bytes(push_of("x"));
+    let judged = judge(
+        &rules,
+        &[forbids],
+        &Catalogue::default(),
+        &push,
+        bytes,
+        Some(standing),
+    );
+    assert!(
+        says(&judged).contains("git.ref.create is denied"),
+        "{}",
+        says(&judged)
     );
     assert_eq!(asked(&rules, &push, Body::Bytes(b"0000".to_vec())), "release");
     assert!(asked(&rules, &push, Body::Bytes(b"00zz".to_vec())).starts_with("403 git push to "));

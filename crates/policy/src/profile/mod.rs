@@ -6,6 +6,7 @@
 //! which one it cannot keep: there is no profile that silently does less.
 
 mod assemble;
+mod effects;
 mod environment;
 mod files;
 mod inputs;
@@ -18,6 +19,7 @@ mod secrets;
 mod walls;
 
 pub use assemble::assemble;
+pub use effects::{BytesOut, EffectRule};
 pub use environment::{EnvItem, EnvMatch, EnvPlan, Inside};
 pub use inputs::{CommandLine, Inputs, Project};
 pub use limits::RunLimits;

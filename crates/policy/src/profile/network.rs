@@ -1,5 +1,6 @@
 //! What may be reached, and what reaches in: configuration, flags, presets, the clients' own registries.
 
+use super::effects::{self, BytesOut, EffectRule};
 use super::{Inputs, Notice, Refusal};
 use crate::config::Allow;
 use crate::expand::Environment;
@@ -17,6 +18,12 @@ pub struct NetworkWishes {
     pub publish: Vec<Sourced<Publish>>,
     /// Ports of the host's loopback.
     pub host_ports: Vec<Sourced<Port>>,
+    /// What every layer says of effects, whatever is allowed.
+    pub rules: Vec<EffectRule>,
+    /// How much may leave.
+    pub bytes_out: Vec<BytesOut>,
+    /// Further hosts that speak like a service whose effects are known: its name, and patterns.
+    pub services: Vec<Sourced<(String, Vec<String>)>>,
 }
 
 impl NetworkWishes {
@@ -58,6 +65,9 @@ pub(super) fn network(
     notices: &mut Vec<Notice>,
 ) -> NetworkWishes {
     let mut wishes = asked(inputs, refusals);
+    wishes.rules = effects::rules(inputs, refusals);
+    wishes.bytes_out = effects::bytes_out(inputs);
+    wishes.services = effects::services(inputs);
     if !inputs.support.requests {
         wishes.allow.retain(|allow| whole(allow, notices));
     }
@@ -95,18 +105,7 @@ fn kept_off(inputs: &Inputs<'_>, isolation: Isolation) -> Option<(&'static str, 
         let message = "the network is off: isolation landlock has none by name";
         return Some(("network", message.to_owned()));
     }
-    // A rule about effects is kept by there being none: what leaves is not read for them yet.
-    inputs.layers().find_map(|config| {
-        let deny = config.deny.first().map(|at| ("deny", at.pos));
-        let rule = config.rules.first().map(|at| ("rule", at.pos));
-        let bytes = config.bytes_out.first().map(|at| ("bytes_out", at.0.pos));
-        let (key, pos) = deny.or(rule).or(bytes)?;
-        let origin = config.origin(pos);
-        Some((
-            key,
-            format!("the network stays off, so that `{key}` of {origin} holds: this version cannot read it on the wire"),
-        ))
-    })
+    None
 }
 
 fn asked(inputs: &Inputs<'_>, refusals: &mut Vec<Refusal>) -> NetworkWishes {

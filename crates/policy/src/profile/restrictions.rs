@@ -81,12 +81,9 @@ impl Check<'_, '_> {
         }
     }
 
-    /// `deny`, `rule` and `bytes_out` are about effects. An effect that cannot happen needs no
-    /// rule to stop it: with the network off, only writes to the project are left, and they
-    /// are applied at once. A rule for one environment is about its hosts and credentials,
-    /// which a write to the project has none of. `bytes_out` counts what leaves by the
-    /// network: nothing does. With a network and no monitor nothing of this would hold; the
-    /// monitor takes this check over when it lands.
+    /// `deny` and `rule` are about effects. What leaves by the network is judged by whoever reads the wire; a rule
+    /// for one environment is about its hosts and credentials, which a write to the project has none of. What is
+    /// left is what nobody asks the rules about.
     fn effects(&mut self) {
         let denied = self
             .config

@@ -41,6 +41,7 @@ pub(super) fn secrets(
         return Vec::new();
     }
     wishes.retain(|wish| has_a_way(wish, network, refusals, notices));
+    wishes.retain(|wish| may_be_used(wish, network, refusals, notices));
     for wish in &wishes {
         refuse_plain(wish, inputs, refusals);
     }
@@ -124,6 +125,35 @@ fn of_agents(inputs: &Inputs<'_>, presets: &[(&'static str, Preset)], wishes: &m
             origin: Origin::Preset(preset),
         });
     }
+}
+
+/// A rule on `secret.use` keeps a secret out altogether: of one use nobody can be asked.
+fn may_be_used(
+    wish: &SecretWish,
+    network: &NetworkWishes,
+    refusals: &mut Vec<Refusal>,
+    notices: &mut Vec<Notice>,
+) -> bool {
+    // Where the store alone knows where it may go, it could be anywhere.
+    let hosts = wish.secret.as_ref().map(|s| s.hosts.as_slice());
+    let at = |patterns: &[HostPattern]| {
+        hosts.is_none_or(|hosts| hosts.iter().any(|to| patterns.iter().any(|p| p.meets(&to.host))))
+    };
+    let against = network.rules.iter().find(|rule| {
+        rule.effects.iter().any(|e| e.matches("secret.use")) && rule.hosts.as_deref().is_none_or(at)
+    });
+    let Some(rule) = against else { return true };
+    let message = format!("{} is not used: `{}` of {}", wish.name, rule.key, rule.origin);
+    if matches!(wish.origin, Origin::Flag(_)) {
+        refusals.push(refusal(wish, message, "leave --secret out, or change that rule"));
+    } else {
+        notices.push(Notice {
+            key: "secret",
+            origin: wish.origin.clone(),
+            message,
+        });
+    }
+    false
 }
 
 fn is_given(inputs: &Inputs<'_>, name: &EnvName) -> bool {

@@ -156,6 +156,21 @@ impl HostPattern {
             (Self::Below(_), HostName::Address(_)) => false,
         }
     }
+
+    /// Whether there is a host that both mean.
+    pub fn meets(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Exact(host), pattern) | (pattern, Self::Exact(host)) => pattern.matches(host),
+            (Self::Below(one), Self::Below(two)) => {
+                let within = |inner: &str, outer: &str| {
+                    inner
+                        .strip_suffix(outer)
+                        .is_some_and(|head| head.is_empty() || head.ends_with('.'))
+                };
+                within(one, two) || within(two, one)
+            }
+        }
+    }
 }
 
 impl FromStr for HostPattern {

@@ -1,0 +1,179 @@
+//! What rules on effects (`deny`, `rule`) say of what wants to happen: they narrow, whatever is allowed otherwise. Pure.
+
+use crate::hold::{Proof, Requirement};
+use fumehood_destination::{Destination, other_protocol};
+use fumehood_effect::{EffectKind, Reason};
+use fumehood_policy::config::Approval;
+use fumehood_policy::profile::EffectRule;
+use fumehood_policy::value::{Decide, HostName, Proof as Wanted};
+
+/// An effect that something is, or could be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Which.
+    pub(crate) kind: EffectKind,
+    /// Whether what was read shows it; else it cannot be told from what it could be.
+    pub(crate) shown: bool,
+}
+
+impl Seen {
+    pub(crate) const fn is(kind: EffectKind) -> Seen {
+        Seen { kind, shown: true }
+    }
+
+    pub(crate) const fn could_be(kind: EffectKind) -> Seen {
+        Seen { kind, shown: false }
+    }
+}
+
+/// What the rules say. Where none says anything there is nothing to be said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// It waits for a person, as this one effect.
+    Hold(EffectKind, Requirement, Reason),
+    /// It never happens.
+    Deny(Reason),
+}
+
+/// Asks every rule about every effect. What one denies is denied; who must release is what all that hold ask for
+/// together.
+pub(crate) fn said(rules: &[EffectRule], seen: &[Seen], to: Option<&Destination>) -> Option<Said> {
+    let here = |rule: &&EffectRule| {
+        let of = |to: &Destination| {
+            rule.hosts
+                .as_ref()
+                .is_none_or(|hosts| hosts.iter().any(|h| h.matches(&to.host)))
+        };
+        // What goes to no host of its own is in no environment.
+        to.map_or(rule.hosts.is_none(), of)
+    };
+    let matching = |rule: &EffectRule| {
+        let named = |one: &&Seen| rule.effects.iter().any(|e| e.matches(one.kind.name()));
+        seen.iter().find(named).copied()
+    };
+    let mut held: Option<(EffectKind, Requirement, Reason)> = None;
+    for rule in rules.iter().filter(here) {
+        let Some(one) = matching(rule) else { continue };
+        match (rule.decide, &mut held) {
+            (Decide::Deny, _) => return Some(Said::Deny(reason(rule, one, "is denied"))),
+            (Decide::Hold, None) => {
+                let wanted = requirement(&rule.by);
+                held = Some((one.kind, wanted, reason(rule, one, "waits for a person")));
+            }
+            (Decide::Hold, Some((_, wanted, _))) => *wanted = both(wanted, &requirement(&rule.by)),
+        }
+    }
+    held.map(|(kind, wanted, reason)| Said::Hold(kind, wanted, reason))
+}
+
+/// Of a rule that matched: why, which, and how to ask.
+fn reason(rule: &EffectRule, one: Seen, decided: &str) -> Reason {
+    let because = rule.because.as_ref().map_or_else(String::new, |words| {
+        format!(": {}", fumehood_policy::Escaped::from(words.as_str()))
+    });
+    let kind = one.kind;
+    let why = if one.shown {
+        format!("{kind} {decided}{because}")
+    } else {
+        format!("it could be {kind}, which {decided}{because}")
+    };
+    Reason {
+        why,
+        rule: named(rule),
+        remedy: format!(
+            "if it is meant, ask whoever keeps {} outside the sandbox",
+            rule.origin
+        ),
+    }
+}
+
+fn named(rule: &EffectRule) -> String {
+    format!("{} of {}", rule.key, rule.origin)
+}
+
+fn requirement(by: &Approval) -> Requirement {
+    Requirement {
+        group: by.group.as_ref().map(ToString::to_string),
+        count: by.count.unwrap_or(1),
+        not_requester: by.not_requester,
+        proof: match by.proof {
+            None | Some(Wanted::Account) => Proof::Account,
+            // Neither can be shown on this machine.
+            Some(Wanted::Passkey | Wanted::Team) => Proof::Passkey,
+        },
+        approval: by
+            .ttl
+            .map(|ttl| u64::try_from(ttl.duration().as_millis()).unwrap_or(u64::MAX)),
+    }
+}
+
+/// Of two groups the first is asked for: no answer of this machine has either.
+fn both(one: &Requirement, two: &Requirement) -> Requirement {
+    Requirement {
+        group: one.group.clone().or_else(|| two.group.clone()),
+        count: one.count.max(two.count),
+        not_requester: one.not_requester || two.not_requester,
+        proof: one.proof.max(two.proof),
+        approval: match (one.approval, two.approval) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        },
+    }
+}
+
+/// What a connection is before anything passed.
+pub(crate) fn connecting(to: &Destination) -> Vec<Seen> {
+    let mut seen = vec![Seen::is(EffectKind::NetConnect)];
+    if matches!(to.host, HostName::Name(_)) {
+        seen.push(Seen::is(EffectKind::DnsResolve));
+    }
+    seen
+}
+
+/// What bytes that nobody reads are, and could be: of a port of another protocol what is said in that, else anything
+/// that leaves by a network.
+pub(crate) fn unread(to: &Destination) -> Vec<Seen> {
+    let mut seen = connecting(to);
+    seen.push(Seen::is(EffectKind::HttpTunnel));
+    if other_protocol(to.port.get()) == Some("SSH") {
+        seen.push(Seen::is(EffectKind::SshConnect));
+    }
+    let families = families(to);
+    let could = EffectKind::all().filter(|kind| families.iter().any(|f| kind.name().starts_with(f)));
+    seen.extend(could.map(Seen::could_be));
+    seen
+}
+
+fn families(to: &Destination) -> &'static [&'static str] {
+    match other_protocol(to.port.get()) {
+        Some("SSH") => &["ssh.", "git."],
+        Some("git") => &["git."],
+        Some("SQL Server" | "Oracle" | "MySQL" | "PostgreSQL" | "Cassandra" | "MongoDB") => &["sql."],
+        Some("SMTP" | "SMTP over TLS" | "mail submission") => &["message."],
+        Some("AMQP" | "AMQP over TLS" | "MQTT" | "MQTT over TLS" | "Kafka" | "NATS") => &["message."],
+        Some("Redis" | "Redis over TLS" | "memcached" | "FTP" | "FTP over TLS" | "rsync") => &["storage."],
+        Some("Subversion") => &["git."],
+        Some(_) => &[],
+        None => ANYTHING,
+    }
+}
+
+const ANYTHING: &[&str] = &[
+    "cloud.",
+    "cluster.",
+    "deploy.",
+    "forge.",
+    "git.",
+    "http.",
+    "identity.",
+    "message.",
+    "model.",
+    "money.",
+    "package.",
+    "sql.",
+    "ssh.",
+    "storage.",
+];
+
+#[cfg(test)]
+mod tests;
