@@ -432,6 +432,28 @@ fn applies_undos_and_discards_are_recorded() {
             && told.contains("A waits"),
         "{told}"
     );
+    // On a card: of the session whose changes were applied and taken back, and of the one whose were forgotten.
+    let cards: Vec<String> = (0..2)
+        .map(|n| {
+            let started = audit(&world, &["query", "--kind", "session.start"]).ended(0);
+            let line = started.lines().nth(n).unwrap_or_else(|| panic!("{started}"));
+            let event = line.split_whitespace().nth(1).unwrap();
+            audit(&world, &["receipt", event.split(':').next().unwrap()]).ended(0)
+        })
+        .collect();
+    assert!(
+        cards[0].contains("files       apply 1: ")
+            && cards[0].contains("taken back")
+            && cards[0].contains("waited at the end, applied since")
+            && !cards[0].contains("undo  "),
+        "{}",
+        cards[0]
+    );
+    assert!(
+        cards[1].contains("1 change waited at the end, forgotten since") && !cards[1].contains("undo  "),
+        "{}",
+        cards[1]
+    );
     // A record of the index is proved like any other.
     let event = undone.split_whitespace().nth(1).unwrap().to_owned();
     assert!(event.starts_with("account:"), "{event}");
@@ -440,6 +462,22 @@ fn applies_undos_and_discards_are_recorded() {
     std::fs::write(&file, format!("{proof}\n")).unwrap();
     let proved = audit(&world, &["verify-proof", file.to_str().unwrap()]).ended(0);
     assert!(proved.contains("workspace.undo"), "{proved}");
+
+    // A card of a log that does not verify is no good one.
+    let card = audit(&world, &["receipt", "--json"]);
+    assert!(
+        card.code == 0 && card.text().contains("\"good\":true"),
+        "{card:?}"
+    );
+    let journal = logs(&world).join("sessions").join(newest(&world)).join("journal");
+    let good = std::fs::read(&journal).unwrap();
+    let mut bad = good.clone();
+    let at = bad.len() - 1;
+    bad[at] ^= 1;
+    std::fs::write(&journal, bad).unwrap();
+    let card = audit(&world, &["receipt"]);
+    assert!(card.code == 1 && card.text().contains("WRONG"), "{card:?}");
+    std::fs::write(&journal, good).unwrap();
 
     // By turns: in the log of the session itself.
     world

@@ -114,6 +114,15 @@ fn a_released_request_names_its_release_its_answer_its_hold_and_its_command() {
         }
     }
     assert!(chain[3].contains("\"decision\":\"release\""), "{why}");
+    let card = audit(&hosts, &["receipt", session]);
+    for words in [
+        "holds       1: 1 allowed, 0 denied; 1 request sent",
+        "host        api.github.com:443: ",
+        "2 requests",
+        "    fumehood.local/",
+    ] {
+        assert!(card.contains(words), "{words}: {card}");
+    }
     // What nobody had to be asked about is the command's own.
     assert_eq!(number(line("\"method\":\"GET\""), "cause"), 0);
     let told = audit(

@@ -171,6 +171,22 @@ fn is_over(known: &Known, report: &Report) -> bool {
     known.ended && last && report.unsigned == 0 && report.torn == 0
 }
 
+/// The last head of the log in a folder, a signed note; empty where there is none. That it is good is for `verify` to say.
+#[must_use]
+pub fn last_note(folder: &Path) -> String {
+    let text = std::fs::read_to_string(folder.join(CHECKPOINTS)).unwrap_or_default();
+    // A note has five lines; what a writer that died left half written is none.
+    let lines: Vec<&str> = text
+        .split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'))
+        .collect();
+    lines
+        .chunks_exact(5)
+        .next_back()
+        .map(<[&str]>::concat)
+        .unwrap_or_default()
+}
+
 /// The names of sessions whose logs lie there, the oldest first.
 #[must_use]
 pub fn sessions(root: &Path) -> Vec<String> {

@@ -49,7 +49,9 @@ pub use client::{Batch, Client, Summary};
 pub use clock::Clock;
 pub use entry::{Entry, Memory, Recorder, RecorderError, Ticket};
 pub use erase::{EraseError, erase};
-pub use inspect::{InspectError, Known, State, inspect_index, inspect_session, is_running, sessions, settle};
+pub use inspect::{
+    InspectError, Known, State, inspect_index, inspect_session, is_running, last_note, sessions, settle,
+};
 pub use journald::SystemJournal;
 pub use key::{Key, PublicKey};
 pub use note::{Checkpoint, NoteError};

@@ -5,6 +5,7 @@ mod erase;
 mod event;
 mod export;
 mod find;
+mod receipt;
 mod report;
 mod show;
 mod verify;
@@ -73,6 +74,7 @@ fn attempt(verb: &AuditVerb) -> Result<bool, String> {
         AuditVerb::Show { session, json } => show::show(&here()?, session.as_deref(), *json),
         AuditVerb::Report { session, html: _ } => report::report(&here()?, session.as_deref()),
         AuditVerb::Why { event, json } => why::why(&here()?, event, *json),
+        AuditVerb::Receipt { session, json } => receipt::receipt(&here()?, session.as_deref(), *json),
         AuditVerb::Export(arguments) => export::export(&here()?, arguments),
     }
 }

@@ -86,6 +86,14 @@ pub(crate) enum AuditVerb {
         #[arg(long)]
         json: bool,
     },
+    /// Print a card of what a session did, how to take it back, and the head that signs it
+    Receipt {
+        /// This session instead of the newest here
+        session: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print all records for other programs
     Export(ExportArguments),
     /// Print a page about a session that needs nothing but itself

@@ -7,6 +7,7 @@
 use super::arguments::ExportArguments;
 use super::{Here, event, find, print};
 use fumehood_audit::{Kind, Question, Record, Value};
+use fumehood_policy::Escaped;
 use fumehood_policy::json::Json;
 use std::ops::ControlFlow;
 
@@ -84,6 +85,58 @@ fn otel(session: &str, record: &Record) -> String {
     )
 }
 
+/// The machine's name: the log has none, and lies where it was written. Of what type it is nobody says (0).
+fn machine() -> &'static str {
+    static NAME: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    NAME.get_or_init(|| {
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let name = Escaped::from(name.trim()).to_string();
+        if name.is_empty() {
+            "localhost".to_owned()
+        } else {
+            name
+        }
+    })
+}
+
+/// What its class wants of an event beside what all have (tests/steps/66-log-exports.sh holds it against the schema).
+fn required(class: u64, session: &str, record: &Record) -> String {
+    let number = |name: &str| {
+        let number = event::text(record, name).and_then(|number| number.parse().ok());
+        Json::Number(number.unwrap_or_default())
+    };
+    let get = |name: &str| Json::text(event::text(record, name).unwrap_or_default());
+    let uid = Json::text(session);
+    let process = format!("\"process\":{{\"pid\":{}}}", number("parent"));
+    let who = format!(
+        ",\"actor\":{{{process},\"session\":{{\"uid\":{uid}}}}},\"device\":{{\"type_id\":0,\"hostname\":{}}}",
+        Json::text(machine())
+    );
+    match class {
+        1001 => format!(
+            "{who},\"file\":{{\"name\":{0},\"path\":{0},\"type_id\":2}}",
+            get("project")
+        ),
+        1007 => format!(
+            "{who},\"process\":{{\"pid\":{},\"cmd_line\":{}}}",
+            number("pid"),
+            get("argv")
+        ),
+        3005 => format!(
+            ",\"user\":{{\"uid\":{}}},\"privileges\":[{}]",
+            get("peer.uid"),
+            get("card")
+        ),
+        4001 => format!(",\"src_endpoint\":{{\"uid\":{uid}}}"),
+        6002 => ",\"app\":{\"name\":\"fumehood\",\"vendor_name\":\"fumehood\"}".to_owned(),
+        6003 => format!(
+            ",\"actor\":{{\"session\":{{\"uid\":{uid}}}}},\"api\":{{\"operation\":{}}},\"src_endpoint\":{{\"uid\":{uid}}}",
+            get("kind")
+        ),
+        _ => String::new(),
+    }
+}
+
 /// Category, class and activity (schema.ocsf.io 1.8).
 struct Class {
     category: u64,
@@ -133,16 +186,7 @@ fn ocsf(session: &str, record: &Record) -> String {
         Json::text(event::name(session, record)),
         record.sequence,
     );
-    if class == 1007 {
-        let get = |name: &str| Json::text(event::text(record, name).unwrap_or_default());
-        let pid = event::text(record, "pid").and_then(|pid| pid.parse().ok());
-        let pid = Json::Number(pid.unwrap_or_default());
-        out.push_str(&format!(
-            ",\"process\":{{\"pid\":{pid},\"cmd_line\":{},\"session\":{{\"uid\":{}}}}}",
-            get("argv"),
-            Json::text(session)
-        ));
-    }
+    out.push_str(&required(class, session, record));
     if let (4001, Some(host)) = (class, event::text(record, "host")) {
         let port = event::text(record, "port").and_then(|port| port.parse().ok());
         let port = Json::Number(port.unwrap_or_default());
@@ -166,4 +210,61 @@ fn ocsf(session: &str, record: &Record) -> String {
         .collect();
     out.push_str(&format!(",\"unmapped\":{{{}}}}}", fields.join(",")));
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Not a test of its own: an event of each kind in each form, for readers that are not ours
+    /// (tests/steps/66-log-exports.sh).
+    #[test]
+    #[ignore = "samples for the readers"]
+    fn samples() {
+        let Some(folder) = std::env::var_os("FUMEHOOD_EXPORT_SAMPLES") else {
+            return;
+        };
+        let text = |text: &str| Value::Text(text.to_owned());
+        let digest = Value::Digest(fumehood_effect::Digest::of(b"x"));
+        let all = [
+            ("argv", Value::Bytes(b"sh\0-c\0\xff\0".to_vec())),
+            ("card", digest.clone()),
+            ("decision", text("allow")),
+            ("effect", digest),
+            ("host", text("a\u{1b}\".example")),
+            ("kind", text("git.ref.force")),
+            ("nested", Value::Flag(true)),
+            ("parent", Value::Number(1)),
+            ("peer.uid", Value::Number(1000)),
+            ("pid", Value::Number(7)),
+            ("port", Value::Number(443)),
+            ("project", Value::Bytes(b"/home/x/p".to_vec())),
+            ("received", Value::Number(7)),
+            ("sent", Value::Number(u64::MAX >> 1)),
+        ];
+        // As they come, and with nothing: what a class wants is there all the same.
+        let fields = [Vec::from(all), Vec::new()];
+        for (name, form) in [
+            ("otel", otel as fn(&str, &Record) -> String),
+            ("ocsf", ocsf),
+            ("jsonl", event::json),
+        ] {
+            let mut out = String::new();
+            for (at, kind) in Kind::ALL.iter().enumerate() {
+                for fields in &fields {
+                    let record = Record {
+                        sequence: at as u64,
+                        time: 1_800_000_000_000_000_000,
+                        cause: Some(0),
+                        blind: [0; 16],
+                        kind: *kind,
+                        fields: fields.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect(),
+                    };
+                    out.push_str(&form("20261127-000000000-abcd", &record));
+                    out.push('\n');
+                }
+            }
+            std::fs::write(std::path::Path::new(&folder).join(name), out).unwrap();
+        }
+    }
 }

@@ -45,20 +45,20 @@ pub(super) fn show(here: &Here, named: Option<&str>, json: bool) -> Result<bool,
     print(&out)
 }
 
-/// What was done later with the changes that the session kept back: the account's index has it.
-fn afterwards(here: &Here, start: Option<&Record>) -> Result<String, String> {
+/// What was done later with the changes that the session kept back, as the account's index has it.
+pub(super) fn later(here: &Here, start: Option<&Record>) -> Result<Vec<Record>, String> {
     let Some(start) = start else {
-        return Ok(String::new());
+        return Ok(Vec::new());
     };
     let Some(workspace) = start.fields.get("workspace") else {
-        return Ok(String::new());
+        return Ok(Vec::new());
     };
     let question = Question {
         from: start.time,
         kinds: vec![Kind::WorkspaceApply, Kind::WorkspaceUndo, Kind::WorkspaceDiscard],
         ..Question::default()
     };
-    let mut out = String::new();
+    let mut later = Vec::new();
     let mut applied = Vec::new();
     find::each(here, ACCOUNT, &question, |record| {
         let ours = record.fields.get("workspace") == Some(workspace);
@@ -67,15 +67,21 @@ fn afterwards(here: &Here, start: Option<&Record>) -> Result<String, String> {
         let undoes = record.kind == Kind::WorkspaceUndo && applied.contains(&number);
         if ours || undoes {
             applied.push(number);
-            let time = Clock::of_nanos(record.time);
-            out.push_str(&format!(
-                "{time}  {}  {}\n",
-                event::name(ACCOUNT, &record),
-                event::sentence(&record)
-            ));
+            later.push(record);
         }
         Ok(ControlFlow::Continue(()))
     })?;
+    Ok(later)
+}
+
+fn afterwards(here: &Here, start: Option<&Record>) -> Result<String, String> {
+    let later = later(here, start)?;
+    let lines = later.iter().map(|record| {
+        let time = Clock::of_nanos(record.time);
+        let (name, sentence) = (event::name(ACCOUNT, record), event::sentence(record));
+        format!("{time}  {name}  {sentence}\n")
+    });
+    let mut out: String = lines.collect();
     if !out.is_empty() {
         out.insert_str(0, "afterwards, in the account's index:\n");
     }

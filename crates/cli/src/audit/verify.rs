@@ -56,6 +56,28 @@ pub(super) fn verify(
     Ok(good)
 }
 
+/// What became of verifying one session.
+pub(super) struct Verified {
+    pub(super) good: bool,
+    /// In words.
+    pub(super) says: String,
+    /// The last head of its log, a signed note.
+    pub(super) note: String,
+}
+
+/// Verifies one session against the account's index.
+pub(super) fn of_session(here: &Here, id: &str) -> Result<Verified, String> {
+    let folder = session_folder(&here.root, id);
+    settle(&folder);
+    let (_, known) = inspect_index(&here.root, &[]).map_err(|e| e.to_string())?;
+    let state = inspect_session(&here.root, id, known.get(id));
+    Ok(Verified {
+        good: state.is_good(),
+        says: words(&state),
+        note: fumehood_audit::last_note(&folder),
+    })
+}
+
 /// Heads by who countersigned them.
 type Seen = Vec<(String, Cosigned)>;
 
