@@ -430,8 +430,9 @@ pub(crate) struct HoldsArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct AllowArguments {
-    /// The hold's number
-    pub(crate) id: u64,
+    /// The hold's number; or a host that may be reached from now on, HOST or HOST:PORT
+    #[arg(value_name = "ID|HOST")]
+    pub(crate) what: String,
     /// The code that `fumehood holds` shows beside it; asked for otherwise, under the whole card
     pub(crate) code: Option<String>,
     /// Of this session
@@ -443,8 +444,8 @@ pub(crate) struct AllowArguments {
     /// Allow what is like it too, for names that match
     #[arg(long, value_name = "GLOB", requires = "span")]
     pub(crate) like: Option<String>,
-    /// With --like: for this long at most, such as 30m
-    #[arg(long = "for", value_name = "TIME", requires = "like")]
+    /// For this long at most, such as 30m: a host, or with --like
+    #[arg(long = "for", value_name = "TIME")]
     pub(crate) span: Option<String>,
     /// With --like: so many at most
     #[arg(long, value_name = "N", default_value_t = 20, requires = "like")]
@@ -453,8 +454,9 @@ pub(crate) struct AllowArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct DenyArguments {
-    /// The hold's number
-    pub(crate) id: u64,
+    /// The hold's number; or a host that may not be reached any more, as its rule is written
+    #[arg(value_name = "ID|HOST")]
+    pub(crate) what: String,
     /// A sentence for the agent
     pub(crate) words: Vec<String>,
     /// Of this session

@@ -196,7 +196,19 @@ fn json(session: &SessionId, head: &Head) -> Json {
 }
 
 fn attempt_allow(arguments: &AllowArguments) -> Result<(), Failure> {
-    let (session, head) = with_hold(arguments.id, arguments.session.as_deref())?;
+    let Some(id) = number(&arguments.what) else {
+        if arguments.like.is_some() || arguments.code.is_some() {
+            let text = "a code and --like belong to a hold; a host has --for alone".to_owned();
+            return Err(Failure { text, code: FAILED });
+        }
+        let span = crate::sessions::span("--for", arguments.span.as_deref())?;
+        return reach(&arguments.what, true, span, arguments.session.as_deref());
+    };
+    if arguments.span.is_some() && arguments.like.is_none() {
+        let text = "--for belongs to --like, or to a host".to_owned();
+        return Err(Failure { text, code: FAILED });
+    }
+    let (session, head) = with_hold(id, arguments.session.as_deref())?;
     let card = match &arguments.code {
         // The code stands for the content that was seen: another content has another one.
         Some(code) => (*code == head.code).then_some(head.card),
@@ -253,9 +265,31 @@ fn asked(session: &Session, head: &Head) -> Result<Option<Digest>, Failure> {
 }
 
 fn attempt_deny(arguments: &DenyArguments) -> Result<(), Failure> {
-    let (session, head) = with_hold(arguments.id, arguments.session.as_deref())?;
+    let Some(id) = number(&arguments.what) else {
+        return reach(&arguments.what, false, None, arguments.session.as_deref());
+    };
+    let (session, head) = with_hold(id, arguments.session.as_deref())?;
     let words = (!arguments.words.is_empty()).then(|| arguments.words.join(" "));
     print(&session.caller.deny(head.id, head.card, words)?);
+    Ok(())
+}
+
+/// Of a hold. A host's name never is a number.
+fn number(what: &str) -> Option<u64> {
+    what.parse().ok()
+}
+
+/// A host may be reached from now on, or may not, in a session that runs.
+fn reach(
+    host: &str,
+    allow: bool,
+    span: Option<std::time::Duration>,
+    named: Option<&str>,
+) -> Result<(), Failure> {
+    let session = crate::sessions::find(named)?;
+    let span = span.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
+    let done = session.caller.reach(host, allow, span)?;
+    print(&format!("session {}: {done}", session.called()));
     Ok(())
 }
 

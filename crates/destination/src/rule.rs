@@ -6,7 +6,7 @@ use crate::path::RequestPath;
 use crate::port::other_protocol;
 use fumehood_policy::config::{Allow, UrlPattern};
 use fumehood_policy::glob::GlobSet;
-use fumehood_policy::value::{HostName, HostPattern, Port, Word};
+use fumehood_policy::value::{HostName, HostPattern, HostPort, Port, Word};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -108,6 +108,18 @@ impl Rule {
     #[must_use]
     pub fn access(&self) -> &Access {
         &self.access
+    }
+
+    /// Whether it is written for just these hosts and this port.
+    #[must_use]
+    pub fn is_of(&self, of: &HostPort) -> bool {
+        self.hosts == of.host && self.port == of.port.unwrap_or(HTTPS)
+    }
+
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> Port {
+        self.port
     }
 
     fn is_for(&self, destination: &Destination) -> bool {
@@ -368,6 +380,11 @@ impl Rules {
         } else {
             Err(Denied::Address(kind))
         }
+    }
+
+    /// Each of them, in the order in which they were given.
+    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter()
     }
 
     /// The ports that rules name, as often as they do.

@@ -134,7 +134,7 @@ async fn open(context: &Context, stream: TcpStream, destination: Destination) {
         }
         Some((ToGateway::Inspect { .. }, _)) => {
             let (sent, received) = match &context.inspector {
-                Some(inspector) => read(inspector, gateway, stream, destination).await,
+                Some(inspector) => read(inspector, gateway, flow, stream, destination).await,
                 None => {
                     refuse(&stream);
                     (0, 0)
@@ -155,12 +155,22 @@ async fn open(context: &Context, stream: TcpStream, destination: Destination) {
 async fn read(
     inspector: &Arc<Inspector<Monitor>>,
     gateway: &Gateway,
+    flow: FlowId,
     mut stream: TcpStream,
     destination: Destination,
 ) -> (u64, u64) {
     let mut counted = Counted::new(&mut stream);
-    let ended = inspector.serve(&mut counted, &destination).await;
+    let cut = gateway.cut_of(flow);
+    let ended = tokio::select! {
+        ended = inspector.serve(&mut counted, &destination) => Some(ended),
+        // Requests that are on their way end with it.
+        () = cut.notified() => None,
+    };
     let bytes = (counted.sent, counted.received);
+    let Some(ended) = ended else {
+        refuse(&stream);
+        return bytes;
+    };
     let why = match ended {
         Ended::Served | Ended::Unfinished => return bytes,
         Ended::Silent => Broken::Silent,
@@ -184,6 +194,7 @@ async fn decided(answer: Receiver<Answer>) -> Option<Answer> {
 }
 
 async fn closed(gateway: &Gateway, flow: FlowId, sent: u64, received: u64) {
+    gateway.forget(flow);
     let message = FromGateway::Closed { flow, sent, received };
     let _supervisor_gone = gateway.monitor.send(&message, None).await;
 }
@@ -199,7 +210,13 @@ async fn pass(
     let (sent, received) = match stream_of(upstream) {
         Some(outside) => {
             let check = |bytes: &[u8]| greeting::read(bytes, destination);
-            let ended = tunnel::run(inside, outside, Some((&check, GREETING)), most).await;
+            let ended = tunnel::run(
+                inside,
+                outside,
+                Some((&check, GREETING)),
+                (most, Some(&gateway.cut_of(flow))),
+            )
+            .await;
             if let Some(why) = ended.broken {
                 let destination = destination.clone();
                 let message = FromGateway::Broken { destination, why };
@@ -239,7 +256,7 @@ async fn enter(gateway: &Gateway, outside: TcpStream, port: u16) {
         let connected = socket.connect(SocketAddr::new(IpAddr::V6(address), port)).await;
         if let Ok(inside) = connected {
             let _slower = inside.set_nodelay(true);
-            let ended = tunnel::run(outside, inside, None, None).await;
+            let ended = tunnel::run(outside, inside, None, (None, None)).await;
             return closed(gateway, flow, ended.sent, ended.received).await;
         }
         closed(gateway, flow, 0, 0).await;

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 /// Connections at a time, of one sandbox; further ones wait to be accepted.
 const CONNECTIONS: usize = 256;
@@ -59,6 +59,8 @@ pub(crate) struct Gateway {
     pub(crate) names: Mutex<Names>,
     pub(crate) way: Way,
     waiting: Mutex<HashMap<FlowId, oneshot::Sender<Answer>>>,
+    /// Flows that were let through, and who hears that they are no longer.
+    cuts: Mutex<HashMap<FlowId, Arc<Notify>>>,
     notices: Mutex<HashMap<FlowId, oneshot::Sender<String>>>,
     next: AtomicU64,
     connections: Arc<Semaphore>,
@@ -101,6 +103,20 @@ impl Gateway {
         }
     }
 
+    /// What tells that a flow which was let through is let through no longer.
+    pub(crate) fn cut_of(&self, flow: FlowId) -> Arc<Notify> {
+        let mut cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(cuts.entry(flow).or_default())
+    }
+
+    /// A flow is over.
+    pub(crate) fn forget(&self, flow: FlowId) {
+        self.cuts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&flow);
+    }
+
     fn take(&self, flow: FlowId) -> Option<oneshot::Sender<Answer>> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.remove(&flow)
@@ -123,6 +139,7 @@ async fn begin(sockets: Sockets, authority: Option<Authority>, monitor: Channel)
         way: sockets.way,
         waiting: Mutex::default(),
         notices: Mutex::default(),
+        cuts: Mutex::default(),
         next: AtomicU64::new(0),
         connections: Arc::new(Semaphore::new(CONNECTIONS)),
     });
@@ -164,6 +181,16 @@ async fn hear(gateway: &Gateway) {
         if let ToGateway::Waiting { request, words } = message {
             gateway.notify(request, words);
             continue;
+        }
+        match message {
+            // Before its flow goes on, so that a cut that follows finds it.
+            ToGateway::Tunnel { flow, .. } | ToGateway::Inspect { flow } => drop(gateway.cut_of(flow)),
+            ToGateway::Cut { flow } => {
+                let cuts = gateway.cuts.lock().unwrap_or_else(PoisonError::into_inner);
+                cuts.get(&flow).iter().for_each(|cut| cut.notify_one());
+                continue;
+            }
+            _ => {}
         }
         if let Some(waiting) = gateway.take(message.flow()) {
             let _gave_up = waiting.send((message, packet.fd));

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 /// Bytes that are on their way at a time, in each direction.
@@ -29,14 +30,15 @@ pub(crate) struct Ended {
 pub(crate) type Check<'a> = (&'a (dyn Fn(&[u8]) -> Greeting + Send + Sync), Duration);
 
 /// Passes bytes between the one who dialled and the one who was dialled until both have ended.
-/// At most `most` bytes leave.
+/// At most so many bytes leave, and none once it is told that no more may.
 pub(crate) async fn run(
     mut near: TcpStream,
     mut far: TcpStream,
     check: Option<Check<'_>>,
-    most: Option<u64>,
+    (most, cut): (Option<u64>, Option<&Notify>),
 ) -> Ended {
-    let (out, back) = both(&mut near, &mut far, check, most.unwrap_or(u64::MAX)).await;
+    let most = most.unwrap_or(u64::MAX);
+    let (out, back) = both(&mut near, &mut far, check, (most, cut)).await;
     if !matches!((&out.1, &back.1), (Some(End::Whole), Some(End::Whole))) {
         refuse(&near);
         refuse(&far);
@@ -55,14 +57,28 @@ pub(crate) async fn run(
 type Way = (u64, Option<End>);
 
 /// Until both ways have ended well, or one of them badly.
-async fn both(near: &mut TcpStream, far: &mut TcpStream, check: Option<Check<'_>>, most: u64) -> (Way, Way) {
+async fn both(
+    near: &mut TcpStream,
+    far: &mut TcpStream,
+    check: Option<Check<'_>>,
+    (most, cut): (u64, Option<&Notify>),
+) -> (Way, Way) {
     let (near_read, near_write) = near.split();
     let (far_read, far_write) = far.split();
     let (sent, received) = (AtomicU64::new(0), AtomicU64::new(0));
     let mut out = pin!(outward(near_read, far_write, check, most, &sent));
     let mut back = pin!(copy(far_read, near_write, Vec::new(), u64::MAX, &received));
     let (mut out_end, mut back_end) = (None, None);
+    let mut cut = pin!(async {
+        match cut {
+            Some(cut) => cut.notified().await,
+            None => std::future::pending().await,
+        }
+    });
     poll_fn(|cx| {
+        if cut.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
         if out_end.is_none()
             && let Poll::Ready(end) = out.as_mut().poll(cx)
         {

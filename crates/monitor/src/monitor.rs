@@ -82,6 +82,8 @@ struct Flow {
     open: bool,
     /// What of a budget was set aside for it.
     share: Option<Share>,
+    /// How it was let through: unread, or request by request.
+    unread: bool,
 }
 
 /// The rule of what comes from outside.
@@ -109,9 +111,69 @@ impl Monitor {
         self
     }
 
-    /// Changes what is allowed, for flows that are opened from now on.
-    pub fn set_policy(&mut self, policy: Policy) {
-        self.policy = policy;
+    /// Changes what is allowed, at once: flows that no rule lets through any more, or not in the same way, are cut.
+    /// Requests of those that go on are judged by the new rules.
+    pub fn set_rules(&mut self, rules: Rules) -> Vec<Action> {
+        self.policy.rules = rules;
+        let still = |flow: &Flow| {
+            let Some(to) = flow.destination.as_ref().filter(|to| !is_loopback(&to.host)) else {
+                return true;
+            };
+            let decision = self.policy.rules.connect(to);
+            let unread = decision.rule.map(|rule| matches!(rule.access(), Access::Tunnel));
+            decision.verdict.is_ok() && unread == Some(flow.unread)
+        };
+        let mut over: Vec<FlowId> = self
+            .flows
+            .iter()
+            .filter(|(_, flow)| !still(flow))
+            .map(|(id, _)| *id)
+            .collect();
+        over.sort_unstable();
+        over.into_iter().map(|flow| self.cut(flow)).collect()
+    }
+
+    /// One that is not connected yet is refused; of one that is, the gateway says how much passed.
+    fn cut(&mut self, flow: FlowId) -> Action {
+        let known = self.flows.get(&flow);
+        let dialling = known.is_some_and(|f| f.unread && !f.open);
+        if let Some(to) = known.and_then(|f| f.destination.clone()) {
+            let why = "the rule that let it through is gone";
+            self.ledger.refused(&to, why);
+            self.counts.block(&to, why.to_owned(), Some(words(&to)));
+        }
+        if !dialling {
+            return Action::Gateway(ToGateway::Cut { flow });
+        }
+        let cut = self.flows.remove(&flow);
+        if let Some(cut) = cut {
+            self.ledger.ended(flow, cut.destination, Ending::Cut);
+            if let Some(share) = &cut.share {
+                self.budgets.give_back(share, 0);
+            }
+        }
+        Action::Gateway(ToGateway::Refused { flow })
+    }
+
+    /// Whether rules may be widened while the session runs.
+    ///
+    /// # Errors
+    /// A rule on effects speaks against it.
+    pub fn may_widen(&self) -> Result<(), Reason> {
+        let grant = [
+            Seen::is(EffectKind::GrantCreate),
+            Seen::is(EffectKind::PolicyChange),
+        ];
+        match said(&self.policy.effects, &grant, None) {
+            Some(Said::Hold(_, _, reason) | Said::Deny(reason)) => Err(reason),
+            None => Ok(()),
+        }
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.policy.rules
     }
 
     /// Says what time it is, on a clock that does not go back: before a message is handed in.
@@ -207,6 +269,7 @@ impl Monitor {
             destination,
             open: false,
             share: None,
+            unread: false,
         };
         self.flows.insert(flow, begun);
         Some(())
@@ -268,7 +331,10 @@ impl Monitor {
                 };
                 return self.forbid(flow, &destination, &why);
             }
-            (Ok(share), Some(begun)) => begun.share = share,
+            (Ok(share), Some(begun)) => {
+                begun.share = share;
+                begun.unread = true;
+            }
             (Ok(_), None) => {}
         }
         self.ledger.allowed(flow, Some(destination.clone()), rule);

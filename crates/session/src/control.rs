@@ -101,6 +101,8 @@ impl Control {
                     desk.answer_to(client, &terminal, Some(keeper.pause()));
                 }
             },
+            // The supervisor's own to answer: it has the network.
+            Ask::Reach { .. } => say(Reply::Refused("this session has no network to change".to_owned())),
             Ask::Stream(n) => self.stream(client, n, fd),
             Ask::Exec => match self.launch(client, &peer, fd, sandbox, log) {
                 Ok(()) => say(Reply::Session(Answer::Started)),
@@ -310,7 +312,7 @@ fn asked_for(number: i32, launch: &Launch) -> Entry {
 }
 
 /// By which process of the account.
-fn by(entry: Entry, peer: &Peer) -> Entry {
+pub(crate) fn by(entry: Entry, peer: &Peer) -> Entry {
     let program = peer.program.as_deref().map(|p| p.as_os_str().as_bytes());
     entry
         .caused_by(Ticket::START)

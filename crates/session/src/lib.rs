@@ -28,6 +28,7 @@ mod log;
 mod network;
 mod prepare;
 mod program;
+mod reach;
 mod scratch;
 mod stand_in;
 mod state;

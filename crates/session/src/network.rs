@@ -5,6 +5,7 @@ use crate::approvals::Answer;
 use crate::credentials::{self, Broker};
 use crate::flows::Flows;
 use crate::log::Log;
+use crate::reach::Reach;
 use crate::trust::Kept;
 use fumehood_authority::Roots;
 use fumehood_effect::SessionId;
@@ -114,7 +115,8 @@ pub(crate) enum Question {
 /// What the supervisor does for the network.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    monitor: Monitor,
+    pub(crate) monitor: Monitor,
+    pub(crate) reach: Reach,
     trust: Option<(Kept, Roots)>,
     gathered: Gathered,
     broker: Option<Broker>,
@@ -133,6 +135,7 @@ impl Watch {
     pub(crate) fn new(network: Network, session: Option<SessionId>) -> Watch {
         let published = network.published.into_iter().map(|p| (p.listener, p.inside));
         Watch {
+            reach: Reach::new(&network.policy.rules, network.trust.is_some()),
             monitor: Monitor::new(network.policy).of_session(session),
             trust: network.trust,
             gathered: Gathered {
@@ -252,7 +255,7 @@ impl Watch {
         self.record(log);
     }
 
-    fn record(&mut self, log: &mut Log) {
+    pub(crate) fn record(&mut self, log: &mut Log) {
         self.flows.record(self.monitor.told(), log);
     }
 
@@ -337,7 +340,7 @@ impl Watch {
         }
     }
 
-    fn act(&mut self, action: Action, fd: Option<OwnedFd>) -> usize {
+    pub(crate) fn act(&mut self, action: Action, fd: Option<OwnedFd>) -> usize {
         let Some((gateway, broker)) = &mut self.helpers else {
             return 0;
         };
@@ -407,7 +410,7 @@ impl Watch {
 }
 
 /// A clock that nobody sets, and that goes on while the machine sleeps.
-fn since_boot() -> Duration {
+pub(crate) fn since_boot() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     now.try_into().unwrap_or_default()
 }

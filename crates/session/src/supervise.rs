@@ -14,7 +14,7 @@ use fumehood_audit::{Entry, Kind, Session};
 use fumehood_http::Denial;
 use fumehood_limits::{Ceilings, Group, InForce, Limit, Limits, Struck, Watchdog, Watched, rlimits};
 use fumehood_monitor::Report;
-use fumehood_monitor::desk::About;
+use fumehood_monitor::desk::{About, Ask, Heard};
 use fumehood_sandbox::{
     Errno, Event, Plan, PlanError, Sandbox, Signals, Spec, StartError, Way, become_subreaper,
     kill_descendants, raise_stop,
@@ -431,6 +431,9 @@ impl Supervisor<'_> {
             if self.must_record && self.log.failure().is_some() {
                 return Err(not_recorded(self.log));
             }
+            if let Some(network) = self.network.as_mut() {
+                network.expire(self.log);
+            }
             if self.hear() {
                 return Ok(End::Frozen);
             }
@@ -455,7 +458,8 @@ impl Supervisor<'_> {
             .map(|w| w.pause(Instant::now()))
             .filter(|p| *p < Duration::MAX);
         let asked = self.approvals.as_ref().and_then(Approvals::pause);
-        let pause = pause.into_iter().chain(asked).min();
+        let rules = self.network.as_ref().and_then(Watch::pause);
+        let pause = pause.into_iter().chain(asked).chain(rules).min();
         let timeout = pause.and_then(|d| Timespec::try_from(d).ok());
         let mut watched = vec![
             PollFd::from_borrowed_fd(self.sandbox.events(), PollFlags::IN),
@@ -504,6 +508,13 @@ impl Supervisor<'_> {
             return false;
         };
         for heard in desk.turn(self.log) {
+            if let (Heard::Ask(client, peer, Ask::Reach { host, allow, span }, _), Some(network)) =
+                (&heard, self.network.as_mut())
+            {
+                let reply = network.reach((host, *allow, *span), peer, self.log);
+                desk.answer_to(*client, &reply, None);
+                continue;
+            }
             self.control
                 .hear(heard, (desk, self.sandbox, self.keeper.as_ref()), self.log);
         }

@@ -5,6 +5,8 @@ use crate::wire::{Reader, Writer};
 
 /// The most labels, and bytes of a command line that is shown.
 const MAX_LABELS: u64 = 64;
+/// The longest host with its port, bytes.
+const MAX_HOST: usize = 260;
 
 /// From another process of the account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,15 @@ pub enum Ask {
     Exec,
     /// Send the program that this connection started a signal.
     ExecSignal(u8),
+    /// From now on a host may be reached, or may not.
+    Reach {
+        /// `HOST` or `HOST:PORT`.
+        host: String,
+        /// Whether it may.
+        allow: bool,
+        /// For how many milliseconds; none for as long as the session runs.
+        span: Option<u64>,
+    },
     /// Give me your terminal until I go, and say when you have ended, and how.
     Attach,
 }
@@ -127,6 +138,13 @@ impl Ask {
             Ask::Exec => out.byte(b'x'),
             Ask::ExecSignal(n) => out.byte(b'S').byte(*n),
             Ask::Attach => out.byte(b'a'),
+            Ask::Reach { host, allow, span } => {
+                out.byte(b'r').bytes(host.as_bytes()).byte((*allow).into());
+                match span {
+                    None => out.byte(0),
+                    Some(span) => out.byte(1).number(*span),
+                }
+            }
         };
     }
 
@@ -140,8 +158,18 @@ impl Ask {
             b'x' => Ask::Exec,
             b'S' => Ask::ExecSignal(signal(read.byte()?)?),
             b'a' => Ask::Attach,
+            b'r' => Ask::Reach {
+                host: text(read).filter(|host| host.len() <= MAX_HOST)?,
+                allow: flag(read)?,
+                span: option(read, |read| read.number())?,
+            },
             _ => return None,
         })
+    }
+
+    /// Whether only who is at a terminal may ask it: it widens what the session may do.
+    pub(super) fn needs_a_terminal(&self) -> bool {
+        matches!(self, Ask::Reach { .. })
     }
 }
 
@@ -253,6 +281,8 @@ pub(super) mod tests {
             Just(Ask::Wait),
             Just(Ask::Exec),
             Just(Ask::Attach),
+            ("[a-z.:0-9]{0,40}", any::<bool>(), any::<Option<u64>>())
+                .prop_map(|(host, allow, span)| Ask::Reach { host, allow, span }),
             (1u8..=64).prop_map(Ask::Signal),
             (1u8..=64).prop_map(Ask::ExecSignal),
             (0u8..3).prop_map(Ask::Stream),

@@ -225,6 +225,15 @@ impl Caller {
         self.done(&Talk::Freeze)
     }
 
+    /// From now on a host may be reached, or may not; for so many milliseconds.
+    ///
+    /// # Errors
+    /// As [`CallerError`] says.
+    pub fn reach(&self, host: &str, allow: bool, span: Option<u64>) -> Result<String, CallerError> {
+        let host = host.to_owned();
+        self.done(&Talk::Session(Ask::Reach { host, allow, span }))
+    }
+
     fn done(&self, talk: &Talk) -> Result<String, CallerError> {
         match self.say(talk)? {
             Reply::Done(text) => Ok(plain(text)),

@@ -189,6 +189,7 @@ impl Desk {
                 return false;
             };
             let reply = match (talk, peer.at_a_terminal()) {
+                (Talk::Session(ask), Err(why)) if ask.needs_a_terminal() => Reply::Refused(why.to_string()),
                 (Talk::Session(ask), _) => {
                     heard.push(Heard::Ask(client, Box::new(peer.clone()), ask, packet.fd));
                     continue;

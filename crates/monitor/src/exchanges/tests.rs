@@ -126,7 +126,7 @@ fn what_is_held_is_released_with_the_body_that_was_shown() {
     ask(&mut monitor, 3, &merge);
     let body = Some(b"{}".to_vec());
     monitor.from_gateway(From::Show { request: 3, body });
-    monitor.set_policy(Policy::default());
+    monitor.set_rules(Rules::default());
     is_denied(monitor.allowed(3), 403, "no rule");
     assert_eq!(monitor.refused(3, Denial::new(403, "no")), None);
 }

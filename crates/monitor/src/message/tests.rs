@@ -68,6 +68,7 @@ proptest! {
         }
         for message in [
             ToGateway::Tunnel { flow: request, most },
+            ToGateway::Cut { flow: request },
             ToGateway::Released { request, model: Some(Provider::Gemini) },
             ToGateway::Body { request, most: 9 },
             ToGateway::Permitted { question: request },

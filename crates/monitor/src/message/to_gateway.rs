@@ -25,6 +25,11 @@ pub enum ToGateway {
         /// The flow.
         flow: FlowId,
     },
+    /// A flow that was let through is let through no longer: end it.
+    Cut {
+        /// The flow.
+        flow: FlowId,
+    },
     /// It may not be made, or could not be.
     Refused {
         /// The flow.
@@ -73,6 +78,7 @@ impl ToGateway {
             ToGateway::Tunnel { flow, .. }
             | ToGateway::Inspect { flow }
             | ToGateway::Inside { flow }
+            | ToGateway::Cut { flow }
             | ToGateway::Refused { flow } => *flow,
             ToGateway::Released { request, .. }
             | ToGateway::Waiting { request, .. }
@@ -87,6 +93,7 @@ impl ToGateway {
             ToGateway::Tunnel { .. } => b't',
             ToGateway::Inspect { .. } => b'i',
             ToGateway::Inside { .. } => b's',
+            ToGateway::Cut { .. } => b'c',
             ToGateway::Refused { .. } => b'r',
             ToGateway::Waiting { .. } => b'w',
             ToGateway::Released { .. } => b'g',
@@ -148,6 +155,7 @@ impl Wire for ToGateway {
             },
             b'i' => ToGateway::Inspect { flow },
             b's' => ToGateway::Inside { flow },
+            b'c' => ToGateway::Cut { flow },
             b'r' => ToGateway::Refused { flow },
             b'w' => ToGateway::Waiting {
                 request: flow,

@@ -253,3 +253,46 @@ proptest! {
         }
     }
 }
+
+/// New rules hold at once: what none lets through is cut, connected or not, and what one does goes on.
+#[test]
+fn what_new_rules_do_not_let_through_is_cut() {
+    let mut monitor = monitor(
+        &["unread a.example", "unread b.example", "c.example", "d.example"],
+        &[5432],
+    );
+    for (flow, host) in [
+        (1, "a.example:443"),
+        (2, "b.example:443"),
+        (3, "c.example:443"),
+        (4, "d.example:443"),
+        (5, "127.0.0.1:5432"),
+    ] {
+        monitor.from_gateway(open(flow, host));
+    }
+    monitor.from_broker(&connected(1));
+    let left = ["d.example", "a.example"].map(|host| Rule::new(&Allow::host(host.parse().unwrap())).unwrap());
+    let actions = monitor.set_rules(Rules::new(left.into()).unwrap());
+    let to = |message| Action::Gateway(message);
+    let cut = |flow| to(To::Cut { flow });
+    // The first is to be read from now on, so what passes unread ends; the second was not connected yet.
+    assert_eq!(actions, [cut(1), to(To::Refused { flow: 2 }), cut(3)]);
+    assert_eq!(
+        monitor.from_broker(&connected(2)),
+        None,
+        "a connection that comes late is closed"
+    );
+    assert_eq!(monitor.flows(), 4, "who was cut says how much passed");
+    assert!(
+        monitor
+            .report()
+            .blocked
+            .iter()
+            .all(|b| b.why.contains("is gone") && b.allow.is_some())
+    );
+    assert_eq!(
+        monitor.set_rules(Rules::default()).len(),
+        3,
+        "those that are left"
+    );
+}

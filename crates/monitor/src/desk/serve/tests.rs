@@ -190,6 +190,46 @@ fn a_program_without_a_terminal_is_told_so_and_heard_in_nothing() {
     assert!(told.is_empty() && !holds.cards().is_empty());
 }
 
+/// A machine where this test has no terminal.
+#[derive(Debug)]
+struct Script;
+
+impl Processes for Script {
+    fn stat(&self, pid: i32) -> Option<Stat> {
+        let stat = Terminal.stat(pid)?;
+        Some(Stat { terminal: 0, ..stat })
+    }
+    fn program(&self, _: i32) -> Option<PathBuf> {
+        None
+    }
+    fn namespace(&self, _: i32) -> Option<PathBuf> {
+        Some("one".into())
+    }
+}
+
+/// Who may list and drive a session may not widen its rules: that takes a terminal, as an answer does.
+#[test]
+fn rules_are_not_changed_without_a_terminal() {
+    let heard = |processes: &'static dyn Processes| {
+        let top = tempfile::tempdir().unwrap();
+        let folder = top.path().join("holds");
+        let mut desk = Desk::open(&folder, &session(), "ann").unwrap();
+        desk.processes = processes;
+        let caller = Caller::connect(&folder, &session()).unwrap();
+        let ask = |ask| caller.ask(ask, None).unwrap();
+        ask(super::super::ask::Ask::About);
+        ask(super::super::ask::Ask::Reach {
+            host: "a.example".to_owned(),
+            allow: true,
+            span: None,
+        });
+        let mut holds = held(&[]);
+        let heard = desk.turn(&mut holds, Time(0)).1;
+        heard.into_iter().filter(|h| matches!(h, Heard::Ask(..))).count()
+    };
+    assert_eq!((heard(&Terminal), heard(&Script)), (2, 1));
+}
+
 fn has_terminal() -> bool {
     std::fs::File::open("/dev/tty").is_ok()
 }
