@@ -213,3 +213,57 @@ fn bad_input_is_said_in_one_line() {
     verb(&world, &["checkpoint", "l"]).refused(125, &["writes to the project itself"]);
     verb(&world, &["stop", "l"]).ended(0);
 }
+
+/// Killed at any instant, going back leaves the session as it was, or as it is then.
+#[test]
+fn going_back_can_be_killed_at_any_instant() {
+    let world = World::new();
+    in_session(&world, "s", "for n in $(seq 60); do echo one >file$n; done");
+    verb(&world, &["checkpoint", "s"]).ended(0);
+    let diff = || verb(&world, &["diff", "--session", "s"]).ended(0);
+    let first = diff();
+    in_session(
+        &world,
+        "s",
+        "for n in $(seq 60); do echo two >file$n; done; echo two >more",
+    );
+    verb(&world, &["checkpoint", "s"]).ended(0);
+    let second = diff();
+    assert_ne!(first, second);
+    let mut outcomes = [0, 0];
+    for n in 0..24 {
+        let going = world.sandbox().start_verb(&["undo", "--in", "s", "1"]);
+        std::thread::sleep(Duration::from_micros(1500 * n));
+        going.signal("KILL");
+        let _killed = going.wait();
+        let now = diff();
+        assert!(now == first || now == second, "{now}");
+        outcomes[usize::from(now == first)] += 1;
+        verb(&world, &["undo", "--in", "s", "2"]).ended(0);
+        assert_eq!(diff(), second);
+    }
+    // The first one is killed before anything, whatever the machine does.
+    assert!(outcomes[0] > 0, "{outcomes:?}");
+}
+
+#[test]
+fn one_is_taken_before_exec_and_before_apply() {
+    let world = World::new();
+    let begun = verb(
+        &world,
+        &["create", "--ttl", "60s", "--name", "s", "--", "sh", "-c", IDLE],
+    );
+    begun.ended(0);
+    let list = || verb(&world, &["checkpoint", "s", "--list"]).ended(0);
+    for script in ["echo one >made", "echo two >made", "true", "true"] {
+        verb(&world, &["exec", "s", "--", "sh", "-c", script]).ended(0);
+    }
+    // Before the first nothing was written; before the last nothing was since.
+    assert_eq!(list().matches("before exec").count(), 2, "{}", list());
+    verb(&world, &["exec", "s", "--", "sh", "-c", "echo three >made"]).ended(0);
+    verb(&world, &["apply", "--session", "s"]).ended(0);
+    assert_eq!(list().matches("before apply").count(), 1, "{}", list());
+    verb(&world, &["stop", "s"]).ended(0);
+    verb(&world, &["undo", "--in", "s", "1"]).ended(0);
+    assert_eq!(in_session(&world, "s", "cat made"), "one");
+}

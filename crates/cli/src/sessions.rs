@@ -12,7 +12,8 @@ pub(crate) use arguments::{
     PruneArguments, PsArguments, ResumeArguments, RmArguments, StopArguments, WaitArguments,
 };
 pub(crate) use attach::{attach, logs};
-pub(crate) use checkpoint::{checkpoint, fork, undo_in};
+use checkpoint::before_program;
+pub(crate) use checkpoint::{before, checkpoint, fork, undo_in};
 pub(crate) use exec::exec;
 pub(crate) use list::{inspect, ps};
 pub(crate) use rest::{prune, resume, rm};

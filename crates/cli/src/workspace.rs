@@ -346,6 +346,7 @@ fn attempt_apply(arguments: &ApplyArguments) -> Result<bool, String> {
     } else {
         None
     };
+    crate::sessions::before(&session, "apply");
     let done = fumehood_workspace::apply::apply(
         &here.place,
         &session,

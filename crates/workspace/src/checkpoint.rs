@@ -9,6 +9,7 @@
 //! Files are copied, their blocks shared where the filesystem can: what is written to the session afterwards,
 //! through whatever was open, does not reach them. The cost grows with what the session changed.
 
+use crate::apply::Steps;
 use crate::attributes;
 use crate::bases::{Bases, Restored};
 use crate::beneath::{self, Kind, Tree};
@@ -18,7 +19,7 @@ use crate::error::{At, Error, Result};
 use crate::record::{self, Line};
 use crate::session::{About, Session, remove_if_there};
 use crate::{git, quiet};
-use rustix::fs::{CWD, FileType, Mode, RenameFlags};
+use rustix::fs::{CWD, FileType, FlockOperation, Mode};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{DirBuilder, File};
@@ -28,8 +29,13 @@ use std::path::{Path, PathBuf};
 /// Trees of a session that are taken, and records beside them.
 const TREES: [&str; 2] = ["upper", "git"];
 const RECORDS: [&str; 5] = ["bases", "undone", "refs", "stash", "restored"];
-/// The most that are kept: the oldest go.
+/// The most that are kept of those that were asked for, and of those that were not: the oldest go.
 const MOST: usize = 50;
+const MOST_BY_ITSELF: usize = 20;
+/// One that nobody asked for is not taken of a layer with more names, longer ones together, or more bytes.
+const NAMES_BY_ITSELF: u64 = 5_000;
+const PATHS_BY_ITSELF: u64 = 1 << 20;
+const BYTES_BY_ITSELF: u64 = 256 << 20;
 /// How often it is tried to see a running session stand still.
 const TRIES: u32 = 3;
 
@@ -44,6 +50,60 @@ pub struct Checkpoint {
     pub why: String,
     /// Whether programs wrote while it was taken: files may be of different moments.
     pub moving: bool,
+    /// Whether nobody asked for it.
+    pub by_itself: bool,
+}
+
+/// What came of a checkpoint that nobody asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ByItself {
+    /// It was taken.
+    Taken(Checkpoint),
+    /// Nothing was written, or nothing since the last one.
+    Unchanged,
+    /// The layer holds so many names and bytes that a copy would take long.
+    TooLarge(u64, u64),
+}
+
+/// Takes one before something that may want to be taken back, unless the last one is the same.
+///
+/// # Errors
+/// As [`take`].
+pub fn take_by_itself(session: &Session, why: &str, now: u64) -> Result<ByItself> {
+    let look = quiet::look(session);
+    let all = session.path().join("checkpoints");
+    let last = list(session)?.into_iter().next_back();
+    let same = |c: Checkpoint| look_of(&all.join(c.number.to_string())) == Some(look.hash);
+    if look.names == 0 && !git::moved(session.path()) || last.is_some_and(same) {
+        return Ok(ByItself::Unchanged);
+    }
+    let many = look.names > NAMES_BY_ITSELF || look.paths > PATHS_BY_ITSELF;
+    if many || look.bytes > BYTES_BY_ITSELF {
+        return Ok(ByItself::TooLarge(look.names, look.bytes));
+    }
+    take_one(session, why, now, true).map(ByItself::Taken)
+}
+
+/// What the layer looked like when a checkpoint was taken of it, standing still.
+fn look_of(checkpoint: &Path) -> Option<u64> {
+    let path = checkpoint.join("about");
+    let lines = record::read("checkpoint", &std::fs::read(&path).ok()?, &path).ok()?;
+    lines.first()?.parsed("look")
+}
+
+/// Nobody else takes one, or goes back to one, while this lives.
+fn lock(all: &Path) -> Result<File> {
+    private().recursive(true).create(all).at("make", all)?;
+    let path = all.join("lock");
+    let lock = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .at("open", &path)?;
+    rustix::fs::flock(&lock, FlockOperation::LockExclusive).at("lock", &path)?;
+    Ok(lock)
 }
 
 /// Takes one. A session that runs may write meanwhile; it is tried a few times to see it stand still.
@@ -51,16 +111,21 @@ pub struct Checkpoint {
 /// # Errors
 /// Something of the session cannot be read, or not be kept. Nothing is left then.
 pub fn take(session: &Session, why: &str, now: u64) -> Result<Checkpoint> {
+    take_one(session, why, now, false)
+}
+
+fn take_one(session: &Session, why: &str, now: u64, by_itself: bool) -> Result<Checkpoint> {
     let all = session.path().join("checkpoints");
-    private().recursive(true).create(&all).at("make", &all)?;
+    let _alone = lock(&all)?;
     let number = numbers(&all)?.last().map_or(1, |n| n + 1);
     let path = all.join(number.to_string());
     let mut moving = true;
+    let mut look = quiet::look(session);
     for _ in 0..TRIES {
         remove_if_there(&path)?;
-        let before = quiet::look(session);
         copy_session(session, &path)?;
-        moving = quiet::look(session) != before;
+        let before = std::mem::replace(&mut look, quiet::look(session));
+        moving = look != before;
         if !moving {
             break;
         }
@@ -68,18 +133,43 @@ pub fn take(session: &Session, why: &str, now: u64) -> Result<Checkpoint> {
     let about = Line::default()
         .number("since", now)
         .with("why", why)
-        .number("moving", u8::from(moving));
+        .number("moving", u8::from(moving))
+        .number("by-itself", u8::from(by_itself));
+    let about = if moving {
+        about
+    } else {
+        about.number("look", look.hash)
+    };
     let record = path.join("about");
     record::write(&record, &record::encode("checkpoint", &[about])).at("write", &record)?;
-    for old in list(session)?.iter().rev().skip(MOST) {
-        remove_if_there(&all.join(old.number.to_string()))?;
+    let whole = list(session)?;
+    for (asked, most) in [(true, MOST), (false, MOST_BY_ITSELF)] {
+        let alike = whole.iter().rev().filter(|c| c.by_itself != asked);
+        for old in alike.skip(most) {
+            forget(&all.join(old.number.to_string()))?;
+        }
+    }
+    // What was being taken when somebody was killed, or half removed.
+    for number in numbers(&all)? {
+        let path = all.join(number.to_string());
+        if !path.join("about").exists() {
+            remove_if_there(&path)?;
+        }
     }
     Ok(Checkpoint {
         number,
         since: now,
         why: why.to_owned(),
         moving,
+        by_itself,
     })
+}
+
+/// Removes one so that what is left of it, if that is stopped, is none.
+fn forget(checkpoint: &Path) -> Result<()> {
+    let record = checkpoint.join("about");
+    std::fs::remove_file(&record).at("remove", &record)?;
+    remove_if_there(checkpoint)
 }
 
 /// All that are whole, the oldest first.
@@ -98,6 +188,7 @@ pub fn list(session: &Session) -> Result<Vec<Checkpoint>> {
             since: line.parsed("since")?,
             why: line.text("why")?.to_owned(),
             moving: line.parsed::<u8>("moving")? != 0,
+            by_itself: line.parsed::<u8>("by-itself").unwrap_or(0) != 0,
         })
     };
     Ok(numbers(&all)?.into_iter().filter_map(read).collect())
@@ -114,12 +205,16 @@ fn numbers(all: &Path) -> Result<Vec<u64>> {
     Ok(found)
 }
 
-/// The one of this number, or the last.
+/// The one of this number, or the last that was asked for; where none was, the last.
 fn chosen(session: &Session, number: Option<u64>) -> Result<Checkpoint> {
     let all = list(session)?;
     let found = match number {
         Some(number) => all.into_iter().find(|c| c.number == number),
-        None => all.into_iter().next_back(),
+        None => {
+            let asked = all.iter().rposition(|c| !c.by_itself);
+            let last = asked.or(all.len().checked_sub(1));
+            last.and_then(|n| all.into_iter().nth(n))
+        }
     };
     found.ok_or_else(|| Error::NoCheckpoint {
         number,
@@ -127,29 +222,82 @@ fn chosen(session: &Session, number: Option<u64>) -> Result<Checkpoint> {
     })
 }
 
-/// Takes a session back to a checkpoint, the last one if none is named. What it was before is a checkpoint of its
+/// Takes a session back to a checkpoint, the last that was asked for if none is named. What it was before is a checkpoint of its
 /// own, whose number is given back. Build outputs stay as they are. The session must be in nobody's use.
 ///
 /// # Errors
 /// There is none, or a step was refused; what the session had is in the checkpoint made before.
 pub fn restore(session: &Session, number: Option<u64>, now: u64) -> Result<(Checkpoint, Checkpoint)> {
+    restore_by(session, number, now, &Steps::default())
+}
+
+fn restore_by(
+    session: &Session,
+    number: Option<u64>,
+    now: u64,
+    steps: &Steps,
+) -> Result<(Checkpoint, Checkpoint)> {
     let to = chosen(session, number)?;
-    let before = take(session, "before undo", now)?;
     let from = session.path().join("checkpoints").join(to.number.to_string());
-    let aside = session.path().join("restoring");
+    let aside = session.path().join(ASIDE);
     remove_if_there(&aside)?;
     private().create(&aside).at("make", &aside)?;
     fill(&from, &aside, session.about())?;
-    for name in TREES {
-        exchange(&aside.join(name), &session.path().join(name))?;
-    }
-    for name in RECORDS {
-        replace(&aside.join(name), &session.path().join(name))?;
-    }
-    keep_outputs(&aside.join("upper"), session)?;
-    remove_if_there(&session.path().join("settled"))?;
-    remove_if_there(&aside)?;
+    steps.next()?;
+    // Not earlier: it may displace the oldest, which may be the one that is gone back to.
+    let before = take_one(session, "before undo", now, true)?;
+    let has = TREES
+        .iter()
+        .chain(&RECORDS)
+        .filter(|name| exists(&aside.join(name)));
+    let lines: Vec<Line> = has.map(|name| Line::default().with("has", name)).collect();
+    let ready = aside.join(READY);
+    record::replace(&ready, &record::encode("restoring", &lines)).at("write", &ready)?;
+    steps.next()?;
+    finish(session, steps)?;
     Ok((to, before))
+}
+
+/// Where a session is prepared that goes back; with the record in it, it goes.
+const ASIDE: &str = "restoring";
+const READY: &str = "ready";
+
+/// Whether somebody was stopped while a session went back.
+pub(crate) fn is_unfinished(session: &Path) -> bool {
+    session.join(ASIDE).join(READY).exists()
+}
+
+/// Puts what was prepared in its place. Each step can be done again after a stop anywhere in it.
+pub(crate) fn finish(session: &Session, steps: &Steps) -> Result<()> {
+    let aside = session.path().join(ASIDE);
+    let ready = aside.join(READY);
+    let bytes = std::fs::read(&ready).at("read", &ready)?;
+    let lines = record::read("restoring", &bytes, &ready)?;
+    for name in TREES.iter().chain(&RECORDS) {
+        let comes = lines.iter().any(|l| l.text("has") == Some(name));
+        let (new, old, here) = (
+            aside.join(name),
+            aside.join(format!("{name}.old")),
+            session.path().join(name),
+        );
+        if comes && !exists(&new) {
+            continue; // it is there already
+        }
+        if exists(&here) && !exists(&old) {
+            std::fs::rename(&here, &old).at("rename", &here)?;
+            steps.next()?;
+        }
+        if comes {
+            std::fs::rename(&new, &here).at("rename", &new)?;
+            steps.next()?;
+        }
+    }
+    keep_outputs(&aside.join("upper.old"), session)?;
+    remove_if_there(&session.path().join("settled"))?;
+    steps.next()?;
+    std::fs::remove_file(&ready).at("remove", &ready)?;
+    steps.next()?;
+    remove_if_there(&aside)
 }
 
 /// Makes a new session that begins with what another had at a checkpoint, or, if none is named, has now.
@@ -225,6 +373,13 @@ fn fill(from: &Path, to: &Path, about: &About) -> Result<()> {
         if record.exists() {
             std::fs::copy(&record, to.join(name)).at("copy", &record)?;
         }
+    }
+    if !from.join("about").exists() {
+        // Displaced meanwhile: what was copied may be a part of it.
+        let number = from.file_name().and_then(|n| n.to_str()?.parse().ok());
+        let session = from.ancestors().nth(2).and_then(Path::file_name);
+        let id = session.unwrap_or_default().to_string_lossy().into_owned();
+        return Err(Error::NoCheckpoint { number, id });
     }
     let ended = marker(&to.join("ended"))?;
     let taken = Oldest::load(&from.join("oldest"))?;
@@ -416,26 +571,6 @@ impl<'a> Copying<'a> {
     }
 }
 
-/// Two folders change places, or the one there is moves to where none is.
-fn exchange(new: &Path, old: &Path) -> Result<()> {
-    match (new.exists(), old.exists()) {
-        (true, true) => {
-            rustix::fs::renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE).at("exchange", old)
-        }
-        (true, false) => std::fs::rename(new, old).at("rename", new),
-        (false, true) => std::fs::rename(old, new).at("rename", old),
-        (false, false) => Ok(()),
-    }
-}
-
-fn replace(new: &Path, old: &Path) -> Result<()> {
-    if new.exists() {
-        std::fs::rename(new, old).at("rename", new)
-    } else {
-        remove_if_there(old)
-    }
-}
-
 /// Build outputs of the layer before go back to where they were, if their folder is there.
 fn keep_outputs(before: &Path, session: &Session) -> Result<()> {
     let rules = Rules::of(session);
@@ -470,3 +605,6 @@ fn exists(path: &Path) -> bool {
 fn is_folder(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|m| m.is_dir())
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,18 +9,27 @@ use std::path::{Path, PathBuf};
 
 /// What a layer looked like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look(u64);
+pub struct Look {
+    pub(crate) hash: u64,
+    /// Names in it.
+    pub(crate) names: u64,
+    /// Bytes of their paths: deep trees are slow.
+    pub(crate) paths: u64,
+    /// Bytes of its files.
+    pub(crate) bytes: u64,
+}
 
 /// Looks at names, sizes and times of everything that could be applied, and at the session's refs. What cannot be
 /// read counts as it is: unreadable.
 #[must_use]
 pub fn look(session: &Session) -> Look {
     let mut hash = DefaultHasher::new();
+    let mut sum = [0; 3];
     if let Ok(tree) = Tree::open_layer(&session.upper()) {
         let rules = Rules::of(session);
         let mut waiting = vec![PathBuf::new()];
         while let Some(folder) = waiting.pop() {
-            folder_into(&tree, &folder, &rules, &mut waiting, &mut hash);
+            folder_into(&tree, &folder, &rules, &mut waiting, (&mut hash, &mut sum));
         }
     }
     for name in ["git/HEAD", "git/packed-refs", "git/logs/refs/stash", "git/index"] {
@@ -32,7 +41,12 @@ pub fn look(session: &Session) -> Look {
             })
             .hash(&mut hash);
     }
-    Look(hash.finish())
+    Look {
+        hash: hash.finish(),
+        names: sum[0],
+        paths: sum[1],
+        bytes: sum[2],
+    }
 }
 
 fn folder_into(
@@ -40,7 +54,7 @@ fn folder_into(
     folder: &Path,
     rules: &Rules<'_>,
     waiting: &mut Vec<PathBuf>,
-    hash: &mut DefaultHasher,
+    (hash, sum): (&mut DefaultHasher, &mut [u64; 3]),
 ) {
     let Ok(open) = tree.directory(folder) else { return };
     for name in beneath::names(&open).unwrap_or_default() {
@@ -52,6 +66,8 @@ fn folder_into(
             continue;
         };
         path.hash(hash);
+        let length = path.as_os_str().len() as u64;
+        *sum = [sum[0] + 1, sum[1] + length, sum[2].saturating_add(facts.size)];
         (facts.mode, facts.size, facts.identity.inode, facts.modified).hash(hash);
         facts.identity.changed.hash(hash);
         if facts.kind == Kind::Directory {

@@ -12,7 +12,9 @@
 //! `<project>` is 16 digits of a hash of the project's path, so the newest session of a directory is the
 //! highest number after them: found by one listing, without opening anything.
 
+use crate::apply::Steps;
 use crate::beneath::Tree;
+use crate::checkpoint;
 use crate::error::{At, Error, Result};
 use crate::git::{self, Unfit};
 use crate::record::{self, Line};
@@ -183,13 +185,31 @@ impl Session {
             path: record,
             what: "a field is missing",
         })?;
-        Ok(Session {
+        let session = Session {
             id: id.to_owned(),
             path,
             about,
             tracked: OnceCell::new(),
             _lock: lock,
-        })
+        };
+        session.go_back(how)?;
+        Ok(session)
+    }
+
+    /// Finishes going back to a checkpoint, where somebody was stopped at it.
+    fn go_back(&self, how: Use) -> Result<()> {
+        if !checkpoint::is_unfinished(&self.path) {
+            return Ok(());
+        }
+        let _alone = match how {
+            Use::Running => None,
+            Use::Looking => Some(lock(&self.path, Use::Running, &self.id)?),
+        };
+        // Whoever was at it may have finished meanwhile.
+        if checkpoint::is_unfinished(&self.path) {
+            checkpoint::finish(self, &Steps::default())?;
+        }
+        Ok(())
     }
 
     /// Goes on in it, as somebody else perhaps: root's sandboxes get a new private id each time, and the

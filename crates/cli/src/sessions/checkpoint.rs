@@ -8,8 +8,11 @@ use crate::say;
 use crate::workspace::place;
 use fumehood_policy::Escaped;
 use fumehood_policy::json::Json;
-use fumehood_workspace::checkpoint::{Checkpoint, fork as fork_from, list, restore, take};
+use fumehood_workspace::checkpoint::{
+    ByItself, Checkpoint, fork as fork_from, list, restore, take, take_by_itself,
+};
 use fumehood_workspace::{Session, Title, Use, all_sessions, called, entitle, title, waits};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 /// Takes a checkpoint, or lists them.
@@ -67,6 +70,32 @@ fn session(place: &std::path::Path, named: Option<&str>, how: Use) -> Result<Ses
     Session::open(place, &id, how).map_err(words)
 }
 
+/// Takes one before something that may want to be taken back. It is no reason not to do that if it cannot be.
+pub(crate) fn before(session: &Session, what: &str) {
+    let not = |why: String| {
+        if std::io::stderr().is_terminal() {
+            say::line(&format!("no checkpoint before {what}: {why}"));
+        }
+    };
+    match take_by_itself(session, &format!("before {what}"), seconds()) {
+        Ok(ByItself::Taken(_) | ByItself::Unchanged) => {}
+        Ok(ByItself::TooLarge(names, bytes)) => not(format!(
+            "the session wrote {names} files, {} MiB; `fumehood checkpoint` takes one",
+            bytes >> 20
+        )),
+        Err(error) => not(error.to_string()),
+    }
+}
+
+/// As [`before`], of the session in whose layer a program is about to run, if it has one.
+pub(crate) fn before_program(workspace: Option<&str>) {
+    let Some(id) = workspace else { return };
+    match here().and_then(|place| Session::open(&place, id, Use::Looking).map_err(|e| e.to_string())) {
+        Ok(session) => before(&session, "exec"),
+        Err(why) => say::line(&format!("no checkpoint before exec: {why}")),
+    }
+}
+
 fn seconds() -> u64 {
     u64::try_from(now()).unwrap_or(0)
 }
@@ -103,6 +132,7 @@ fn attempt_checkpoint(arguments: &CheckpointArguments) -> Result<u8, Failure> {
         since,
         why,
         moving,
+        by_itself: _,
     } in &all
     {
         let clock = fumehood_audit::Clock::of_nanos(since.saturating_mul(1_000_000_000));
@@ -121,6 +151,7 @@ fn json(checkpoint: &Checkpoint) -> Json {
         ("since", Json::Number(checkpoint.since)),
         ("why", Json::text(&checkpoint.why)),
         ("moving", Json::Bool(checkpoint.moving)),
+        ("by_itself", Json::Bool(checkpoint.by_itself)),
     ])
 }
 

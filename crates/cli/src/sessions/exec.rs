@@ -28,6 +28,7 @@ fn attempt(arguments: &ExecArguments) -> Result<u8, Failure> {
         ..Launch::default()
     };
     let session = find(Some(&arguments.session))?;
+    super::before_program(session.about.workspace.as_deref());
     let title = Escaped::from(session.called()).at_most(40).to_string();
     let exec = Exec {
         launch,
