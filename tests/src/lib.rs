@@ -23,6 +23,7 @@
 )]
 #![forbid(unsafe_code)]
 
+mod calls;
 mod far_side;
 mod hosts;
 mod output;
@@ -34,6 +35,7 @@ mod sessions;
 mod terminal;
 mod world;
 
+pub use calls::{await_call, await_end_of_calls, calls_alive, offer_tools, tool_call};
 pub use far_side::FarSide;
 pub use hosts::{Hosts, Ran};
 pub use output::Output;

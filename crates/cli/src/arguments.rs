@@ -103,8 +103,8 @@ pub(crate) enum Verb {
     /// Tools that a model may call instead of a shell
     #[command(subcommand)]
     Tool(crate::tool::ToolVerb),
-    /// Offer this project's tools to an MCP client, on standard input and output
-    Mcp,
+    /// Offer this project's tools to an MCP client, on standard input and output or over HTTP
+    Mcp(crate::mcp::McpArguments),
     /// Accept what this project's fumehood.toml asks for
     Trust(TrustArguments),
     /// What was recorded of runs, and whether it is whole
@@ -281,6 +281,9 @@ pub(crate) struct DoctorArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct InitArguments {
+    /// Tell an MCP client of this project's tools instead
+    #[arg(long, value_name = "CLIENT", conflicts_with = "force")]
+    pub(crate) mcp: Option<crate::init::McpClient>,
     /// Replace a file that is there
     #[arg(long)]
     pub(crate) force: bool,

@@ -1,5 +1,9 @@
 //! `fumehood init`: a commented fumehood.toml for what is found here.
 
+mod client;
+
+pub(crate) use client::McpClient;
+
 use crate::FAILED;
 use crate::arguments::InitArguments;
 use crate::policy::places;
@@ -13,6 +17,9 @@ use std::os::unix::fs::OpenOptionsExt;
 
 /// Writes the file; never over one that is there unless asked.
 pub(crate) fn init(arguments: &InitArguments) -> u8 {
+    if let Some(client) = arguments.mcp {
+        return told(client::tell(client, arguments.json));
+    }
     match attempt(arguments.force) {
         Ok(path) => {
             let line = if arguments.json {
@@ -21,6 +28,19 @@ pub(crate) fn init(arguments: &InitArguments) -> u8 {
                 format!("wrote {path}")
             };
             let _closed = writeln!(std::io::stdout(), "{line}");
+            0
+        }
+        Err(text) => {
+            say::error(&text);
+            FAILED
+        }
+    }
+}
+
+fn told(done: Result<String, String>) -> u8 {
+    match done {
+        Ok(text) => {
+            let _closed = writeln!(std::io::stdout(), "{text}");
             0
         }
         Err(text) => {

@@ -84,7 +84,7 @@ fn perform(verb: Verb) -> u8 {
         Verb::Inspect(arguments) => sessions::inspect(&arguments),
         Verb::Wait(arguments) => sessions::wait(&arguments),
         Verb::Stop(arguments) => sessions::stop(&arguments),
-        Verb::Mcp => mcp::serve(),
+        Verb::Mcp(arguments) => mcp::serve(&arguments),
         Verb::Tool(verb) => tool::tool(&verb),
         Verb::Trust(arguments) => trust::trust(&arguments),
         Verb::Audit(verb) => audit::audit(&verb),

@@ -3,6 +3,7 @@
 
 pub mod argv;
 pub mod call;
+pub mod client;
 mod guard;
 mod kind;
 pub mod lint;

@@ -12,6 +12,7 @@ pub fn definition(manifest: &Manifest) -> Value {
         "name": manifest.name().as_str(),
         "description": manifest.tool().description,
         "inputSchema": input(manifest),
+        "outputSchema": output(),
         "annotations": {
             "readOnlyHint": effect == Effect::Observe,
             "destructiveHint": effect == Effect::Outward,
@@ -38,6 +39,34 @@ pub fn input(manifest: &Manifest) -> Value {
         "properties": properties,
         "required": required,
         "additionalProperties": false,
+    })
+}
+
+/// The schema of the fields of a result, the same for all tools. A call that was refused has none.
+#[must_use]
+pub fn output() -> Value {
+    let (text, number, flag) = (
+        json!({"type": "string"}),
+        json!({"type": "integer", "minimum": 0}),
+        json!({"type": "boolean"}),
+    );
+    let or_null = |kind: &str| json!({"type": [kind, "null"]});
+    let properties = json!({
+        "tool": text, "definition": text,
+        "status": {"type": "integer", "minimum": 0, "maximum": 255}, "origin": text, "limit": or_null("string"),
+        "timed_out": flag, "output": text, "lines": number, "bytes": number, "left_out": or_null("object"),
+        "handle": or_null("string"), "kept_whole": flag, "cleaned": {"type": "object"}, "redacted": number,
+        "summary": or_null("object"), "notes": {"type": "array", "items": text},
+    });
+    let required: Vec<&str> = properties
+        .as_object()
+        .map_or_else(Vec::new, |all| all.keys().map(String::as_str).collect());
+    let required = json!(required);
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": properties,
+        "required": required,
     })
 }
 

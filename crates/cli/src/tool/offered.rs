@@ -57,6 +57,19 @@ impl Offered {
         }
     }
 
+    /// Only these, where there are names: others are not there, rather than refused.
+    pub(crate) fn only(&mut self, names: &[String]) -> Result<(), String> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        for name in names {
+            self.find(name)?;
+        }
+        self.tools
+            .retain(|t| names.iter().any(|n| n == t.name().as_str()));
+        Ok(())
+    }
+
     /// What is not offered, and why.
     pub(crate) fn left_out(&self) -> &[String] {
         &self.left_out
