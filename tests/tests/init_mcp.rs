@@ -1,7 +1,5 @@
 //! `fumehood init --mcp`: a client's configuration, told of the tools.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
 use fumehood_tests::World;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
