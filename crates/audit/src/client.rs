@@ -1,6 +1,7 @@
 //! The side of those who record: a socket to the writer's process.
 
 use crate::entry::{Entry, Recorder, RecorderError, Ticket};
+use crate::index::bits;
 use crate::record::Kind;
 use crate::wire::{Answer, Asked, MAX_PACKET, begun, push};
 use rustix::io::Errno;
@@ -71,13 +72,14 @@ impl Client {
         self.socket
     }
 
-    /// Another client of the same writer, for another process.
+    /// Another client of the same writer, for another process, which may record these kinds and no others: whoever takes
+    /// it over writes no answers of people, and no keys.
     ///
     /// # Errors
     /// The writer is gone, or the system gave no sockets.
-    pub fn split(&self) -> Result<Self, RecorderError> {
+    pub fn split(&self, kinds: &[Kind]) -> Result<Self, RecorderError> {
         let (client, theirs) = Self::pair()?;
-        let packet = Asked::Sender.encode()?;
+        let packet = Asked::Sender(bits(kinds)).encode()?;
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         let fds = [theirs.as_fd()];

@@ -59,6 +59,11 @@ pub(crate) const fn bit(kind: Kind) -> u64 {
     1 << kind as u8
 }
 
+/// The bits of several kinds.
+pub(crate) fn bits(kinds: &[Kind]) -> u64 {
+    kinds.iter().fold(0, |bits, kind| bits | bit(*kind))
+}
+
 /// The index of a log that grows.
 #[derive(Debug)]
 pub(crate) struct Index {

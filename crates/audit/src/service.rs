@@ -2,6 +2,7 @@
 //! for one is told when it is on the disk. When the last sender is gone, it ends the log.
 
 use crate::entry::Ticket;
+use crate::index::{bit, bits};
 use crate::note::Checkpoint;
 use crate::record::{Kind, Record};
 use crate::wire::{Answer, Asked, MAX_PACKET};
@@ -47,12 +48,29 @@ const OVERTAKEN: u64 = 1_000_000_000;
 /// The most senders.
 const SENDERS: usize = 64;
 
+/// What the writer alone records, or what is of the account's index: a key that anybody could name would be anybody's.
+const OWN: [Kind; 5] = [
+    Kind::SessionStart,
+    Kind::KeyNext,
+    Kind::SessionCheckpoint,
+    Kind::SessionErase,
+    Kind::Witness,
+];
+
+/// One who records.
+#[derive(Debug)]
+struct Sender {
+    socket: OwnedFd,
+    /// What it may record, a bit for each kind.
+    kinds: u64,
+}
+
 /// The writer of one log and those who record.
 #[derive(Debug)]
 pub struct Service {
     writer: Writer,
     pace: Pace,
-    senders: Vec<OwnedFd>,
+    senders: Vec<Sender>,
     causes: Causes,
     /// Who waits for the disk, and for which ticket.
     waiting: Vec<(usize, u64)>,
@@ -74,7 +92,10 @@ impl Service {
         Self {
             writer,
             pace,
-            senders: vec![sender],
+            senders: vec![Sender {
+                socket: sender,
+                kinds: !bits(&OWN),
+            }],
             causes: Causes::default(),
             waiting: Vec::new(),
             counts: HashMap::new(),
@@ -105,7 +126,9 @@ impl Service {
             .and_then(|head| at_end(&head))
             .and_then(|()| self.writer.end());
         if let Err(error) = &ended {
-            self.senders.iter().for_each(|sender| refuse(sender, error));
+            self.senders
+                .iter()
+                .for_each(|sender| refuse(&sender.socket, error));
         }
         ended
     }
@@ -154,7 +177,7 @@ impl Service {
                     .iter()
                     .map(|(kind, count)| format!("{} {count}\n", kind.name()));
                 let head = format!("{}\n{}", self.writer.head(), counts.collect::<String>());
-                tell(sender, &Answer::Head(head).encode());
+                tell(&sender.socket, &Answer::Head(head).encode());
             }
         }
     }
@@ -168,7 +191,7 @@ impl Service {
         let mut polled: Vec<PollFd<'_>> = self
             .senders
             .iter()
-            .map(|s| PollFd::new(s, PollFlags::IN))
+            .map(|s| PollFd::new(&s.socket, PollFlags::IN))
             .collect();
         let _interrupted = poll(&mut polled, timeout.as_ref());
         let ready = |(_, fd): &(usize, &PollFd<'_>)| !fd.revents().is_empty();
@@ -197,7 +220,7 @@ impl Service {
         self.urgent = false;
         for (sender, ticket) in std::mem::take(&mut self.waiting) {
             if let Some(sender) = self.senders.get(sender) {
-                tell(sender, &Answer::Durable { ticket }.encode());
+                tell(&sender.socket, &Answer::Durable { ticket }.encode());
             }
         }
         at_head(&head, self.writer.note());
@@ -210,15 +233,19 @@ impl Service {
             let Some(from) = self.senders.get(sender) else {
                 return false;
             };
-            let (got, socket) = match receive(from, &mut self.packet) {
+            let kinds = from.kinds;
+            let may = |record: &Record| bit(record.kind) & kinds != 0;
+            let (got, socket) = match receive(&from.socket, &mut self.packet) {
                 Ok(received) => received,
                 Err(Errno::AGAIN) => return true,
                 Err(_) => return false,
             };
             let packet = self.packet.get(..got).unwrap_or_default();
             match (Asked::decode(packet), socket) {
-                (Some(Asked::Record { record, durable }), None) => heard.push((sender, record, durable)),
-                (Some(Asked::Records(records)), None) => {
+                (Some(Asked::Record { record, durable }), None) if may(&record) => {
+                    heard.push((sender, record, durable));
+                }
+                (Some(Asked::Records(records)), None) if records.iter().all(may) => {
                     heard.extend(records.into_iter().map(|record| (sender, record, false)));
                 }
                 // Asked after what this one recorded; that is written first.
@@ -226,8 +253,10 @@ impl Service {
                     self.heads.push(sender);
                     return true;
                 }
-                (Some(Asked::Sender), Some(socket)) if self.senders.len() < SENDERS => {
-                    self.senders.push(socket);
+                (Some(Asked::Sender(wanted)), Some(socket)) if self.senders.len() < SENDERS => {
+                    // Nobody gives what it has not.
+                    let kinds = wanted & kinds;
+                    self.senders.push(Sender { socket, kinds });
                 }
                 _ => return false,
             }

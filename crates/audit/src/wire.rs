@@ -12,8 +12,8 @@ pub(crate) enum Asked {
     Record { record: Record, durable: bool },
     /// Record these, one after the other.
     Records(Vec<Record>),
-    /// Take the socket that comes with this as another one's who records.
-    Sender,
+    /// Take the socket that comes with this as another one's who records these kinds, a bit for each.
+    Sender(u64),
     /// Sign the head as it is, and tell it.
     Head,
 }
@@ -40,7 +40,7 @@ impl Asked {
                 }
                 packet
             }
-            Self::Sender => vec![SENDER],
+            Self::Sender(kinds) => [&[SENDER][..], &kinds.to_be_bytes()].concat(),
             Self::Head => vec![HEAD],
         })
     }
@@ -53,7 +53,7 @@ impl Asked {
                 durable: *tag == DURABLE,
             }),
             (RECORDS, several) => records(several).map(Self::Records),
-            (SENDER, []) => Some(Self::Sender),
+            (SENDER, kinds) => Some(Self::Sender(u64::from_be_bytes(kinds.try_into().ok()?))),
             (HEAD, []) => Some(Self::Head),
             _ => None,
         }
@@ -156,7 +156,7 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
-        for asked in [Asked::Sender, Asked::Head] {
+        for asked in [Asked::Sender(5), Asked::Head] {
             assert_eq!(Asked::decode(&asked.encode().unwrap()), Some(asked));
         }
         for answer in [

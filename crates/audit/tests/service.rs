@@ -92,7 +92,7 @@ fn senders_share_a_writer_which_ends_with_the_last() {
     let top = tempfile::tempdir().unwrap();
     let (client, sender) = Client::pair().unwrap();
     let (key, thread) = service(top.path(), sender, Pace::default());
-    let other = client.split().unwrap();
+    let other = client.split(Kind::ALL).unwrap();
     let asked = client.record(Entry::new(Kind::Flow)).unwrap();
     client.head().unwrap(); // the other's packets may overtake: the cause has arrived now
     drop(client);
@@ -103,6 +103,54 @@ fn senders_share_a_writer_which_ends_with_the_last() {
     drop(other);
     assert!(thread.join().unwrap());
     assert_eq!(verified(top.path(), key).signed, 2);
+}
+
+/// Who took over a process that records writes no other kinds than that one's, and nobody but the writer names a key.
+#[test]
+fn records_of_other_kinds_are_not_taken_and_who_sends_them_is_not_heard_any_more() {
+    let forged = |kind| Entry::new(kind).bytes("key", &[7; 32]);
+    for kind in [
+        Kind::KeyNext,
+        Kind::SessionStart,
+        Kind::SessionCheckpoint,
+        Kind::SessionErase,
+    ] {
+        let top = tempfile::tempdir().unwrap();
+        let (client, sender) = Client::pair().unwrap();
+        let (key, thread) = service(top.path(), sender, Pace::default());
+        client.record_durably(Entry::new(Kind::Hold)).unwrap();
+        let refused = client.record_durably(forged(kind));
+        assert!(
+            matches!(refused, Err(RecorderError::Lost)),
+            "{kind:?} {refused:?}"
+        );
+        drop(client);
+        assert!(thread.join().unwrap());
+        assert_eq!(verified(top.path(), key).signed, 1, "{kind:?}");
+    }
+    let top = tempfile::tempdir().unwrap();
+    let (client, sender) = Client::pair().unwrap();
+    let (key, thread) = service(top.path(), sender, Pace::default());
+    let watcher = || client.split(&[Kind::ProgramExec, Kind::KeyNext]).unwrap();
+    let one = watcher();
+    one.record_durably(Entry::new(Kind::ProgramExec)).unwrap();
+    // Neither by itself, nor among others, nor by way of one that it names, nor a key although it was asked for.
+    assert!(one.record_durably(Entry::new(Kind::Approval)).is_err());
+    let one = watcher();
+    let mut batch = one.batch();
+    batch.add(Entry::new(Kind::ProgramExec)).unwrap();
+    batch.add(Entry::new(Kind::Approval)).unwrap();
+    batch.send().unwrap();
+    assert!(one.record_durably(Entry::new(Kind::ProgramExec)).is_err());
+    let one = watcher();
+    let named = one.split(Kind::ALL).unwrap();
+    named.record_durably(Entry::new(Kind::ProgramExec)).unwrap();
+    assert!(named.record_durably(Entry::new(Kind::SessionEnd)).is_err());
+    assert!(watcher().record_durably(forged(Kind::KeyNext)).is_err());
+    client.record_durably(Entry::new(Kind::Approval)).unwrap();
+    drop((client, one, named));
+    assert!(thread.join().unwrap());
+    assert_eq!(verified(top.path(), key).signed, 3);
 }
 
 /// Many at once, more than fit into a packet: each has its place and its cause.
@@ -184,7 +232,7 @@ fn who_sends_what_is_no_message_is_not_heard_any_more_and_others_are() {
     let top = tempfile::tempdir().unwrap();
     let (client, sender) = Client::pair().unwrap();
     let (key, thread) = service(top.path(), sender, Pace::default());
-    let other = client.split().unwrap();
+    let other = client.split(Kind::ALL).unwrap();
     rustix_send(&other, b"nonsense");
     let refused = other.record_durably(Entry::new(Kind::Hold));
     assert!(matches!(refused, Err(RecorderError::Lost)), "{refused:?}");

@@ -112,12 +112,12 @@ impl Log {
         process
     }
 
-    /// Another client, for another process.
+    /// Another client, for another process, which may record these kinds.
     ///
     /// # Errors
     /// Nothing is recorded any more.
-    pub fn client(&self) -> Result<Client, RecorderError> {
-        self.client.as_ref().ok_or(RecorderError::Lost)?.split()
+    pub fn client(&self, kinds: &[Kind]) -> Result<Client, RecorderError> {
+        self.client.as_ref().ok_or(RecorderError::Lost)?.split(kinds)
     }
 
     /// Readable when [`Log::look`] has something to find.

@@ -292,7 +292,8 @@ fn supervise(
     let mut watcher = None;
     if let Some(session) = &run.session {
         *log = Log::start(session, &run.spec);
-        watcher = Some(Watcher::start(log.client().ok(), &run.spec.command).map_err(RunError::Watcher)?);
+        let client = log.client(&[Kind::ProgramExec, Kind::ProgramExit]).ok();
+        watcher = Some(Watcher::start(client, &run.spec.command).map_err(RunError::Watcher)?);
     }
     // No program is executed before the supervisor gives the watcher its listener: until then the log has begun.
     if run.must_record && log.head().is_none() {

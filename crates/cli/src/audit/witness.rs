@@ -12,10 +12,12 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a witness may take to be reached, and to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a whole answer may take: who waits for the next turn to tell is not kept by one that drips.
+const WHOLE: Duration = Duration::from_secs(30);
 /// How often it is told the head again, where it saw another one meanwhile.
 const ATTEMPTS: usize = 16;
 /// The longest answer that is read, bytes.
@@ -106,7 +108,6 @@ fn post(url: &str, request: &str) -> Result<(u16, String), String> {
     let mut last = "its name has no address".to_owned();
     for address in with_port.to_socket_addrs().map_err(words)? {
         let talked = TcpStream::connect_timeout(&address, PATIENCE).and_then(|mut stream| {
-            stream.set_read_timeout(Some(PATIENCE))?;
             stream.set_write_timeout(Some(PATIENCE))?;
             write!(
                 stream,
@@ -114,9 +115,7 @@ fn post(url: &str, request: &str) -> Result<(u16, String), String> {
                  {}\r\nConnection: close\r\n\r\n{request}",
                 request.len()
             )?;
-            let mut answer = Vec::new();
-            stream.take(ANSWER).read_to_end(&mut answer)?;
-            Ok(answer)
+            whole(stream, Instant::now() + WHOLE)
         });
         match talked {
             Ok(answer) => return response(&answer).ok_or_else(|| "its answer is not HTTP".to_owned()),
@@ -124,6 +123,28 @@ fn post(url: &str, request: &str) -> Result<(u16, String), String> {
         }
     }
     Err(last)
+}
+
+/// Reads to the end of the connection, within bounds.
+fn whole(mut stream: TcpStream, until: Instant) -> std::io::Result<Vec<u8>> {
+    let mut answer = Vec::new();
+    let mut part = [0; 4096];
+    loop {
+        let left = until.saturating_duration_since(Instant::now()).min(PATIENCE);
+        if left.is_zero() {
+            return Err(std::io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut part) {
+            Ok(0) => return Ok(answer),
+            Ok(got) => answer.extend_from_slice(part.get(..got).unwrap_or_default()),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if answer.len() as u64 > ANSWER {
+            return Ok(answer);
+        }
+    }
 }
 
 /// Status and body of an HTTP/1.1 response that ends with its connection (RFC 9112), or says its length.
@@ -243,6 +264,31 @@ pub(crate) fn after_run(places: &Places, ended: Option<OwnedFd>) {
 #[cfg(test)]
 mod tests {
     use super::response;
+
+    /// One that drips a byte at a time is left alone when its time is over, one that says too much when it did.
+    #[test]
+    fn an_answer_has_bounds_of_time_and_length() {
+        use std::io::Write;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let dial = || std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let ours = dial();
+        let (mut theirs, _) = listener.accept().unwrap();
+        let drips = std::thread::spawn(move || {
+            while theirs.write_all(b"x").is_ok() {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+        });
+        let until = std::time::Instant::now() + std::time::Duration::from_millis(300);
+        assert!(super::whole(ours, until).is_err());
+        drips.join().unwrap();
+        let ours = dial();
+        let (mut theirs, _) = listener.accept().unwrap();
+        let floods = std::thread::spawn(move || while theirs.write_all(&[b'x'; 4096]).is_ok() {});
+        let long = std::time::Instant::now() + super::WHOLE;
+        let got = super::whole(ours, long).unwrap().len() as u64;
+        assert!(got > super::ANSWER && got < 2 * super::ANSWER, "{got}");
+        floods.join().unwrap();
+    }
 
     #[test]
     fn an_answer_is_taken_whole_or_not() {

@@ -151,7 +151,7 @@ pub(super) fn receipt(log: &mut Log, network: Option<&Report>) {
     let mut head = summary.note.lines().skip(1);
     let (size, root) = (head.next().unwrap_or_default(), head.next().unwrap_or_default());
     say::line(&format!(
-        "  {size} records, signed head {}; `fumehood audit show {id}` tells them, `verify` checks them",
+        "  {size} records, signed head {}; `fumehood audit receipt {id}` has all of it, `show` tells them, `verify` checks them",
         root.get(..16).unwrap_or(root)
     ));
 }
