@@ -294,6 +294,24 @@ pub(crate) struct InitArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyVerb {
+    /// Say what becomes of an effect, a request or a usual command, by which rule, and how to ask
+    Why {
+        /// `git.ref.force [HOST]`, `METHOD https://host/path`, or a command
+        #[arg(required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true)]
+        what: Vec<String>,
+        /// The body of a request
+        #[arg(long)]
+        body: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run the examples beside the rules of all files that apply here
+    Test {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Check the configuration files that apply here
     Check {
         /// Check this file instead

@@ -71,6 +71,8 @@ fn perform(verb: Verb) -> u8 {
         Verb::Fork(arguments) => sessions::fork(&arguments),
         Verb::Doctor(doctor) => doctor::doctor(&doctor),
         Verb::Init(arguments) => init::init(&arguments),
+        Verb::Policy(PolicyVerb::Why { what, body, json }) => policy::why(&what, body.as_deref(), json),
+        Verb::Policy(PolicyVerb::Test { json }) => policy::test(json),
         Verb::Policy(PolicyVerb::Check { file, json }) => policy::check(file.as_deref(), json),
         Verb::Holds(arguments) => holds::holds(&arguments),
         Verb::Allow(arguments) => holds::allow(&arguments),

@@ -1,8 +1,11 @@
-//! `fumehood policy check`.
+//! `fumehood policy`: check here, why and test below.
+
+mod described;
 
 use crate::FAILED;
 use crate::configuration::{Places, assembled};
 use crate::say;
+pub(crate) use described::{test, why};
 use fumehood_policy::check::{FileReport, outlook, outlook_json};
 use fumehood_policy::config::Parsed;
 use fumehood_policy::json::Json;

@@ -3,6 +3,7 @@
 
 mod budget;
 mod channel;
+mod described;
 pub mod desk;
 mod effects;
 mod exchanges;
@@ -17,6 +18,7 @@ mod told;
 mod wire;
 
 pub use channel::{Channel, MAX_PACKET, Packet, pair};
+pub use described::{Answer, Described};
 pub use fumehood_git::{Base, Ci, ObjectId, Pipelines};
 pub use line::Line;
 pub use message::{

@@ -315,6 +315,13 @@ fn classified(
     }
 }
 
+/// Which effects a request is, or could be.
+pub(crate) fn kinds_of_request(catalogue: &Catalogue, head: &RequestHead, body: Body) -> Vec<EffectKind> {
+    let found = catalogue.classify(&request(head, body));
+    let seen = seen::plain(catalogue, head, false).into_iter();
+    seen.chain(seen::listed(&found)).map(|seen| seen.kind).collect()
+}
+
 /// Held by a rule alone.
 fn ruled(
     head: &RequestHead,

@@ -4,6 +4,7 @@
 pub mod asks;
 pub mod check;
 pub mod choose;
+pub mod command;
 pub mod config;
 pub mod escape;
 pub mod expand;
