@@ -2,15 +2,17 @@
 
 use crate::log::Log;
 use fumehood_audit::{Entry, Kind, Ticket};
-use fumehood_effect::{Decision, Digest, Effect, Reason, SessionId};
+use fumehood_effect::{Decision, Digest, Effect, Reason, SessionId, Tier};
 use fumehood_http::Denial;
 use fumehood_monitor::desk::{Client, Desk, DeskError, Heard, Peer, Reply, Said, Told};
 use fumehood_monitor::hold::{
-    Ask, Holds, Permit, Recorded, Refusal, Settings, Time, Verdict, Waiter, Wake, Why, headline,
+    Answered, Approver, Ask, Choice, HoldId, Holds, Permit, Proof, Recorded, Refusal, Settings, Time,
+    Verdict, Via, Waiter, Wake, Why, headline, lines,
 };
 use fumehood_monitor::{FlowId, Held};
 use rustix::time::{ClockId, clock_gettime};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -85,6 +87,19 @@ pub(crate) struct Waits {
     pub(crate) count: u32,
     /// The newest: its number, and what it is about, escaped.
     pub(crate) newest: Option<(u64, String)>,
+}
+
+/// A hold about which a person is asked at their own screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// Its number.
+    pub(crate) id: u64,
+    /// Its content.
+    pub(crate) card: Digest,
+    /// The whole card, escaped.
+    pub(crate) lines: Vec<String>,
+    /// What has to be typed to allow it, where it is grave.
+    pub(crate) code: Option<String>,
 }
 
 /// What becomes of a request that was held.
@@ -268,6 +283,61 @@ impl Approvals {
         }
     }
 
+    /// The gravest hold for which somebody waits, but for those that a person left for later.
+    pub(crate) fn to_ask(&self, later: &BTreeSet<u64>) -> Option<Asked> {
+        let now = self.clock.now();
+        let cards = self.holds.cards();
+        let waiting = cards
+            .iter()
+            .filter(|card| card.members.iter().any(|m| m.waiting() > 0) && !later.contains(&card.id.0));
+        let card = waiting.max_by_key(|card| (card.tier(), Reverse(card.id)))?;
+        let grave = card.tier() >= Tier::High;
+        Some(Asked {
+            id: card.id.0,
+            card: card.digest(),
+            lines: lines(card, now),
+            code: grave.then(|| card.code().to_string()),
+        })
+    }
+
+    /// A person answered at their own screen, over the program's: to this very content. False where it did nothing: the
+    /// hold goes on waiting.
+    pub(crate) fn answered(&mut self, asked: &Asked, allow: bool, log: &mut Log) -> bool {
+        let id = HoldId(asked.id);
+        let (said, choice) = if allow {
+            (Said::Allow(id, asked.card), Choice::Allow { times: 1 })
+        } else {
+            (Said::Deny(id, asked.card), Choice::Deny(None))
+        };
+        let approver = Approver {
+            person: format!("uid {}", crate::user_id()),
+            groups: BTreeSet::new(),
+            proof: Proof::Account,
+            via: Via::PopUp,
+        };
+        let answer = fumehood_monitor::hold::Answer {
+            id,
+            card: asked.card,
+            choice,
+            approver,
+        };
+        let wakes = match self.holds.answer(answer, self.clock.now()) {
+            Ok(Answered::Done(wakes)) => wakes,
+            Ok(Answered::More(_)) => Vec::new(),
+            Err(_) => return false,
+        };
+        let (led, digest) = self.chain.of(&said);
+        let entry = about(&said)
+            .text("channel", "pop-up")
+            .number("woken", wakes.len() as u64);
+        let by = log.record(entry.caused_by(led));
+        if let (true, Some(digest), Some(by)) = (allow, digest, by) {
+            self.chain.allowed(digest, by);
+        }
+        self.wake(wakes, by, log);
+        true
+    }
+
     /// Answers what the session was asked.
     pub(crate) fn answer_to(&self, client: Client, reply: &Reply, fd: Option<BorrowedFd<'_>>) {
         self.desk.answer_to(client, reply, fd);
@@ -373,18 +443,7 @@ fn asked(effect: &Effect, reason: &Reason, verdict: &Verdict) -> Entry {
 
 /// An answer as it is recorded: which content, by which process at which terminal.
 fn entry(told: &Told) -> Entry {
-    let entry = Entry::new(Kind::Approval);
-    let entry = match &told.said {
-        Said::Allow(id, card) => entry
-            .text("answer", "allow")
-            .number("hold", id.0)
-            .digest("card", *card),
-        Said::Deny(id, card) => entry
-            .text("answer", "deny")
-            .number("hold", id.0)
-            .digest("card", *card),
-        Said::Freeze => entry.text("answer", "freeze"),
-    };
+    let entry = about(&told.said);
     let Peer {
         pid,
         uid,
@@ -402,4 +461,19 @@ fn entry(told: &Told) -> Entry {
         .number("peer.terminal", u64::try_from(*terminal).unwrap_or(0))
         .number("peer.leader", number(*leader))
         .number("woken", told.wakes.len() as u64)
+}
+
+fn about(said: &Said) -> Entry {
+    let entry = Entry::new(Kind::Approval);
+    match said {
+        Said::Allow(id, card) => entry
+            .text("answer", "allow")
+            .number("hold", id.0)
+            .digest("card", *card),
+        Said::Deny(id, card) => entry
+            .text("answer", "deny")
+            .number("hold", id.0)
+            .digest("card", *card),
+        Said::Freeze => entry.text("answer", "freeze"),
+    }
 }

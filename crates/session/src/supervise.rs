@@ -1,6 +1,6 @@
 //! The supervisor: starts the sandbox, forwards signals, keeps the limits, and says how it ended.
 
-use crate::approvals::{Answer, Approvals, Asking, AskingError, Waits};
+use crate::approvals::{Answer, Approvals, Asked, Asking, AskingError, Waits};
 use crate::control::{Control, Waiting};
 use crate::janitor::Janitor;
 use crate::keeper::Keeper;
@@ -19,7 +19,9 @@ use fumehood_sandbox::{
     Errno, Event, Plan, PlanError, Sandbox, Signals, Spec, StartError, Way, become_subreaper,
     kill_descendants, raise_stop,
 };
+use fumehood_terminal::Choice;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -324,6 +326,8 @@ fn supervise(
         title: run.title.clone(),
         tell: run.tell,
         told: Default::default(),
+        asked: None,
+        later: BTreeSet::new(),
     };
     let mut ended = supervisor.begin(run, in_force).and_then(|()| supervisor.watch());
     let by_itself = matches!(ended, Ok(End::Exited(_) | End::Killed(_) | End::NotExecuted(_)));
@@ -381,6 +385,9 @@ struct Supervisor<'a> {
     tell: Option<fn(&str)>,
     /// What was told of holds last, and the highest number of one.
     told: (Waits, u64),
+    /// What is asked over the screen, and what was left for later.
+    asked: Option<Asked>,
+    later: BTreeSet<u64>,
 }
 
 impl Supervisor<'_> {
@@ -426,6 +433,9 @@ impl Supervisor<'_> {
                     _ => RunError::RelayLost,
                 });
             }
+            if ready.answered {
+                self.answered();
+            }
             if ready.log {
                 self.log.look();
             }
@@ -468,6 +478,7 @@ impl Supervisor<'_> {
         ];
         let some = [
             self.terminal.as_ref().map(Terminal::ended),
+            self.terminal.as_ref().map(Terminal::answered),
             self.log.fd(),
             self.watcher.as_ref().and_then(Watcher::ended),
         ];
@@ -491,12 +502,13 @@ impl Supervisor<'_> {
         let turns = turns.and_then(|n| ready.clone().nth(n)).unwrap_or(false);
         let mut next = || ready.next().unwrap_or(false);
         let (events, signals) = (next(), next());
-        let [terminal, log, watcher] = some.map(|fd| fd.is_some() && next());
+        let [terminal, answered, log, watcher] = some.map(|fd| fd.is_some() && next());
         Ready {
             turns,
             events,
             signals,
             terminal,
+            answered,
             log,
             network,
             watcher,
@@ -555,9 +567,47 @@ impl Supervisor<'_> {
         self.tell_holds();
     }
 
+    /// What somebody waits for is asked over the program's own screen, one at a time.
+    fn ask_over_the_screen(&mut self) {
+        let Some(terminal) = self.terminal.as_ref().filter(|t| t.has_status_row()) else {
+            return;
+        };
+        let next = self.approvals.as_ref().and_then(|desk| desk.to_ask(&self.later));
+        let key = |asked: &Option<Asked>| asked.as_ref().map(|a| (a.id, a.card));
+        if key(&next) == key(&self.asked) {
+            return;
+        }
+        match &next {
+            Some(asked) => terminal.ask(asked),
+            None => terminal.withdraw(),
+        }
+        self.asked = next;
+    }
+
+    /// A person answered over the program's screen. An answer to what is not asked any more is none.
+    fn answered(&mut self) {
+        let Some((id, choice)) = self.terminal.as_ref().and_then(Terminal::answer) else {
+            return;
+        };
+        let Some(asked) = self.asked.take_if(|asked| asked.id == id) else {
+            return;
+        };
+        let decided = match (choice, self.approvals.as_mut()) {
+            (Choice::Allow, Some(desk)) => desk.answered(&asked, true, self.log),
+            (Choice::Deny, Some(desk)) => desk.answered(&asked, false, self.log),
+            _ => false,
+        };
+        // What nobody may decide here is not asked again here.
+        if !decided {
+            self.later.insert(id);
+        }
+        self.held();
+    }
+
     /// What waits is shown where the person looks: in the status row, else as a line.
     fn tell_holds(&mut self) {
         let waits = self.approvals.as_ref().map(Approvals::waits).unwrap_or_default();
+        self.ask_over_the_screen();
         if waits == self.told.0 {
             return;
         }
@@ -712,6 +762,7 @@ struct Ready {
     events: bool,
     signals: bool,
     terminal: bool,
+    answered: bool,
     log: bool,
     network: bool,
     watcher: bool,

@@ -7,8 +7,9 @@
 
 mod relay;
 
-use crate::approvals::Waits;
+use crate::approvals::{Asked, Waits};
 use fumehood_sandbox::{Errno, fork_role};
+use fumehood_terminal::Choice;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::stdio::{stderr, stdin, stdout};
@@ -107,12 +108,28 @@ const WAITS: u8 = b'w';
 /// With four bytes more, the lowest first, and words: so many holds wait, and the newest is about this.
 const HOLDS: u8 = b'h';
 /// The longest order, bytes.
-const MAX_ORDER: usize = 1024;
+const MAX_ORDER: usize = 16 << 10;
+/// With eight bytes of a number, the lowest first, four of a code (zeros: none) and lines: asks over the screen.
+const ASK: u8 = b'a';
+/// Asks nothing any more.
+const WITHDRAW: u8 = b'x';
+/// Bytes of the number and the code.
+const ASKED: usize = 12;
 /// The relay's last word: the terminal is as it was found.
 const GIVEN_BACK: u8 = b'g';
 
 /// The relay's word where it could not be confined.
 const UNCONFINED: u8 = b'u';
+
+fn packets() -> Result<(OwnedFd, OwnedFd), TerminalError> {
+    socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .map_err(TerminalError::Socket)
+}
 
 /// Why a relay ended that should not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +147,8 @@ pub(crate) enum Ended {
 pub(crate) struct Terminal {
     process: OwnedFd,
     orders: OwnedFd,
+    /// What a person chose where something was asked.
+    answers: OwnedFd,
     /// How the terminal was found, should the relay die without putting it back.
     found: Option<Termios>,
 }
@@ -153,25 +172,21 @@ impl Terminal {
         } else {
             None
         };
-        let (ours, theirs) = socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .map_err(TerminalError::Socket)?;
-        let ours = RefCell::new(Some(ours));
+        let (ours, theirs) = packets()?;
+        let (answers, said) = packets()?;
+        let kept = RefCell::new(Some((ours, answers)));
         let process = fork_role(|| {
-            drop(ours.take());
-            relay::run(master, theirs, &title, leaves)
+            drop(kept.take());
+            relay::run(master, (theirs, said), &title, leaves)
         })
         .map_err(TerminalError::Start)?;
-        let orders = ours
+        let (orders, answers) = kept
             .into_inner()
             .ok_or(TerminalError::Start(Errno(libc::EBADF)))?;
         Ok(Terminal {
             process,
             orders,
+            answers,
             found,
         })
     }
@@ -200,6 +215,46 @@ impl Terminal {
     /// Whether there is a row of our own.
     pub(crate) fn has_status_row(&self) -> bool {
         relay::takes_terminal()
+    }
+
+    /// Asks a person about a hold, over the program's screen.
+    pub(crate) fn ask(&self, asked: &Asked) {
+        let mut order = vec![ASK];
+        order.extend(asked.id.to_le_bytes());
+        let code = asked
+            .code
+            .as_deref()
+            .and_then(|code| code.as_bytes().try_into().ok());
+        order.extend(code.unwrap_or([0_u8; 4]));
+        order.extend(asked.lines.join("\n").bytes());
+        order.truncate(MAX_ORDER);
+        let _relay_gone = rustix::net::send(&self.orders, &order, rustix::net::SendFlags::NOSIGNAL);
+    }
+
+    /// Asks nothing any more.
+    pub(crate) fn withdraw(&self) {
+        self.order(WITHDRAW);
+    }
+
+    /// Readable when a person chose something.
+    pub(crate) fn answered(&self) -> BorrowedFd<'_> {
+        self.answers.as_fd()
+    }
+
+    /// What was chosen, about which hold.
+    pub(crate) fn answer(&self) -> Option<(u64, Choice)> {
+        let mut packet = [0u8; 9];
+        let flags = rustix::net::RecvFlags::DONTWAIT;
+        let (Ok((9, _)), [choice, id @ ..]) = (rustix::net::recv(&self.answers, &mut packet, flags), packet)
+        else {
+            return None;
+        };
+        let choice = match choice {
+            b'a' => Choice::Allow,
+            b'd' => Choice::Deny,
+            _ => Choice::Later,
+        };
+        Some((u64::from_le_bytes(id), choice))
     }
 
     /// Shows in the status row what is held, with how to answer, and rings where there is something new.

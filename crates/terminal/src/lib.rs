@@ -14,6 +14,7 @@ mod number;
 mod options;
 mod params;
 mod parser;
+mod popup;
 mod probe;
 mod relay;
 mod render;
@@ -27,6 +28,7 @@ mod tabs;
 mod utf8;
 
 pub use options::{Options, Rgb};
+pub use popup::{Choice, PopUp};
 pub use probe::Probe;
 pub use relay::{Output, Relay};
 pub use size::Size;

@@ -6,6 +6,7 @@ use crate::input::InputFilter;
 use crate::model::Model;
 use crate::options::Options;
 use crate::parser::Parser;
+use crate::popup::{Choice, PopUp};
 use crate::render::Renderer;
 use crate::size::Size;
 use crate::status::Status;
@@ -50,6 +51,8 @@ pub struct Relay {
     input: InputFilter,
     phase: Phase,
     frame: Frame,
+    /// A question that stands over the program's screen.
+    popup: Option<PopUp>,
 }
 
 /// Whether the terminal is ours.
@@ -91,6 +94,7 @@ impl Relay {
             input: InputFilter::new(size.inner().rows()),
             phase: Phase::Fresh,
             frame: Frame::Closed,
+            popup: None,
         }
     }
 
@@ -120,6 +124,7 @@ impl Relay {
         self.phase = Phase::Running;
         self.renderer.start(self.options.origin_row.take());
         self.renderer.render(&mut self.model);
+        self.ask_again();
     }
 
     /// Takes what the program wrote to its pty.
@@ -139,7 +144,7 @@ impl Relay {
         let waits = matches!(self.frame, Frame::Until(_)) && !work.rows_sent;
         let bell = std::mem::take(&mut self.model.bell);
         if self.phase == Phase::Running {
-            if !waits {
+            if !waits && self.popup.is_none() {
                 self.renderer.render(&mut self.model);
             }
             if bell {
@@ -173,14 +178,21 @@ impl Relay {
 
     /// One completed frame a call is enough: whoever draws faster is not watched.
     fn show_frame(&mut self) {
-        if self.phase == Phase::Running {
+        if self.phase == Phase::Running && self.popup.is_none() {
             self.renderer.render(&mut self.model);
         }
     }
 
     fn send_rows(&mut self) {
         match self.phase {
-            Phase::Running => self.renderer.send_departed(&mut self.model),
+            Phase::Running => {
+                // A question waits for a moment: what scrolled away belongs to the other screen.
+                if self.popup.is_some() {
+                    self.renderer.close();
+                }
+                self.renderer.send_departed(&mut self.model);
+                self.ask_again();
+            }
             Phase::Fresh | Phase::Finished => self.model.departed.sent(),
         }
     }
@@ -244,11 +256,15 @@ impl Relay {
     /// is painted anew, and the scrollback may hold a few lines twice.
     pub fn resize(&mut self, size: Size) -> Vec<u8> {
         self.size = size;
+        self.fit_popup();
         self.input.set_rows(size.inner().rows());
         self.renderer.resize(size);
         if self.phase != Phase::Running {
             self.model.resize(size.inner());
             return Vec::new();
+        }
+        if self.popup.is_some() {
+            self.renderer.close();
         }
         self.renderer.set_region();
         self.model.departed.fit(size.inner());
@@ -256,6 +272,7 @@ impl Relay {
         self.scroll_for_resize(size.inner());
         self.renderer.forget();
         self.renderer.render(&mut self.model);
+        self.ask_again();
         self.renderer.take()
     }
 
@@ -272,7 +289,9 @@ impl Relay {
     /// Changes the status row; what to write to the terminal.
     pub fn set_status(&mut self, status: Status) -> Vec<u8> {
         self.renderer.set_status(status);
-        if self.phase == Phase::Running {
+        if self.phase == Phase::Running && self.popup.is_some() {
+            self.ask_again();
+        } else if self.phase == Phase::Running {
             self.renderer.render_status(&self.model);
         }
         self.renderer.take()
@@ -285,9 +304,62 @@ impl Relay {
         self.renderer.take()
     }
 
+    /// Asks something over the program's screen, in the place of what was asked before. What is typed from now on is
+    /// for [`Relay::answer`].
+    pub fn ask(&mut self, popup: PopUp) -> Vec<u8> {
+        self.popup = Some(popup);
+        self.fit_popup();
+        self.ask_again();
+        self.renderer.take()
+    }
+
+    fn fit_popup(&mut self) {
+        let size = self.size;
+        if let Some(popup) = &mut self.popup {
+            popup.fit(size);
+        }
+    }
+
+    fn ask_again(&mut self) {
+        if let (Some(popup), Phase::Running) = (&self.popup, self.phase) {
+            self.renderer.open();
+            self.renderer.paint_popup(popup);
+        }
+    }
+
+    /// Whether something is asked.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.popup.is_some()
+    }
+
+    /// What was read from the keyboard while something is asked: what was chosen, and what to write to the terminal.
+    pub fn answer(&mut self, bytes: &[u8], now: Duration) -> (Option<Choice>, Vec<u8>) {
+        let choice = self.popup.as_mut().and_then(|popup| popup.keys(bytes, now));
+        match choice {
+            Some(_) => (choice, self.withdraw()),
+            None => {
+                self.ask_again();
+                (None, self.renderer.take())
+            }
+        }
+    }
+
+    /// Asks nothing any more: the program's screen is as it would be had nothing been asked.
+    pub fn withdraw(&mut self) -> Vec<u8> {
+        if self.popup.take().is_some() && self.phase == Phase::Running {
+            self.renderer.close();
+            self.renderer.render(&mut self.model);
+        }
+        self.renderer.take()
+    }
+
     /// Gives the terminal back as it was found: its modes, the normal screen,
     /// no scroll region, an empty last row, the cursor where the program left it.
     pub fn finish(&mut self) -> Vec<u8> {
+        if self.popup.is_some() && self.phase == Phase::Running {
+            self.renderer.close();
+        }
         if self.phase == Phase::Running {
             self.phase = Phase::Finished;
             self.renderer.render(&mut self.model);

@@ -8,6 +8,7 @@
 
 mod mode_changes;
 mod painter;
+mod question;
 mod rows;
 mod shown;
 mod status_row;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use crate::model::Model;
 use crate::modes::Modes;
+use crate::popup::PopUp;
 use crate::size::Size;
 use crate::status::Status;
 use crate::style::Style;
@@ -40,6 +42,8 @@ pub(crate) struct Renderer {
     title: String,
     status_shown: bool,
     next_bell: Duration,
+    /// The other screen is shown for a question only.
+    borrowed: bool,
 }
 
 impl Renderer {
@@ -54,6 +58,7 @@ impl Renderer {
             title: String::new(),
             status_shown: false,
             next_bell: Duration::ZERO,
+            borrowed: false,
         }
     }
 
@@ -167,6 +172,34 @@ impl Renderer {
             status_row::paint(&self.status, &self.title, self.size.cols(), &mut self.painter);
         }
         self.status_shown = true;
+    }
+
+    /// Makes room for a question: on a screen of its own where the program has none, since nobody knows what stands
+    /// in rows that are not ours. The terminal reports nothing but keys meanwhile, and says what is pasted.
+    pub(crate) fn open(&mut self) {
+        self.change_modes(&Modes {
+            bracketed_paste: true,
+            ..Modes::default()
+        });
+        if !self.on_alternate {
+            self.show_screen(true);
+            self.borrowed = true;
+        }
+    }
+
+    /// Paints a question over what is shown.
+    pub(crate) fn paint_popup(&mut self, popup: &PopUp) {
+        self.shown.forget();
+        self.paint_status();
+        question::paint(popup, self.size, &mut self.painter);
+    }
+
+    /// Gives the screen back that a question stood on.
+    pub(crate) fn close(&mut self) {
+        if std::mem::take(&mut self.borrowed) {
+            self.show_screen(false);
+        }
+        self.forget();
     }
 
     /// Rings, unless it has rung a moment ago.

@@ -30,6 +30,9 @@ pub(crate) async fn read_past(source: &mut impl Source) {
     let _late = timeout(PATIENCE, past).await;
 }
 
+/// The type of an answer to a push.
+const RESULT: &str = "application/x-git-receive-pack-result";
+
 /// What is asked of a server about pushes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
@@ -139,7 +142,7 @@ fn words(denial: &Denial) -> String {
 fn accepted(body: Length) -> ResponseHead {
     let mut fields = Fields::default();
     for (name, value) in [
-        ("content-type", "application/x-git-receive-pack-result"),
+        ("content-type", RESULT),
         ("cache-control", "no-cache"),
         ("via", "1.1 fumehood"),
     ] {
@@ -170,11 +173,15 @@ impl<S: Sink> Sink for GoesOn<'_, S> {
 
     async fn head(&mut self, head: ResponseHead) -> Result<(), Gone> {
         let plain = head.fields.members("content-encoding").is_empty();
-        if head.status == 200 && plain {
+        let kind: Vec<&[u8]> = head.fields.values("content-type").collect();
+        if head.status == 200 && plain && kind == [RESULT.as_bytes()] {
             return Ok(());
         }
         self.refused = true;
-        let why = format!("fumehood: allowed, and the answer to it was {}", head.status);
+        let why = format!(
+            "fumehood: allowed, and the answer to it ({}) was none to a push",
+            head.status
+        );
         let report = self.begun.answer.refuse(&self.begun.push, &why);
         self.inner.data(report.unwrap_or_default().into()).await
     }

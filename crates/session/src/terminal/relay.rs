@@ -1,8 +1,8 @@
 //! The relay process: `poll` between the user's terminal and the sandbox's.
 
-use super::{FINISH, GIVEN_BACK, HOLDS, MAX_ORDER, RESUME, SUSPEND, UNCONFINED, WAITS};
+use super::{ASK, ASKED, FINISH, GIVEN_BACK, HOLDS, MAX_ORDER, RESUME, SUSPEND, UNCONFINED, WAITS, WITHDRAW};
 use fumehood_sandbox::{Role, Signals, confine, give_up, set_process_name};
-use fumehood_terminal::{Probe, Relay, Size, Status, Stream};
+use fumehood_terminal::{Choice, PopUp, Probe, Relay, Size, Status, Stream};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{read, write};
 use rustix::stdio::{stderr, stdin, stdout};
@@ -25,7 +25,7 @@ pub(super) const LEFT: i32 = 2;
 const LEAVE: u8 = 0x1c;
 
 /// Runs the relay until the sandbox's terminal has ended or the supervisor is gone.
-pub(super) fn run(master: OwnedFd, orders: OwnedFd, title: &str, leaves: bool) -> i32 {
+pub(super) fn run(master: OwnedFd, (orders, answers): (OwnedFd, OwnedFd), title: &str, leaves: bool) -> i32 {
     set_process_name(c"fumehood-tty");
     let Ok(signals) = Signals::block(&[
         libc::SIGWINCH,
@@ -42,6 +42,8 @@ pub(super) fn run(master: OwnedFd, orders: OwnedFd, title: &str, leaves: bool) -
         screen: Screen::choose(title),
         master,
         orders,
+        answers,
+        asked: 0,
         signals,
         began: Instant::now(),
         found: None,
@@ -57,6 +59,7 @@ pub(super) fn run(master: OwnedFd, orders: OwnedFd, title: &str, leaves: bool) -
     let kept = [
         connection.master.as_fd(),
         connection.orders.as_fd(),
+        connection.answers.as_fd(),
         connection.signals.as_fd(),
     ];
     if give_up(&kept).is_err() || confine(Role::Relay, &[]).is_err() {
@@ -157,6 +160,10 @@ struct Connection {
     screen: Screen,
     master: OwnedFd,
     orders: OwnedFd,
+    /// Where it is said what a person chose.
+    answers: OwnedFd,
+    /// The hold that is asked about.
+    asked: u64,
     signals: Signals,
     began: Instant,
     /// How the terminal was found, while it is taken.
@@ -364,6 +371,9 @@ impl Connection {
             Ok(n) => n,
             Err(_) => return,
         };
+        if self.on_answer(&bytes[..n]) {
+            return;
+        }
         if self.leaves && bytes[..n].contains(&LEAVE) {
             self.left = true;
             return;
@@ -406,6 +416,52 @@ impl Connection {
         }
     }
 
+    /// Keys are a person's answer while something is asked, and the program's otherwise.
+    fn on_answer(&mut self, bytes: &[u8]) -> bool {
+        let now = self.began.elapsed();
+        let Screen::Whole(relay, _) = &mut self.screen else {
+            return false;
+        };
+        if !relay.asks() {
+            return false;
+        }
+        let (choice, out) = relay.answer(bytes, now);
+        show(&out);
+        if let Some(choice) = choice {
+            let letter = match choice {
+                Choice::Allow => b'a',
+                Choice::Deny => b'd',
+                Choice::Later => b'l',
+            };
+            let mut packet = vec![letter];
+            packet.extend(self.asked.to_le_bytes());
+            let _supervisor_gone = write(&self.answers, &packet);
+        }
+        true
+    }
+
+    fn ask(&mut self, order: &[u8]) {
+        let (Screen::Whole(relay, _), Some(_)) = (&mut self.screen, &self.found) else {
+            return;
+        };
+        let Some((id, rest)) = order.split_first_chunk::<8>() else {
+            return;
+        };
+        let Some((code, lines)) = rest.split_first_chunk::<{ ASKED - 8 }>() else {
+            return;
+        };
+        let code = (*code != [0; 4]).then(|| String::from_utf8_lossy(code).into_owned());
+        let lines = String::from_utf8_lossy(lines)
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        self.asked = u64::from_le_bytes(*id);
+        let popup = PopUp::new(lines, code.as_deref(), self.began.elapsed());
+        let mut out = relay.ask(popup);
+        out.push(0x07);
+        show(&out);
+    }
+
     /// The row says how much is held and how to answer; a bell where there is more than before.
     fn show_holds(&mut self, count: u32, words: String) {
         if let Screen::Whole(relay, status) = &mut self.screen {
@@ -433,6 +489,12 @@ impl Connection {
             [HOLDS, a, b, c, d, words @ ..] => {
                 let words = String::from_utf8_lossy(words).into_owned();
                 self.show_holds(u32::from_le_bytes([*a, *b, *c, *d]), words);
+            }
+            [ASK, asked @ ..] => self.ask(asked),
+            [WITHDRAW] => {
+                if let Screen::Whole(relay, _) = &mut self.screen {
+                    show(&relay.withdraw());
+                }
             }
             [SUSPEND] => {
                 self.give_back();

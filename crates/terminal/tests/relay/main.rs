@@ -10,6 +10,7 @@ mod oracle;
 mod programs;
 mod properties;
 mod queries;
+mod questions;
 mod rendering;
 mod scrollback;
 mod streams;
