@@ -10,11 +10,11 @@ fn policy(world: &World, words: &[&str]) -> Output {
 
 fn project(text: &str) -> World {
     let world = World::new();
-    std::fs::write(
+    let written = std::fs::write(
         world.project().join("fumehood.toml"),
         format!("version = 1\n{text}\n"),
-    )
-    .unwrap();
+    );
+    assert!(written.is_ok(), "{written:?}");
     world
 }
 

@@ -105,6 +105,7 @@ fn tags_odd_refs_and_several_at_once() {
 #[test]
 fn push_options_ask_for_more_than_the_refs_show() {
     let pair = Pair::new("sha1");
+    let base = pair.base("HEAD");
     let merge = [
         "-o",
         "merge_request.create",
@@ -120,7 +121,7 @@ fn push_options_ask_for_more_than_the_refs_show() {
             .collect();
         words.push(name);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        judged(&pair.push(&words), Ci::None)
+        judged_from(&pair.push(&words), Ci::None, Some(&base))
     };
     let asked = push(1, &merge);
     assert!(!asked.own && asked.effect.tier == Tier::High);
