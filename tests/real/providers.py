@@ -6,12 +6,14 @@ by a name server of this program's. The endpoints speak TLS with certificates of
 finds as a company's in SSL_CERT_FILE. A turn is: the model asks for a command (FOLDER/command), is sent what it printed,
 and says a last sentence. Before it says it, everything of the sandbox is searched for the key, from outside.
 
-FOLDER holds: `key`, what must come and must be nowhere; `command`, whose first line is what stands for the key inside;
+FOLDER holds: `key`, what must come and must be nowhere, or `tokens`, a login's: then the access token ends in the middle of
+the turn, and the token endpoint, once asked with the refresh token, mints new ones; `command`, whose first line is what stands for the key inside;
 `log`, a JSON object a line, written here. SANDBOX_KEPT names folders of the host that need no search.
 """
 
 import http.server, json, os, re, socket, socketserver, ssl, struct, subprocess, sys, tempfile, threading
 
+import login
 import search
 
 FOLDER = sys.argv[1]
@@ -19,10 +21,16 @@ PROVIDERS = {
     "api.anthropic.com": "1.1.1.1",
     "api.openai.com": "1.1.1.2",
     "generativelanguage.googleapis.com": "1.1.1.3",
+    "platform.claude.com": "1.1.1.4",
+    "chatgpt.com": "1.1.1.5",
+    "auth.openai.com": "1.1.1.6",
+    "cloudcode-pa.googleapis.com": "1.1.1.7",
+    "oauth2.googleapis.com": "1.1.1.8",
 }
 LAST = "the turn has ended well"
 LOG = open(os.path.join(FOLDER, "log"), "a", buffering=1)
 LOCK = threading.Lock()
+LOGIN = login.Login(FOLDER) if os.path.exists(os.path.join(FOLDER, "tokens")) else None
 
 
 def note(**what):
@@ -118,6 +126,10 @@ class Provider(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         note(get=self.path, host=self.headers.get("host"))
+        if self.path == "/backend-api/wham/accounts/check":
+            account = {"id": "acc-1", "workspace_backend_origin": "https://chatgpt.com", "account_routing_override": "NO_CONSTRAINT"}
+            return self.answer("application/json", json.dumps({"accounts": [account], "account_ordering": ["acc-1"],
+                                                               "default_account_id": "acc-1"}))
         self.answer("application/json", '{"error": "not here"}', 404)
 
     def do_POST(self):
@@ -127,11 +139,23 @@ class Provider(http.server.BaseHTTPRequestHandler):
             asked = json.loads(body)
         except ValueError:
             asked = {}
+        if LOGIN:
+            note(valid=LOGIN.tokens["access_token"])
         note(post=self.path, host=host, given=given, length=len(body), tools=len(asked.get("tools", [])))
-        speak = {"api.anthropic.com": messages, "api.openai.com": responses,
-                 "generativelanguage.googleapis.com": gemini}.get(host)
+        if self.path.split("?")[0] in login.ENDPOINTS:
+            return self.answer("application/json", *LOGIN.renew(body, note))
+        if LOGIN and not LOGIN.knows(self.headers.get("authorization")):
+            return self.answer("application/json", login.EXPIRED, 401)
+        speak = {"api.anthropic.com": messages, "api.openai.com": responses, "chatgpt.com": responses,
+                 "generativelanguage.googleapis.com": gemini, "cloudcode-pa.googleapis.com": code_assist}.get(host)
         kind, text = speak(self.path, asked)
         self.answer(kind, text)
+        if LOGIN and posted_a_call(text):
+            LOGIN.expire()
+
+
+def posted_a_call(text):
+    return read("command") in text or json.dumps(read("command"))[1:-1] in text or json.dumps(json.dumps(read("command")))[3:-3] in text
 
 
 def told(result):
@@ -140,7 +164,8 @@ def told(result):
     shown = re.search(r"stands-for-it ([\w.-]*)", result).group(1)
     kept = os.environ.get("SANDBOX_KEPT", "").split(":")
     note(result=result, shown=shown)
-    note(search=search.everything({"key": read("key").encode(), "shown": shown.encode()}, kept))
+    secret = {f"token {n}": t.encode() for n, t in enumerate(LOGIN.issued)} if LOGIN else {"key": read("key").encode()}
+    note(search=search.everything({**secret, "shown": shown.encode()}, kept))
 
 
 def events(parts):
@@ -235,6 +260,18 @@ def gemini(path, asked):
     if ":streamGenerateContent" in path:
         return "text/event-stream", f"data: {json.dumps(whole)}\r\n\r\n"
     return "application/json", json.dumps(whole)
+
+
+def code_assist(path, asked):
+    """The same behind a login: what is asked lies in `request`, what is answered in `response`."""
+    if ":loadCodeAssist" in path:
+        return "application/json", json.dumps({"currentTier": {"id": "standard-tier", "name": "x"}, "cloudaicompanionProject": "p"})
+    if "enerateContent" not in path:
+        return "application/json", "{}"
+    kind, text = gemini(path, asked.get("request", {}))
+    data = text.removeprefix("data: ").strip()
+    whole = json.dumps({"response": json.loads(data)})
+    return kind, f"data: {whole}\r\n\r\n" if text.startswith("data: ") else whole
 
 
 class Threads(socketserver.ThreadingMixIn, socketserver.TCPServer):

@@ -10,28 +10,48 @@ def read(name):
         return file.read().strip()
 
 
+ISSUERS = {"platform.claude.com", "auth.openai.com", "oauth2.googleapis.com"}
+
+
+def issued(log):
+    """Access tokens as they were minted."""
+    return [one["valid"] for one in log if "valid" in one]
+
+
 def main():
-    log, key = [json.loads(line) for line in read("log").splitlines()], read("key")
-    value = f"Bearer {key}" if FIELD == "authorization" else key
-    posts = [one for one in log if "post" in one]
+    log = [json.loads(line) for line in read("log").splitlines()]
+    login = not os.path.exists(os.path.join(FOLDER, "key"))
+    keys = issued(log) if login else [read("key")]
+    key, issuers = keys[0], ISSUERS if login else set()
+    values = [f"Bearer {key}" if FIELD == "authorization" else key for key in keys]
+    posts = [one for one in log if "post" in one and one["host"] not in issuers]
     assert len(posts) >= 2, "the model was not asked twice"
     for post in posts:
-        assert post["host"] == HOST and post["given"] == {FIELD: value}, f"not with the key, and it alone: {post}"
+        assert post["host"] == HOST and set(post["given"]) == {FIELD} and post["given"][FIELD] in values, f"not with the key: {post}"
     # What the agent tries to reach besides is refused inside: no name server hears of it.
     asked = {one["asked"] for one in log if "asked" in one}
-    assert asked == {HOST}, f"names that were asked for outside: {asked}"
+    assert HOST in asked and asked - issuers == {HOST}, f"names that were asked for outside: {asked}"
+    if login:
+        renewals = [one["renews"] for one in log if "renews" in one]
+        assert renewals == [True], f"renewed otherwise than once, with the refresh token: {renewals}"
 
     result = next((one for one in log if "result" in one), None)
     assert result and "42" in result["result"], f"the command did not run: {result}"
     shown = result["shown"]
-    assert len(shown) == len(key) and shown != key and shown[:4] == key[:4], f"no placeholder: {shown}"
-    assert key not in result["result"], "the key was inside"
+    assert len(shown) > 8 and shown[:4] == key[:4], f"no placeholder: {shown}"
+    assert all(key not in result["result"] and shown not in key for key in keys), "the key was inside"
 
     search = next(one["search"] for one in log if "search" in one)
     searched = search["searched"]
     assert searched["inside"] >= 2 and searched["files"] > 10 and not searched["unread"], f"searched too little: {searched}"
     assert search["shown"]["inside"], f"a search that does not find the placeholder finds nothing: {search}"
-    assert search["key"] == {"inside": [], "outside": ["fumehood-broker"], "files": []}, f"the key is elsewhere: {search}"
+    secrets = [found for name, found in search.items() if name not in ("searched", "shown")]
+    holders = {"fumehood-broker", "fumehood-login"} if login else {"fumehood-broker"}
+    for found in secrets:
+        assert not found["inside"] and not found["files"] and set(found["outside"]) <= holders, f"it is elsewhere: {search}"
+    assert any("fumehood-broker" in found["outside"] for found in secrets), f"it was not found where it must be: {search}"
+    # A login's are two or three, and as many new ones.
+    assert len(secrets) == 1 or len(secrets) >= 4, secrets
 
 
 try:

@@ -14,22 +14,52 @@ around() {
         unshare "${own[@]}" /usr/bin/python3 "$providers" "$state" "$@"
 }
 
+# turns HOST FIELD AGENT…: in a project of its own; `state` is what the providers know.
+turns() {
+    local host=$1 field=$2
+    shift 2
+    project "$(basename "$state")"
+    echo hello >hello.txt && commit_all
+    ends 0 around "$FUMEHOOD_BIN" run -- "$@" "look around"
+    has "$said" "the turn has ended well"
+    python3 "${providers%/*}/turn.py" "$state" "$host" "$field" || { cat "$state/log" && return 1; }
+    inside -- true && same "what the command wrote" 42 "$(cat made.txt)"
+}
+
 # a_turn HOST FIELD VARIABLE KEY AGENT…
 a_turn() {
     local host=$1 field=$2 variable=$3 key=$4
     shift 4
-    project "turn-$1"
-    echo hello >hello.txt && commit_all
-    state=$scratch/$1
+    state=$scratch/key-$1
     mkdir -p "$state"
     echo "$key" >"$state/key"
     echo "cat hello.txt; echo stands-for-it \$$variable; expr 6 '*' 7 >made.txt; cat made.txt" >"$state/command"
-    ends 0 around env "$variable=$key" "$FUMEHOOD_BIN" run -- "$@" "look around"
-    has "$said" "the turn has ended well"
-    python3 "${providers%/*}/turn.py" "$state" "$host" "$field" || { cat "$state/log" && return 1; }
-    inside -- true && same "what the command wrote" 42 "$(cat made.txt)"
+    export "$variable=$key"
+    turns "$host" "$field" "$@"
     # Nor is it in what is kept of the run: the agent's home, the log.
     same "files with the key" "" "$(grep -rlsF "$key" "$HOME/.local/state" "$work" || true)"
+}
+
+# a_login HOST FILE FIELDS PATTERN AGENT…: the file of a login, a token endpoint's answer to it, and how what stands for a
+# token looks in the file. The access token ends in the middle of the turn. Twice: what was renewed is good the next time.
+a_login() {
+    local host=$1 file=$2 fields=$3 pattern=$4 token
+    shift 4
+    state=$scratch/login-$1
+    mkdir -p "$state" "$(dirname "$file")"
+    python3 "${providers%/*}/logins.py" "$1" "$file" "$state/tokens"
+    echo "cat hello.txt; printf 'stands-for-it '; grep -oE '$pattern' '$file' | tail -n 1; expr 6 '*' 7 >made.txt; cat made.txt" \
+        >"$state/command"
+    turns "$host" authorization "$@"
+    same "the login's file" "$(python3 "${providers%/*}/logins.py" same "$file" "$state/tokens" "$fields")" same
+    same "its mode" 600 "$(stat -c %a "$file")"
+    same "files beside it" "" "$(find "$(dirname "$file")" -name '*fumehood*')"
+    for token in $(python3 "${providers%/*}/logins.py" issued "$file" "$state/tokens"); do
+        same "files with a token" "" "$(grep -rlsF "$token" "$HOME/.local/state" "$work" || true)"
+    done
+    rm "$state/log"
+    (cd "$work" && rm -rf "$(basename "$state")")
+    turns "$host" authorization "$@"
 }
 
 check 240 "Claude Code, a whole turn" a_turn api.anthropic.com x-api-key ANTHROPIC_API_KEY \
@@ -38,4 +68,7 @@ check 240 "Codex, a whole turn" a_turn api.openai.com authorization CODEX_API_KE
     sk-proj-4eC39HqLyjWDarjtT1zdp7dc4eC39HqLyjWDarjt codex exec --dangerously-bypass-approvals-and-sandbox
 check 240 "Gemini CLI, a whole turn" a_turn generativelanguage.googleapis.com x-goog-api-key GEMINI_API_KEY \
     AIzaSy4eC39HqLyjWDarjtT1zdp7dc4eC39HqLy gemini --yolo --skip-trust -p
+check 400 "Claude Code, logged in, renewed in the middle of a turn" a_login api.anthropic.com \
+    "$HOME/.claude/.credentials.json" claudeAiOauth.accessToken,claudeAiOauth.refreshToken 'sk-ant-oat01-[A-Za-z0-9]+' \
+    claude --dangerously-skip-permissions -p
 finish

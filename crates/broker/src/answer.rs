@@ -33,6 +33,9 @@ pub enum Withheld {
     Token(#[from] TooLong),
 }
 
+/// Of an issuer's answer, which is a few hundred bytes and tokens.
+const MOST_SAID: usize = 256 * 1024;
+
 /// One answer on its way in.
 #[derive(Debug)]
 pub struct Answer {
@@ -44,7 +47,10 @@ pub struct Answer {
     redactor: Redactor,
     forbidden: Arc<Forbidden>,
     destination: Destination,
-    path: String,
+    /// The login that this answer renews.
+    renews: Option<usize>,
+    /// Of such an answer what went inside: it says how long the token is good.
+    said: Option<Vec<u8>>,
     adopted: Vec<Adopted>,
     replaced: u64,
 }
@@ -81,10 +87,22 @@ impl Answer {
             redactor: Redactor::new(Arc::clone(&forbidden)),
             forbidden,
             destination: request.destination.clone(),
-            path: request.target.split('?').next().unwrap_or_default().to_owned(),
+            renews: None,
+            said: None,
             adopted: Vec::new(),
             replaced: 0,
         })
+    }
+
+    /// An answer to a renewal of this login: its tokens are new values of the login's, in whatever type they come.
+    #[must_use]
+    pub fn renewing(mut self, login: Option<usize>) -> Answer {
+        self.renews = login;
+        if login.is_some() {
+            self.scanner = Some(Scanner::default());
+            self.said = Some(Vec::new());
+        }
+        self
     }
 
     /// The next bytes of the body; gives those that go inside.
@@ -119,7 +137,26 @@ impl Answer {
             out.extend_from_slice(&self.push(vault, &rest)?);
         }
         out.extend(self.redactor.finish());
+        if let Some(said) = &mut self.said {
+            said.extend_from_slice(&out);
+        }
         Ok(out)
+    }
+
+    /// Has a login that was renewed written back, once.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn keep(&mut self, vault: &Vault) -> Result<(), String> {
+        let (said, Some(login)) = (self.said.take().unwrap_or_default(), self.renews.take()) else {
+            return Ok(());
+        };
+        if self.adopted.is_empty() {
+            return Ok(());
+        }
+        let said: Option<serde_json::Value> = serde_json::from_slice(&said).ok();
+        let expires_in = said.and_then(|said| said.get("expires_in")?.as_u64());
+        vault.write_back(login, expires_in)
     }
 
     /// The trailers, cleaned in place.
@@ -154,6 +191,9 @@ impl Answer {
                 }
             }
         }
+        if let Some(said) = self.said.as_mut().filter(|said| said.len() < MOST_SAID) {
+            said.extend_from_slice(&out);
+        }
         Ok(out)
     }
 
@@ -169,7 +209,7 @@ impl Answer {
             return false;
         };
         out.extend(self.redactor.finish());
-        let (name, shown) = vault.adopt(&self.destination, &self.path, &field, secret);
+        let (name, shown) = vault.adopt(&self.destination, &field, secret, self.renews);
         self.replaced += self.redactor.replaced();
         self.forbidden = vault.forbidden();
         self.redactor = Redactor::new(Arc::clone(&self.forbidden));

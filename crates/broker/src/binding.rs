@@ -65,6 +65,16 @@ impl Binding {
         }
     }
 
+    /// Of a login's token: only to these hosts and paths, in these places.
+    pub(crate) fn login(hosts: &[HostPort], paths: &[UrlPattern], places: &[Place]) -> Binding {
+        let globs = || GlobSet::new(paths.iter().map(|p| p.glob().clone()));
+        Binding {
+            paths: (!paths.is_empty()).then(globs),
+            places: places.to_vec(),
+            ..Binding::to(hosts)
+        }
+    }
+
     /// Of a token that came back in this field from a host which these are for.
     pub(crate) fn minted<'b>(from: impl Iterator<Item = &'b Binding>, field: &str) -> Binding {
         let mut hosts: Vec<(HostPattern, u16)> = Vec::new();

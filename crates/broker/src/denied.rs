@@ -34,6 +34,9 @@ pub enum Denied {
     /// Too long to be read as a whole, as the places of its credential ask for.
     #[error("the body is longer than {0} bytes, in which credentials are put in place")]
     Body(usize),
+    /// At a token endpoint, and no renewal of the login that it is for.
+    #[error("of the login {0} nothing but its renewal is asked for from inside")]
+    Renewal(String),
     /// Not signed.
     #[error("the signature for AWS cannot be made: {0}")]
     Aws(&'static str),
@@ -55,6 +58,9 @@ impl Denied {
 
     fn remedy(&self) -> String {
         match self {
+            Denied::Renewal(_) => "log in outside the sandbox, then run again".to_owned(),
+            // Where a login's tokens go is its preset's to say.
+            _ if self.secret().is_some_and(|name| name.starts_with("login:")) => String::new(),
             Denied::Host(name, host) => format!("add \"{host}\" to `for` of [secret.{name}]"),
             Denied::Method(name, method) => format!("add \"{method}\" to `methods` of [secret.{name}]"),
             Denied::Path(name) => format!("add the path to `paths` of [secret.{name}]"),

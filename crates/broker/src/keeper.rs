@@ -33,14 +33,16 @@ impl Custody for Keeper {
     fn admit(&self, head: &mut RequestHead, body: Option<&mut Vec<u8>>) -> Result<Guards, Denial> {
         // As it was judged: without any credential.
         let asked = head.clone();
-        self.vault()
-            .substitute(head, body)
-            .map_err(|denied| denied.denial())?;
+        let mut vault = self.vault();
+        vault.look_again(head);
+        let used = vault.substitute(head, body).map_err(|denied| denied.denial())?;
+        drop(vault);
         Ok(Guards {
             outgoing: Box::new(NoCustody),
             incoming: Box::new(Watch {
                 keeper: self.clone(),
                 asked,
+                renews: used.renews,
                 answer: None,
             }),
         })
@@ -51,6 +53,7 @@ impl Custody for Keeper {
 struct Watch {
     keeper: Keeper,
     asked: RequestHead,
+    renews: Option<usize>,
     answer: Option<Answer>,
 }
 
@@ -58,7 +61,8 @@ impl Incoming for Watch {
     fn head(&mut self, head: &mut ResponseHead) -> Result<(), Denial> {
         let vault = self.keeper.vault();
         let answer = Answer::new(&vault, &self.asked, head).map_err(|why| withheld(&self.asked, &why))?;
-        self.answer = (!head.is_interim()).then_some(answer);
+        let renews = self.renews.filter(|_| (200..300).contains(&head.status));
+        self.answer = (!head.is_interim()).then(|| answer.renewing(renews));
         Ok(())
     }
 
@@ -79,13 +83,27 @@ impl Incoming for Watch {
         let Some(answer) = &mut self.answer else {
             return Ok(Bytes::new());
         };
-        let rest = answer.finish(&mut self.keeper.vault());
-        rest.map(Bytes::from).map_err(|why| withheld(&self.asked, &why))
+        let mut vault = self.keeper.vault();
+        let rest = answer.finish(&mut vault);
+        let rest = rest.map_err(|why| withheld(&self.asked, &why))?;
+        // It stands in the user's file before anything inside can have seen the end of the answer.
+        let kept = answer.keep(&vault);
+        kept.map_err(|why| Denial::new(502, format!("the renewed login is not written back: {why}")))?;
+        Ok(Bytes::from(rest))
     }
 
     fn trailers(&mut self, fields: &mut Fields) {
         if let Some(answer) = &self.answer {
             answer.trailers(fields);
+        }
+    }
+}
+
+impl Drop for Watch {
+    /// An answer that broke off may have brought new tokens all the same.
+    fn drop(&mut self) {
+        if let Some(answer) = &mut self.answer {
+            let _nobody_to_tell = answer.keep(&self.keeper.vault());
         }
     }
 }

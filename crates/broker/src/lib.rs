@@ -7,6 +7,7 @@ mod binding;
 mod denied;
 mod dial;
 mod keeper;
+mod login;
 mod mac;
 mod opening;
 mod placeholder;
@@ -27,7 +28,8 @@ pub use binding::Binding;
 pub use denied::Denied;
 pub use dial::dial;
 pub use keeper::Keeper;
-pub use opening::{MAX_SECRETS, OpenError, Opened, Told, Wanted, minter, open};
+pub use login::{Renewed, keep};
+pub use opening::{MAX_SECRETS, Open, OpenError, Opened, Told, ToldLogin, Wanted, WantedLogin, minter, open};
 pub use placeholder::{Minter, Placeholder};
 pub use process::run;
 pub use redact::{Forbidden, Redactor};
@@ -37,5 +39,5 @@ pub use store::{Store, StoreError, Stored};
 pub use upstream::{
     Allotment, BodyDigest, Custody, Dial, Guards, Incoming, NoCustody, Outgoing, Release, TlsError, Upstream,
 };
-pub use vault::{Credential, Issuer, MAX_BODY, Used, Vault};
+pub use vault::{Credential, MAX_BODY, Used, Vault};
 pub use websocket::FrameError;

@@ -2,16 +2,19 @@
 //! told to the supervisor, which never sees one.
 
 use crate::binding::Binding;
+use crate::login::Tokens;
 use crate::placeholder::Minter;
 use crate::secret::{Secret, Unusable};
-use crate::source::{FetchError, Outside, fetch};
+use crate::source::{FetchError, FileError, Outside, fetch};
 use crate::store::{Store, StoreError};
 use crate::vault::Vault;
 use fumehood_monitor::{Reader, Writer};
+use fumehood_policy::Escaped;
 use fumehood_policy::config;
+use fumehood_policy::preset::Login;
 use fumehood_policy::value::{EnvName, HostPattern, HostPort, Port, SecretSource};
 use rustix::rand::{GetRandomFlags, getrandom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// A secret that a session is to have.
@@ -25,6 +28,24 @@ pub struct Wanted {
     pub optional: bool,
     /// Who wants it, for messages: a place in a file, a flag.
     pub origin: String,
+}
+
+/// A login that a session is to have, if it is there.
+#[derive(Clone, Debug)]
+pub struct WantedLogin {
+    /// What it is.
+    pub login: Login,
+    /// Its file, every link in the path followed.
+    pub path: PathBuf,
+}
+
+/// What the supervisor is told of a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToldLogin {
+    /// Which of the wanted.
+    pub number: usize,
+    /// What a program inside finds in place of its file, or why the login is not used.
+    pub file: Result<Vec<u8>, String>,
 }
 
 /// What the supervisor is told of a secret.
@@ -43,7 +64,7 @@ pub struct Told {
 #[error("{origin}: secret {name}: {why}")]
 pub struct OpenError {
     origin: String,
-    name: EnvName,
+    name: String,
     why: Why,
 }
 
@@ -61,20 +82,24 @@ enum Why {
     Unusable(#[from] Unusable),
 }
 
-/// Fetches what is wanted, and tells what stands for each.
+/// What of a session is open.
+pub type Open = (Vault, Vec<Told>, Vec<ToldLogin>);
+
+/// Fetches what is wanted, and tells what stands for each. A login that is not there, or is none, is left out.
 ///
 /// # Errors
-/// The first that cannot be used.
+/// The first secret that cannot be used.
 pub fn open(
     wanted: &[Wanted],
+    logins: &[WantedLogin],
     outside: &impl Outside,
     minter: impl FnOnce() -> Result<Minter, StoreError>,
-) -> Result<Option<(Vault, Vec<Told>)>, OpenError> {
+) -> Result<Option<Open>, OpenError> {
     let mut opened = Vec::new();
     for one in wanted {
         let failed = |why| OpenError {
             origin: one.origin.clone(),
-            name: one.name.clone(),
+            name: one.name.to_string(),
             why,
         };
         match value(one, outside) {
@@ -83,12 +108,18 @@ pub fn open(
             Ok(value) => opened.push((one, value)),
         }
     }
-    let Some((first, _)) = opened.first() else {
-        return Ok(None);
-    };
+    let (found, mut told_logins) = found(logins, outside);
+    if opened.is_empty() && found.is_empty() {
+        return Ok(
+            (!told_logins.is_empty()).then(|| (Vault::new(Minter::new([0; 32])), Vec::new(), told_logins))
+        );
+    }
+    let first = opened
+        .first()
+        .map(|(one, _)| (one.origin.clone(), one.name.to_string()));
     let mut vault = Vault::new(minter().map_err(|why| OpenError {
-        origin: first.origin.clone(),
-        name: first.name.clone(),
+        origin: first.as_ref().map_or("presets", |(origin, _)| origin).to_owned(),
+        name: first.as_ref().map_or("of a login", |(_, name)| name).to_owned(),
         why: Why::Store(why),
     })?);
     let (mut names, mut added) = (Vec::new(), Vec::new());
@@ -104,7 +135,28 @@ pub fn open(
         hosts,
     });
     let told = told.collect();
-    Ok(Some((vault, told)))
+    for (number, tokens) in found {
+        let WantedLogin { login, path } = logins[number].clone();
+        let file = Ok(vault.log_in(login, path, tokens));
+        told_logins.push(ToldLogin { number, file });
+    }
+    Ok(Some((vault, told, told_logins)))
+}
+
+/// The logins that are there, and why others that are there are not used.
+fn found(logins: &[WantedLogin], outside: &impl Outside) -> (Vec<(usize, Tokens)>, Vec<ToldLogin>) {
+    let (mut found, mut not) = (Vec::new(), Vec::new());
+    for (number, wanted) in logins.iter().enumerate() {
+        match outside.file(&wanted.path) {
+            Ok(text) => found.extend(Tokens::read(&wanted.login, &text).map(|tokens| (number, tokens))),
+            Err(FileError::Io(e)) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(why) => not.push(ToldLogin {
+                number,
+                file: Err(format!("{}: {why}", Escaped::from(wanted.path.as_path()))),
+            }),
+        }
+    }
+    (found, not)
 }
 
 fn is_not_there(why: &Why) -> bool {
@@ -173,8 +225,8 @@ pub fn minter(state: &Path) -> Result<Minter, StoreError> {
 /// What the process that opened tells the supervisor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Opened {
-    /// What there is of secrets.
-    Told(Vec<Told>),
+    /// What there is of secrets and logins.
+    Told(Vec<Told>, Vec<ToldLogin>),
     /// Why there is no session, in words.
     Failed(String),
 }
@@ -198,7 +250,7 @@ impl Opened {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         match self {
-            Opened::Told(all) => {
+            Opened::Told(all, logins) => {
                 let mut out = Writer::new(b't');
                 out.number(all.len() as u64);
                 for told in all {
@@ -208,6 +260,14 @@ impl Opened {
                     for host in &told.hosts {
                         out.bytes(host.to_string().as_bytes());
                     }
+                }
+                out.number(logins.len() as u64);
+                for login in logins {
+                    out.number(login.number as u64);
+                    match &login.file {
+                        Ok(file) => out.byte(1).bytes(file),
+                        Err(why) => out.byte(0).bytes(why.as_bytes()),
+                    };
                 }
                 out.finish()
             }
@@ -226,13 +286,26 @@ impl Opened {
         let mut read = Reader::new(rest);
         let value = match tag {
             b'f' => Opened::Failed(read.text()?.to_owned()),
-            b't' => Opened::Told(several(&mut read, MAX_SECRETS, |read| {
-                Some(Told {
-                    name: read.text()?.parse().ok()?,
-                    placeholder: read.text()?.to_owned(),
-                    hosts: several(read, MAX_HOSTS, |read| read.text()?.parse().ok())?,
-                })
-            })?),
+            b't' => {
+                let told = several(&mut read, MAX_SECRETS, |read| {
+                    Some(Told {
+                        name: read.text()?.parse().ok()?,
+                        placeholder: read.text()?.to_owned(),
+                        hosts: several(read, MAX_HOSTS, |read| read.text()?.parse().ok())?,
+                    })
+                })?;
+                let logins = several(&mut read, MAX_SECRETS, |read| {
+                    Some(ToldLogin {
+                        number: usize::try_from(read.number()?).ok()?,
+                        file: match read.byte()? {
+                            1 => Ok(read.bytes()?.to_vec()),
+                            0 => Err(read.text()?.to_owned()),
+                            _ => return None,
+                        },
+                    })
+                })?;
+                Opened::Told(told, logins)
+            }
             _ => return None,
         };
         read.end(value)
@@ -282,8 +355,8 @@ mod tests {
     }
 
     fn opened(state: &Path, wanted: &[Wanted]) -> Result<Vec<Told>, String> {
-        let opened = open(wanted, &machine(state), || minter(state));
-        let told = opened.map(|o| o.map_or_else(Vec::new, |(_, told)| told));
+        let opened = open(wanted, &[], &machine(state), || minter(state));
+        let told = opened.map(|o| o.map_or_else(Vec::new, |(_, told, _)| told));
         told.map_err(|e| e.to_string())
     }
 
@@ -374,11 +447,14 @@ mod tests {
 
     #[test]
     fn what_is_told_comes_back_and_nothing_else_does() {
-        let told = Opened::Told(vec![Told {
+        let secrets = vec![Told {
             name: "KEY".parse().unwrap(),
             placeholder: "sk_test_x".to_owned(),
             hosts: vec!["a.example:8443".parse().unwrap(), "*.b.example".parse().unwrap()],
-        }]);
+        }];
+        let login = |number, file| ToldLogin { number, file };
+        let logins = vec![login(0, Ok(b"{}".to_vec())), login(3, Err("why".to_owned()))];
+        let told = Opened::Told(secrets, logins);
         assert_eq!(Opened::decode(&told.encode()), Some(told.clone()));
         assert_eq!(Opened::decode(&[told.encode(), vec![0]].concat()), None);
         let failed = Opened::Failed("why".to_owned());

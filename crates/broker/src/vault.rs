@@ -4,6 +4,7 @@ mod aws;
 mod body;
 mod foreign;
 mod head;
+mod login;
 #[cfg(test)]
 mod tests;
 
@@ -14,10 +15,12 @@ use crate::redact::{Finder, Forbidden, forbidden};
 use crate::secret::Secret;
 use fumehood_destination::Destination;
 use fumehood_http::{Field, RequestHead};
-use fumehood_policy::value::HostPattern;
+use fumehood_monitor::Channel;
 use std::sync::Arc;
 
 pub(crate) use foreign::names_nobody;
+pub(crate) use head::ESCAPED;
+use login::Held;
 
 /// A secret, what stands for it inside, and where it may go.
 #[derive(Debug)]
@@ -40,30 +43,14 @@ pub struct Vault {
     /// Values that were replaced by newer ones: they open nothing any more, or might, and still may not come
     /// back. Of each name the last few.
     retired: Vec<Credential>,
-    issuers: Vec<Issuer>,
-    /// Finds placeholders; the numbers are those of `credentials`.
+    logins: Vec<Held>,
+    /// Writes renewed logins back.
+    keeps: Option<Channel>,
+    /// Finds placeholders; its numbers are places in `shown`.
     finder: Finder,
+    /// Each placeholder, current or earlier, and the credential that counts for it.
+    shown: Vec<(Placeholder, usize)>,
     forbidden: Arc<Forbidden>,
-}
-
-/// Where tokens of a login are minted.
-#[derive(Clone, Debug)]
-pub struct Issuer {
-    /// Its host.
-    pub host: HostPattern,
-    /// Its port.
-    pub port: u16,
-    /// Its token endpoint.
-    pub path: String,
-    /// Field of its answer, name of the credential.
-    pub fields: Vec<(String, String)>,
-}
-
-impl Issuer {
-    fn name_of(&self, field: &str) -> Option<&str> {
-        let named = self.fields.iter().find(|(f, _)| f == field);
-        named.map(|(_, name)| name.as_str())
-    }
 }
 
 /// Earlier values of one name that are still kept from coming back.
@@ -76,6 +63,8 @@ const MOST_CREDENTIALS: usize = 512;
 pub struct Used {
     /// The names of the secrets, each once, sorted.
     pub names: Vec<String>,
+    /// The login that this request has renewed.
+    pub renews: Option<usize>,
 }
 
 /// The longest body into which credentials are put, or that is signed as a whole.
@@ -89,8 +78,10 @@ impl Vault {
             minter,
             credentials: Vec::new(),
             retired: Vec::new(),
-            issuers: Vec::new(),
+            logins: Vec::new(),
+            keeps: None,
             finder: Finder::new(std::iter::empty()),
+            shown: Vec::new(),
             forbidden: Arc::new(Forbidden::new(std::iter::empty())),
         }
     }
@@ -126,30 +117,23 @@ impl Vault {
     }
 
     fn renew(&mut self) {
-        self.finder = Finder::new(self.credentials.iter().map(|c| c.placeholder.text().as_bytes()));
+        self.shown = self.standing();
+        self.finder = Finder::new(self.shown.iter().map(|(p, _)| p.text().as_bytes()));
         let all = self.credentials.iter().chain(&self.retired);
         self.forbidden = Arc::new(forbidden(all.map(|c| (&c.secret, &c.placeholder))));
     }
 
-    /// Says which field of an issuer's answer is a new value of which credential.
-    pub fn issuer(&mut self, issuer: Issuer) {
-        self.issuers.push(issuer);
-    }
-
-    /// Makes a token that came back a credential: a new value of the one that its issuer mints, else one of its
+    /// Makes a token that came back a credential: a new value of the login that is being renewed, else one of its
     /// own, for the hosts of those that are for the host it came from. Gives its name and what stands for it.
     pub fn adopt(
         &mut self,
         from: &Destination,
-        path: &str,
         field: &str,
         secret: Secret,
+        renews: Option<usize>,
     ) -> (String, Placeholder) {
-        let issues = |i: &&Issuer| i.host.matches(&from.host) && i.port == from.port.get() && i.path == path;
-        let issued = self.issuers.iter().find(issues).and_then(|i| i.name_of(field));
-        let known = issued.and_then(|name| self.credentials.iter().find(|c| c.name == name));
-        let (name, binding) = match known {
-            Some(credential) => (credential.name.clone(), Arc::clone(&credential.binding)),
+        let (name, binding) = match renews.and_then(|login| self.of_login(login, field)) {
+            Some(known) => known,
             None => self.minted(from, field),
         };
         if self.credentials.len() >= MOST_CREDENTIALS
@@ -220,12 +204,13 @@ impl Vault {
     /// # Errors
     /// The request is not to be sent: a placeholder stands where its credential may not go, or another
     /// account's credential where only the session's may.
-    pub fn substitute(&self, head: &mut RequestHead, body: Option<&mut Vec<u8>>) -> Result<Used, Denied> {
+    pub fn substitute(&self, head: &mut RequestHead, mut body: Option<&mut Vec<u8>>) -> Result<Used, Denied> {
         let bound = self.is_bound(&head.destination);
         self.refuse_foreign(head, bound)?;
         if bound && head.method == "TRACE" {
             return Err(Denied::Trace);
         }
+        let renews = self.renewal(head, body.as_deref_mut())?;
         let mut used: Vec<usize> = Vec::new();
         let signed = crate::sigv4::authorization(head).is_some();
         let body = match body {
@@ -246,7 +231,7 @@ impl Vault {
         let mut names: Vec<String> = used.iter().map(|n| self.credentials[*n].name.clone()).collect();
         names.sort();
         names.dedup();
-        Ok(Used { names })
+        Ok(Used { names, renews })
     }
 }
 

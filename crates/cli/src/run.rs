@@ -103,7 +103,7 @@ fn attempt(arguments: &RunArguments, begun: Option<OwnedFd>) -> Result<u8, Failu
     if arguments.tool.is_some() {
         narrow(&mut profile);
     }
-    let credentials = credentials::open(&profile, &places)?;
+    let credentials = credentials::open(&mut profile, &places)?;
     let Wanted {
         mut request,
         limits,
@@ -228,6 +228,7 @@ fn narrow(profile: &mut Profile) {
     profile.network.publish.retain(|s| named(&s.origin));
     profile.network.host_ports.retain(|s| named(&s.origin));
     profile.secrets.retain(|s| named(&s.origin));
+    profile.logins.clear();
     profile.homes.clear();
     // Who asks for what, and what a session would have had, is no concern of a call.
     profile.notices.clear();

@@ -103,8 +103,15 @@ fn joined(path: &[String]) -> String {
     path.join("/")
 }
 
-fn plain_path(path: &[String]) -> Vec<String> {
-    path.iter().map(|k| plain(k)).collect()
+impl Shape {
+    /// The keys above in plain spelling, without those that wrap all.
+    fn path(&self, path: &[String]) -> Vec<String> {
+        let mut keys: Vec<String> = path.iter().map(|k| plain(k)).collect();
+        if !self.wrapper.is_empty() && keys.first().is_some_and(|first| first == self.wrapper) {
+            keys.remove(0);
+        }
+        keys
+    }
 }
 
 /// Whether a path is a place, or below it.
@@ -162,7 +169,7 @@ impl Hearing {
 
 impl Listen for Hearing {
     fn key(&mut self, path: &[String], key: &str) {
-        let above = plain_path(path);
+        let above = self.shape.path(path);
         let word = plain(key);
         let mut here = above.clone();
         here.push(word.clone());
@@ -189,7 +196,7 @@ impl Listen for Hearing {
 
     fn scalar(&mut self, path: &[String], scalar: &Scalar<'_>) {
         let Scalar::Text(text, whole) = scalar else { return };
-        let here = plain_path(path);
+        let here = self.shape.path(path);
         if self.model.is_none() && here == ["model"] && *whole {
             self.model = Some((*text).chars().take(64).collect());
         }

@@ -32,8 +32,9 @@ pub enum Endpoint {
 pub fn provider(host: &str) -> Option<Provider> {
     match host {
         "api.anthropic.com" => Some(Provider::Anthropic),
-        "api.openai.com" => Some(Provider::OpenAi),
-        "generativelanguage.googleapis.com" => Some(Provider::Gemini),
+        // The second is where the program of OpenAI asks with a login, as the second of Google's.
+        "api.openai.com" | "chatgpt.com" => Some(Provider::OpenAi),
+        "generativelanguage.googleapis.com" | "cloudcode-pa.googleapis.com" => Some(Provider::Gemini),
         _ => None,
     }
 }
@@ -56,6 +57,8 @@ const OPENAI: &[Row] = &[
     ("POST", "/v1/responses", Endpoint::Invoke),
     ("POST", "/v1/responses/compact", Endpoint::Invoke),
     ("POST", "/v1/responses/input_tokens", Endpoint::Invoke),
+    ("POST", "/backend-api/codex/responses", Endpoint::Invoke),
+    ("POST", "/backend-api/codex/responses/compact", Endpoint::Invoke),
     ("POST", "/v1/chat/completions", Endpoint::Invoke),
     ("POST", "/v1/completions", Endpoint::Invoke),
     ("POST", "/v1/embeddings", Endpoint::Invoke),
@@ -80,6 +83,14 @@ const GEMINI: &[Row] = &[
     ("POST", "/*/models/*:countTokens", Endpoint::Invoke),
     ("POST", "/*/models/*:embedContent", Endpoint::Invoke),
     ("POST", "/*/models/*:batchEmbedContents", Endpoint::Invoke),
+    ("POST", "/v1internal:generateContent", Endpoint::Invoke),
+    ("POST", "/v1internal:streamGenerateContent", Endpoint::Invoke),
+    ("POST", "/v1internal:countTokens", Endpoint::Invoke),
+    // Which plan the account has, and what it may use.
+    ("POST", "/v1internal:loadCodeAssist", Endpoint::Read),
+    ("POST", "/v1internal:retrieveUserQuota", Endpoint::Read),
+    ("POST", "/v1internal:listExperiments", Endpoint::Read),
+    ("POST", "/v1internal:fetchAdminControls", Endpoint::Read),
     ("GET", "/*/models/**", Endpoint::Read),
     ("*", "/*/models/*:batchGenerateContent", Endpoint::Remote),
     ("*", "/*/files/**", Endpoint::Remote),
@@ -129,6 +140,8 @@ pub(crate) type Act = &'static str;
 
 /// A provider's fields.
 pub(crate) struct Shape {
+    /// A key below which the same may stand once more: what is sent with a login of Google's.
+    pub(crate) wrapper: &'static str,
     /// Below these everything is the caller's own: schemas, arguments of calls, settings of a reply's form.
     pub(crate) opaque: &'static [&'static str],
     /// Keys of which the value is text, wherever they are.
@@ -159,6 +172,7 @@ const FILE: Act = "uses a file kept at the provider";
 const STATE: Act = "uses what is kept at the provider";
 
 const MESSAGES: Shape = Shape {
+    wrapper: "",
     opaque: &[
         "tools/input_schema",
         "messages/content/input",
@@ -259,6 +273,7 @@ const MESSAGES: Shape = Shape {
 };
 
 const RESPONSES: Shape = Shape {
+    wrapper: "",
     opaque: &[
         "tools/parameters",
         "tools/function/parameters",
@@ -397,6 +412,7 @@ const RESPONSES: Shape = Shape {
 };
 
 const GENERATE: Shape = Shape {
+    wrapper: "request",
     opaque: &[
         "tools/functiondeclarations/parameters",
         "tools/functiondeclarations/parametersjsonschema",
@@ -501,6 +517,10 @@ mod tests {
                 Remote,
             ),
             (Gemini, "POST", "/upload/v1beta/files", Remote),
+            (Gemini, "POST", "/v1internal:streamGenerateContent", Invoke),
+            (Gemini, "POST", "/v1internal:newest", Unknown),
+            (OpenAi, "POST", "/backend-api/codex/responses", Invoke),
+            (OpenAi, "POST", "/backend-api/wham/tasks", Unknown),
             (Gemini, "POST", "/v1beta/models/x:y:generateContent", Invoke),
             (Gemini, "POST", "/v1beta/models/:generateContent", Unknown),
         ] {

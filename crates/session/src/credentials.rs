@@ -2,12 +2,14 @@
 //! What comes back is what stands for each inside.
 
 use crate::trust::machine_roots;
+use crate::view::c_string;
 use fumehood_authority::Roots;
-use fumehood_broker::{Keeper, Machine, NoCustody, Opened, Told, Vault, Wanted};
+use fumehood_broker::{Keeper, Machine, NoCustody, Opened, Told, ToldLogin, Vault, Wanted, WantedLogin};
 use fumehood_monitor::{Channel, pair};
 use fumehood_policy::value::SecretSource;
 use fumehood_sandbox::{
-    Errno, Reach, Role, Signals, become_role, confine, forget_variable, fork_role, wait_for,
+    Errno, Reach, Role, Signals, become_role, confine, forget_environment, forget_variable, fork_role,
+    wait_for,
 };
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Signal, pidfd_send_signal};
@@ -57,11 +59,15 @@ impl Broker {
     ///
     /// # Errors
     /// The session must not begin.
-    pub fn open(wanted: &[Wanted], machine: &Machine) -> Result<(Broker, Vec<Told>), CredentialError> {
+    pub fn open(
+        wanted: &[Wanted],
+        logins: &[WantedLogin],
+        machine: &Machine,
+    ) -> Result<(Broker, Vec<Told>, Vec<ToldLogin>), CredentialError> {
         let start = |e: rustix::io::Errno| CredentialError::Start(Errno(e.raw_os_error()));
         let (ours, theirs) = pair().map_err(start)?;
-        let process =
-            fork_role(move || be_the_broker(wanted, machine, theirs)).map_err(CredentialError::Start)?;
+        let process = fork_role(move || be_the_broker(wanted, logins, machine, theirs))
+            .map_err(CredentialError::Start)?;
         let broker = Broker {
             process: Some(process),
             channel: Some(ours),
@@ -72,11 +78,11 @@ impl Broker {
                     .map_err(|e| CredentialError::Forget(name.to_string(), e))?;
             }
         }
-        let told = broker.told()?;
-        Ok((broker, told))
+        let (told, logins) = broker.told()?;
+        Ok((broker, told, logins))
     }
 
-    fn told(&self) -> Result<Vec<Told>, CredentialError> {
+    fn told(&self) -> Result<(Vec<Told>, Vec<ToldLogin>), CredentialError> {
         let channel = self.channel.as_ref().ok_or(CredentialError::Gone)?;
         loop {
             let mut one = [PollFd::new(channel, PollFlags::IN)];
@@ -85,7 +91,7 @@ impl Broker {
                 Err(rustix::io::Errno::AGAIN) => {}
                 Ok(Some(packet)) => {
                     return match Opened::decode(&packet.bytes) {
-                        Some(Opened::Told(told)) => Ok(told),
+                        Some(Opened::Told(told, logins)) => Ok((told, logins)),
                         Some(Opened::Failed(why)) => Err(CredentialError::Secret(why)),
                         None => Err(CredentialError::Gone),
                     };
@@ -102,10 +108,25 @@ impl Broker {
 }
 
 /// The broker's life: opens, tells, gives up what it does not need, serves.
-fn be_the_broker(wanted: &[Wanted], machine: &Machine, channel: Channel) -> i32 {
-    let opened = fumehood_broker::open(wanted, machine, || fumehood_broker::minter(&machine.state));
-    let (vault, told) = match opened.map(Option::unzip) {
-        Ok((vault, told)) => (vault, Opened::Told(told.unwrap_or_default())),
+fn be_the_broker(wanted: &[Wanted], logins: &[WantedLogin], machine: &Machine, channel: Channel) -> i32 {
+    // Before anything is opened: who writes logins back has no secret but what it is told to write.
+    let keeps = if logins.is_empty() {
+        None
+    } else {
+        let Ok(keeps) = keep_logins(logins) else { return 1 };
+        Some(keeps)
+    };
+    let opened = fumehood_broker::open(wanted, logins, machine, || {
+        fumehood_broker::minter(&machine.state)
+    });
+    let (vault, told) = match opened {
+        Ok(Some((mut vault, told, logins))) => {
+            if let Some(keeps) = keeps.filter(|_| logins.iter().any(|login| login.file.is_ok())) {
+                vault.kept_by(keeps);
+            }
+            (Some(vault), Opened::Told(told, logins))
+        }
+        Ok(None) => (None, Opened::Told(Vec::new(), Vec::new())),
         Err(why) => (None, Opened::Failed(why.to_string())),
     };
     if Signals::block(&LEFT_TO_THE_SUPERVISOR).is_err() {
@@ -117,14 +138,41 @@ fn be_the_broker(wanted: &[Wanted], machine: &Machine, channel: Channel) -> i32 
     });
     match (sent, told) {
         // Where there are none the supervisor finds that out too, and says it.
-        (Ok(()), Opened::Told(_)) => serve(channel, vault, &machine_roots().unwrap_or_default()),
+        (Ok(()), Opened::Told(..)) => serve(channel, vault, &machine_roots().unwrap_or_default()),
         _ => 1,
     }
 }
 
+/// Forks the process that writes renewed logins back; the channel to it.
+fn keep_logins(logins: &[WantedLogin]) -> Result<Channel, Errno> {
+    let (ours, theirs) = pair().map_err(|e| Errno(e.raw_os_error()))?;
+    fork_role(move || be_the_keeper(logins, &theirs))?;
+    Ok(ours)
+}
+
+/// It may write in the folders of these files and nowhere else, and ends with the broker.
+fn be_the_keeper(logins: &[WantedLogin], channel: &Channel) -> i32 {
+    forget_environment();
+    let files: Vec<_> = logins
+        .iter()
+        .map(|wanted| (wanted.login.clone(), wanted.path.clone()))
+        .collect();
+    let folders = files.iter().filter_map(|(_, path)| path.parent());
+    let folders: Vec<_> = folders.map(|folder| (c_string(folder), Reach::Keep)).collect();
+    let confined = Signals::block(&LEFT_TO_THE_SUPERVISOR).is_ok()
+        && become_role(c"fumehood-login", &[channel.as_fd()]).is_ok()
+        && confine(Role::Log, &folders).is_ok();
+    if confined {
+        fumehood_broker::keep(channel, &files);
+    }
+    i32::from(!confined)
+}
+
 /// Serves until the supervisor is gone. Servers are verified by these roots.
 pub(crate) fn serve(channel: Channel, vault: Option<Vault>, roots: &Roots) -> i32 {
-    if become_role(c"fumehood-broker", &[channel.as_fd()]).is_err() {
+    let keeps = vault.as_ref().and_then(Vault::keeper);
+    let open: Vec<_> = std::iter::once(channel.as_fd()).chain(keeps).collect();
+    if become_role(c"fumehood-broker", &open).is_err() {
         return 1;
     }
     if confine(Role::Broker, &[(c"/".to_owned(), Reach::Read)]).is_err() {

@@ -225,6 +225,19 @@ impl KeptHome {
         }
     }
 
+    /// Writes a file, its folder too.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn write(&self, path: &Path, content: &[u8]) -> Result<(), HomeError> {
+        let failed = |e| call("write", path, e);
+        self.remove(path)?;
+        let Some((folder, name)) = self.parent(path, true).map_err(failed)? else {
+            return Ok(());
+        };
+        slot::put(&folder, name, |out| std::io::Write::write_all(out, content)).map_err(failed)
+    }
+
     /// Makes sure that something of this kind is at a path, to be mounted on. What stands in the
     /// way is removed.
     ///

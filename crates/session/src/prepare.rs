@@ -47,6 +47,8 @@ pub struct Request {
     pub scratch: Option<PathBuf>,
     /// Read-only files of the run's own.
     pub files: Vec<(PathBuf, Vec<u8>)>,
+    /// Files in a kept home that are there at the start, and the program's own to write.
+    pub written: Vec<(PathBuf, Vec<u8>)>,
     /// Variables to set, after those every program gets.
     pub variables: Vec<(OsString, OsString)>,
     /// The numeric user inside, if not the caller's.
@@ -81,6 +83,7 @@ impl Request {
             home: Home::Throwaway,
             scratch: None,
             files: Vec::new(),
+            written: Vec::new(),
             variables: Vec::new(),
             user: None,
             room: None,
@@ -272,6 +275,11 @@ fn view<'a>(host: &'a Host, request: &Request, program: &Program) -> Result<View
         let home = KeptHome::open(path)?;
         for (place, kind) in view.places_in_home() {
             home.place(&place, kind)?;
+        }
+        for (file, content) in &request.written {
+            if let Ok(below) = file.strip_prefix(&host.user.home) {
+                home.write(below, content)?;
+            }
         }
     }
     Ok(view)

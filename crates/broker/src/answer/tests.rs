@@ -1,7 +1,6 @@
 use super::*;
 use crate::binding::Binding;
 use crate::placeholder::Minter;
-use crate::vault::Issuer;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use fumehood_http::{Scheme, Version};
@@ -241,24 +240,34 @@ fn ones_own_token_is_replaced_as_anywhere() {
     assert_eq!(String::from_utf8(out).unwrap(), body.replace(KEY, &placeholder));
 }
 
-/// A refresh: the new value takes the old one's place and hosts, and neither comes back.
+/// A refresh: the new values take the old ones' place and hosts, none of them comes back, and what was on its way with
+/// the old placeholder goes with the new token. Fields of any other answer are no login's.
 #[test]
-fn an_issuer_mints_new_values_of_the_same_credential() {
+fn f15_a_renewal_gives_new_values_of_the_same_credential() {
     let (mut vault, _) = vault();
-    let access = Secret::new(b"sk-ant-oat01-OLD0OLD0OLD0OLD0OLD0OLD".to_vec()).unwrap();
-    let binding = Binding::to(&["api.example.com".parse().unwrap()]);
-    vault.add([("login.access".to_owned(), access, binding)]);
-    vault.issuer(Issuer {
-        host: "api.example.com".parse().unwrap(),
-        port: 443,
-        path: "/token".to_owned(),
-        fields: vec![("access_token".to_owned(), "login.access".to_owned())],
-    });
-    let body = format!("{{\"access_token\": \"{MINTED}\"}}");
-    inside(&mut vault, HERE, &[], &[body.as_bytes()]).unwrap();
-    assert_eq!(vault.secret("login.access").unwrap().expose(), MINTED.as_bytes());
+    let login = crate::login::tests::login();
+    let text = br#"{"in": {"access": "sk-ant-oat01-OLD0OLD0OLD0OLD0OLD0OLD", "refresh": "sk-ant-ort01-OLD0OLD0OLD0OLD0"}}"#;
+    let tokens = crate::login::Tokens::read(&login, text).unwrap();
+    vault.log_in(login, "/nowhere".into(), tokens);
+    let name = "login:~/.login.json:access_token";
+    let old = || b"sk-ant-oat01-OLD0OLD0OLD0OLD0OLD0OLD".to_vec();
+    assert_eq!(vault.secret(name).unwrap().expose(), old());
+    let renewed = |vault: &mut Vault, token: &str, login| {
+        let body = format!("{{\"access_token\": \"{token}\", \"expires_in\": 60}}");
+        let request = request("issuer.example:443", "POST", "/token");
+        let mut head = response(&[("content-type", "application/json")]);
+        let mut answer = Answer::new(vault, &request, &mut head).unwrap().renewing(login);
+        let mut out = answer.push(vault, body.as_bytes()).unwrap().into_owned();
+        out.extend(answer.finish(vault).unwrap());
+        out
+    };
+    renewed(&mut vault, "sk-ant-oat01-ofSomethingElse0123456789", None);
+    assert_eq!(vault.secret(name).unwrap().expose(), old());
+    let inside = renewed(&mut vault, MINTED, Some(0));
+    assert!(!String::from_utf8(inside).unwrap().contains(MINTED));
+    assert_eq!(vault.secret(name).unwrap().expose(), MINTED.as_bytes());
     let forbidden = vault.forbidden();
-    for old in [&b"sk-ant-oat01-OLD0OLD0OLD0OLD0OLD0OLD"[..], MINTED.as_bytes()] {
-        assert_ne!(*forbidden.clean(old), *old);
+    for value in [old(), MINTED.as_bytes().to_vec()] {
+        assert_ne!(*forbidden.clean(&value), *value);
     }
 }

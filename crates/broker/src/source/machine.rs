@@ -89,11 +89,11 @@ impl Outside for Machine {
     }
 }
 
-/// One byte more than a secret may have, so that a longer one is seen to be longer. Never grown: growing
-/// would leave a copy behind.
+/// More than a secret may have, so that a longer one is seen to be longer; a login's file has others' tokens beside.
+/// Never grown: growing would leave a copy behind.
 fn read_some(from: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut out = Zeroizing::new(Vec::with_capacity(LONGEST + 3));
-    from.take(LONGEST as u64 + 3).read_to_end(&mut out)?;
+    let mut out = Zeroizing::new(Vec::with_capacity(16 * LONGEST));
+    from.take(16 * LONGEST as u64 - 1).read_to_end(&mut out)?;
     Ok(out)
 }
 

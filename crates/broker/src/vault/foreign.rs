@@ -114,9 +114,9 @@ impl Vault {
     }
 
     fn is_ours(&self, text: &[u8]) -> bool {
-        self.credentials
+        self.shown
             .iter()
-            .any(|c| c.placeholder.text().as_bytes() == text)
+            .any(|(shown, _)| shown.text().as_bytes() == text)
     }
 }
 

@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encod
 use zeroize::Zeroizing;
 
 /// What RFC 3986 §2.3 leaves unreserved, and nothing else, needs no escape in a query or form.
-pub(super) const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+pub(crate) const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
@@ -33,6 +33,8 @@ impl Vault {
         out.extend_from_slice(&text[..first]);
         let mut end = first;
         for (at, number) in found {
+            let (shown, number) = &self.shown[number];
+            let number = *number;
             let credential = &self.credentials[number];
             credential.binding.check(&credential.name, head, seen)?;
             // Two that overlap: neither is there as a whole.
@@ -41,7 +43,7 @@ impl Vault {
                 .ok_or_else(|| Denied::Stale("a text".to_owned()))?;
             out.extend_from_slice(between);
             out.extend_from_slice(credential.secret.expose());
-            end = at + credential.placeholder.text().len();
+            end = at + shown.text().len();
             used.push(number);
         }
         out.extend_from_slice(&text[end..]);

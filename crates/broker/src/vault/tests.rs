@@ -469,3 +469,154 @@ proptest! {
         }
     }
 }
+
+const ACCESS: &str = "sk-ant-oat01-REAL0access0REAL0access";
+const REFRESH: &str = "sk-ant-ort01-REAL0refresh0REAL0refr";
+
+/// A vault with a login; the placeholders of its two tokens.
+fn logged_in() -> (Vault, String, String) {
+    let (mut vault, _) = vault(Vec::new());
+    let login = crate::login::tests::login();
+    let text = format!(r#"{{"in": {{"access": "{ACCESS}", "refresh": "{REFRESH}"}}}}"#);
+    let tokens = crate::login::Tokens::read(&login, text.as_bytes()).unwrap();
+    let inside: serde_json::Value =
+        serde_json::from_slice(&vault.log_in(login, "/nowhere".into(), tokens)).unwrap();
+    let at = |key: &str| inside["in"][key].as_str().unwrap().to_owned();
+    let (access, refresh) = (at("access"), at("refresh"));
+    (vault, access, refresh)
+}
+
+fn renewal(body: &str, fields: &[(&str, &str)]) -> (RequestHead, Vec<u8>) {
+    let mut head = head("POST", "issuer.example:443", "/token", fields);
+    head.body = Length::Known(body.len() as u64);
+    (head, body.as_bytes().to_vec())
+}
+
+const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
+
+#[test]
+fn f15_a_login_is_renewed_with_its_own_refresh_token() {
+    let (vault, access, refresh) = logged_in();
+    assert!(access.starts_with("sk-ant-oat01-") && refresh.starts_with("sk-ant-ort01-"));
+    let body = format!(r#"{{"grant_type":"refresh_token","refresh_token":"{refresh}","client_id":"c"}}"#);
+    let (mut head, mut body) = renewal(&body, JSON);
+    assert!(vault.wants_body(&head));
+    let used = vault.substitute(&mut head, Some(&mut body)).unwrap();
+    assert_eq!(used.renews, Some(0));
+    let sent = String::from_utf8(body.clone()).unwrap();
+    assert_eq!(
+        sent,
+        format!(r#"{{"client_id":"c","grant_type":"refresh_token","refresh_token":"{REFRESH}"}}"#)
+    );
+    assert_eq!(head.body, Length::Known(body.len() as u64));
+    let form = format!("grant_type=refresh_token&refresh_token={refresh}");
+    let (mut head, mut body) = renewal(&form, &[("content-type", "application/x-www-form-urlencoded")]);
+    vault.substitute(&mut head, Some(&mut body)).unwrap();
+    assert_eq!(
+        body,
+        format!("grant_type=refresh_token&refresh_token={REFRESH}").as_bytes()
+    );
+}
+
+/// Login fixation: whoever is inside has no other account's tokens minted, which would come to stand in the user's file.
+#[test]
+fn f15_a_token_endpoint_is_asked_for_nothing_else() {
+    let (vault, access, refresh) = logged_in();
+    let ours = format!(r#"{{"grant_type":"refresh_token","refresh_token":"{refresh}"}}"#);
+    for (body, fields) in [
+        (
+            r#"{"grant_type":"authorization_code","code":"theirs"}"#.to_owned(),
+            JSON,
+        ),
+        (
+            r#"{"grant_type":"refresh_token","refresh_token":"sk-ant-ort01-theirs"}"#.to_owned(),
+            JSON,
+        ),
+        (
+            format!(r#"{{"grant_type":"refresh_token","refresh_token":"{access}"}}"#),
+            JSON,
+        ),
+        (ours.clone(), &[]),
+        (ours.clone(), &[("content-type", "text/plain")]),
+        (
+            ours.clone(),
+            &[("content-type", "application/json"), ("content-encoding", "gzip")],
+        ),
+    ] {
+        let (mut head, mut bytes) = renewal(&body, fields);
+        let denied = vault.substitute(&mut head, Some(&mut bytes)).unwrap_err();
+        assert!(matches!(denied, Denied::Renewal(_)), "{body}: {denied}");
+    }
+    for (method, target) in [
+        ("GET", "/token?refresh_token=x"),
+        ("PUT", "/token"),
+        ("POST", "/token?x=1"),
+        ("POST", "/%74oken"),
+    ] {
+        let mut head = head(method, "issuer.example:443", target, JSON);
+        let body = (method == "PUT").then(|| ours.clone().into_bytes());
+        assert!(
+            vault.substitute(&mut head, body.clone().as_mut()).is_err(),
+            "{method} {target}"
+        );
+    }
+}
+
+/// Each token goes where it belongs, and nowhere else.
+#[test]
+fn f15_a_logins_tokens_have_their_own_hosts_and_places() {
+    let (vault, access, refresh) = logged_in();
+    let sent = |to: &str, target: &str, fields: &[(&str, &str)]| {
+        let mut head = head("GET", to, target, fields);
+        vault.substitute(&mut head, None).map(|_| head)
+    };
+    let bearer = |token: &str| format!("Bearer {token}");
+    let fine = sent("api.example:443", "/v1", &[("authorization", &bearer(&access))]).unwrap();
+    assert_eq!(
+        fine.fields.values("authorization").next().unwrap(),
+        bearer(ACCESS).as_bytes()
+    );
+    for (to, target, token) in [
+        ("api.example:443", "/v1", &refresh),
+        ("issuer.example:443", "/other", &refresh),
+        ("issuer.example:443", "/other", &access),
+        ("evil.example:443", "/v1", &access),
+        ("evil.example:443", "/v1", &refresh),
+    ] {
+        let denied = sent(to, target, &[("authorization", &bearer(token))]).unwrap_err();
+        assert!(
+            denied
+                .secret()
+                .is_some_and(|name| name.starts_with("login:~/.login.json:")),
+            "{denied}"
+        );
+        assert_eq!(denied.denial().remedy, "");
+    }
+    assert!(sent("api.example:443", &format!("/v1?key={access}"), &[]).is_err());
+}
+
+/// A request that was on its way with what stood for the old token goes with the new one, also where the two placeholders
+/// are the same text.
+#[test]
+fn an_earlier_placeholder_stands_for_the_new_token() {
+    for renewed in [
+        "sk-ant-oat01-NEW00access0NEW00access",
+        "another-shape-of-a-token-0123456789",
+    ] {
+        let (mut vault, access, _) = logged_in();
+        let secret = Secret::new(renewed.as_bytes().to_vec()).unwrap();
+        let from = Destination::authority(b"issuer.example:443", None).unwrap();
+        let (_, now) = vault.adopt(&from, "access_token", secret, Some(0));
+        for token in [access.as_str(), now.text()] {
+            let mut head = head(
+                "GET",
+                "api.example:443",
+                "/v1",
+                &[("authorization", &format!("Bearer {token}"))],
+            );
+            vault.substitute(&mut head, None).unwrap();
+            let value = head.fields.values("authorization").next().unwrap();
+            assert_eq!(value, format!("Bearer {renewed}").as_bytes());
+        }
+    }
+}

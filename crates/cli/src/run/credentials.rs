@@ -1,10 +1,14 @@
 //! The secrets of a run: opened outside, in the process that keeps them, and placeholders for the inside.
 
 use crate::configuration::Places;
-use fumehood_broker::{Machine, Told, Wanted};
+use crate::say;
+use fumehood_broker::{Machine, Told, Wanted, WantedLogin};
 use fumehood_destination::{Access, Rule};
+use fumehood_policy::Origin;
 use fumehood_policy::config::Allow;
-use fumehood_policy::profile::{Profile, Refusal, SecretWish, no_way, way};
+use fumehood_policy::origin::Sourced;
+use fumehood_policy::preset::Login;
+use fumehood_policy::profile::{NoWay, Profile, Refusal, SecretWish, no_way, way};
 use fumehood_policy::value::Variables;
 use fumehood_session::{Broker, Request};
 use std::path::PathBuf;
@@ -19,23 +23,28 @@ pub(super) struct Credentials {
     told: Vec<Told>,
     /// Files with placeholders in them.
     files: Vec<(PathBuf, Vec<u8>)>,
+    /// Files of logins, in the home; programs write them anew.
+    logins: Vec<(PathBuf, Vec<u8>)>,
 }
 
 /// How long a password manager may take, its question to the user included.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Opens what the profile wants. The variables that held a value are gone afterwards.
-pub(super) fn open(profile: &Profile, places: &Places) -> Result<Credentials, String> {
-    if profile.secrets.is_empty() {
-        return Ok(Credentials::default());
-    }
-    let wanted: Vec<Wanted> = profile.secrets.iter().map(wanted).collect();
+/// Opens what the profile wants. The variables that held a value are gone afterwards. What the logins that are there
+/// need of the network is allowed.
+pub(super) fn open(profile: &mut Profile, places: &Places) -> Result<Credentials, String> {
     let machine = Machine {
         home: Some(places.home.clone()),
         state: places.state(),
         patience: PATIENCE,
     };
-    let (broker, told) = Broker::open(&wanted, &machine).map_err(|e| e.to_string())?;
+    let logins = logins(profile, &machine);
+    if profile.secrets.is_empty() && logins.is_empty() {
+        return Ok(Credentials::default());
+    }
+    let wanted: Vec<Wanted> = profile.secrets.iter().map(wanted).collect();
+    let there: Vec<WantedLogin> = logins.iter().map(|(_, _, wanted)| wanted.clone()).collect();
+    let (broker, told, opened) = Broker::open(&wanted, &there, &machine).map_err(|e| e.to_string())?;
     for wish in &profile.secrets {
         check(wish, &told, profile)?;
     }
@@ -43,11 +52,56 @@ pub(super) fn open(profile: &Profile, places: &Places) -> Result<Credentials, St
         .secrets
         .iter()
         .filter_map(|wish| file(wish, &told, &machine));
+    let files = files.collect::<Result<_, _>>()?;
+    let mut shown = Vec::new();
+    for one in opened {
+        let Some((origin, at, wanted)) = logins.get(one.number) else {
+            continue;
+        };
+        match one.file {
+            Err(why) => say::line(&format!("the login stays outside: {why}")),
+            Ok(file) => {
+                allow(profile, origin, &wanted.login)?;
+                shown.push((at.clone(), file));
+            }
+        }
+    }
     Ok(Credentials {
         broker: Some(broker),
-        files: files.collect::<Result<_, _>>()?,
+        files,
+        logins: shown,
         told,
     })
+}
+
+/// The logins whose files are there: who names it, its place inside, what is wanted.
+fn logins(profile: &Profile, machine: &Machine) -> Vec<(Origin, PathBuf, WantedLogin)> {
+    let one = |login: &Sourced<Login>| {
+        let at = login.value.file.resolve(machine).filter(|p| p.is_absolute())?;
+        let path = std::fs::canonicalize(&at).ok()?;
+        let login = (login.origin.clone(), login.value.clone());
+        Some((login.0, at, WantedLogin { login: login.1, path }))
+    };
+    profile.logins.iter().filter_map(one).collect()
+}
+
+/// Lets the run reach what a login's tokens are for. Bytes to none of it may pass unread (review F7).
+fn allow(profile: &mut Profile, origin: &Origin, login: &Login) -> Result<(), String> {
+    let unread = |allow: &Allow| !Rule::new(allow).is_ok_and(|r| matches!(r.access(), Access::Http(_)));
+    let hosts = login.hosts.iter().chain(&login.issuers);
+    let hosts: Vec<_> = hosts.cloned().collect();
+    if let Err(NoWay::Tunnel(by, host)) = way(&hosts, &profile.network, unread) {
+        return Err(format!(
+            "{by}: bytes to `{host}` pass unread, and the login {} is for it; let requests to it be read",
+            login.file
+        ));
+    }
+    let allows = login.allows().into_iter().map(|value| Sourced {
+        value,
+        origin: origin.clone(),
+    });
+    profile.network.allow.extend(allows);
+    Ok(())
 }
 
 /// The file in which programs inside look for a secret.
@@ -105,6 +159,7 @@ impl Credentials {
             .map(|t| (t.name.as_str().into(), (&t.placeholder).into()));
         request.variables.extend(variables);
         request.files.extend(self.files.iter().cloned());
+        request.written.extend(self.logins.iter().cloned());
     }
 
     /// In the words of the line that a run begins with.

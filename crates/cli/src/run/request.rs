@@ -67,6 +67,7 @@ pub(super) fn request(
         scratch: None,
         home: home.home,
         files: Vec::new(),
+        written: Vec::new(),
         variables: inside.variables.into_iter().collect(),
         user: arguments.user,
         // What lies in memory is memory, also where no control group counts it as such.

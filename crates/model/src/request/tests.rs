@@ -47,6 +47,8 @@ fn plain_turns_are_only_asked() {
         "tools":[{"functionDeclarations":[{"name":"f","parameters":{"type":"OBJECT"}}]}],
         "systemInstruction":{"parts":[{"text":"x"}]},"generationConfig":{"temperature":0}}"#;
     assert_eq!(scan(Provider::Gemini, generate), []);
+    let wrapped = format!(r#"{{"model":"m","project":"p","request":{generate}}}"#);
+    assert_eq!(scan(Provider::Gemini, &wrapped), []);
 }
 
 /// F6: each form, for the three shapes.
@@ -221,6 +223,16 @@ fn f6_what_has_the_provider_act() {
             "runs code on the provider's machines",
         ),
         (Gemini, r#"{"tools":[{"newest":{}}]}"#.into(), "unknown"),
+        (
+            Gemini,
+            r#"{"model":"m","request":{"tools":[{"googleSearch":{}}]}}"#.into(),
+            "searches the web",
+        ),
+        (
+            Gemini,
+            r#"{"request":{"contents":[{"parts":[{"newest":{}}]}]}}"#.into(),
+            "unknown",
+        ),
         (
             Gemini,
             r#"{"cachedContent":"cachedContents/x"}"#.into(),

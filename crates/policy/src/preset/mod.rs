@@ -3,7 +3,9 @@
 //! presets are parsed.
 
 mod index;
+mod login;
 mod model;
 
 pub use index::{Entry, INDEX, find, is_known, names};
+pub use login::Login;
 pub use model::{Agent, HomePlace, KeptSettings, Key, Preset, RegistryClient, WordPattern};

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use toml::de::DeTable;
 
+use super::Login;
 use crate::config::{Document, EnvSection, Fields, Node};
 use crate::escape::Escaped;
 use crate::finding::{Findings, Severity};
@@ -70,6 +71,8 @@ pub struct Agent {
     pub settings: Vec<KeptSettings>,
     /// Keys that the broker will hold.
     pub keys: Vec<Key>,
+    /// Files of logins whose tokens the broker will hold.
+    pub logins: Vec<Login>,
 }
 
 /// A place in a private home: a path, or what it means below one where a part holds `*`.
@@ -234,7 +237,7 @@ fn trust(node: &Node<'_>) -> Option<bool> {
     }
 }
 
-fn words(f: &mut Fields<'_>, name: &'static str) -> Vec<String> {
+pub(super) fn words(f: &mut Fields<'_>, name: &'static str) -> Vec<String> {
     values(
         f.get(name, |n| n.list(|e| e.text().map(str::to_owned)))
             .unwrap_or_default(),
@@ -309,6 +312,7 @@ impl Agent {
                 guarded: values(f.get("guarded", Node::texts).unwrap_or_default()),
                 settings: values(f.get("settings", |n| n.list(settings)).unwrap_or_default()),
                 keys: values(f.get("keys", |n| n.list(key)).unwrap_or_default()),
+                logins: values(f.get("login", |n| n.list(Login::decode)).unwrap_or_default()),
             })
         })
     }

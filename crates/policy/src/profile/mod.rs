@@ -35,7 +35,7 @@ use crate::choose::Chosen;
 use crate::expand::{Cache, Shown};
 use crate::glob::Glob;
 use crate::origin::{Origin, Sourced};
-use crate::preset::{KeptSettings, Key};
+use crate::preset::{KeptSettings, Key, Login};
 use crate::value::{Apply, HidePattern, Isolation};
 
 /// What one run may see and use.
@@ -72,6 +72,8 @@ pub struct Profile {
     pub pushes: PushWishes,
     /// Secrets, for the broker.
     pub secrets: Vec<SecretWish>,
+    /// Logins of agents, for the broker, each with the preset that names it; used where their files are there.
+    pub logins: Vec<Sourced<Login>>,
     /// What is less than was asked for, and why. For people; the run goes on.
     pub notices: Vec<Notice>,
     /// Requests of the project's file that wait for trust.

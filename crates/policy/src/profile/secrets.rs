@@ -1,10 +1,10 @@
 //! Which secrets a run has. Only names, sources and hosts are known here; no value ever is.
 
-use super::{Inputs, NetworkWishes, Notice, Refusal};
+use super::{EffectRule, Inputs, NetworkWishes, Notice, Refusal};
 use crate::config;
 use crate::finding::Pos;
 use crate::origin::{Layer, Origin, Sourced};
-use crate::preset::Preset;
+use crate::preset::{Login, Preset};
 use crate::value::{EnvName, HostName, HostPattern, HostPort, Place, Port, SecretSource};
 
 /// A secret that a run is to have: the value outside, a placeholder inside.
@@ -136,13 +136,9 @@ fn may_be_used(
 ) -> bool {
     // Where the store alone knows where it may go, it could be anywhere.
     let hosts = wish.secret.as_ref().map(|s| s.hosts.as_slice());
-    let at = |patterns: &[HostPattern]| {
-        hosts.is_none_or(|hosts| hosts.iter().any(|to| patterns.iter().any(|p| p.meets(&to.host))))
+    let Some(rule) = against(network, hosts) else {
+        return true;
     };
-    let against = network.rules.iter().find(|rule| {
-        rule.effects.iter().any(|e| e.matches("secret.use")) && rule.hosts.as_deref().is_none_or(at)
-    });
-    let Some(rule) = against else { return true };
     let message = format!("{} is not used: `{}` of {}", wish.name, rule.key, rule.origin);
     if matches!(wish.origin, Origin::Flag(_)) {
         refusals.push(refusal(wish, message, "leave --secret out, or change that rule"));
@@ -154,6 +150,58 @@ fn may_be_used(
         });
     }
     false
+}
+
+/// The rule by which no secret is used at one of these hosts.
+fn against<'n>(network: &'n NetworkWishes, hosts: Option<&[HostPort]>) -> Option<&'n EffectRule> {
+    let at = |patterns: &[HostPattern]| {
+        hosts.is_none_or(|hosts| hosts.iter().any(|to| patterns.iter().any(|p| p.meets(&to.host))))
+    };
+    network.rules.iter().find(|rule| {
+        rule.effects.iter().any(|e| e.matches("secret.use")) && rule.hosts.as_deref().is_none_or(at)
+    })
+}
+
+/// Logins of the chosen agents; none where requests are not read, nothing may be reached, or a rule keeps secrets out.
+pub(super) fn logins(
+    inputs: &Inputs<'_>,
+    presets: &[(&'static str, Preset)],
+    network: &NetworkWishes,
+    notices: &mut Vec<Notice>,
+) -> Vec<Sourced<Login>> {
+    if !(inputs.support.requests && inputs.support.secrets) || network.allow.is_empty() {
+        return Vec::new();
+    }
+    let agents = presets
+        .iter()
+        .filter_map(|(name, preset)| Some((*name, preset.agent.as_ref()?)));
+    let sourced = |name, login: &Login| Sourced {
+        value: login.clone(),
+        origin: Origin::Preset(name),
+    };
+    let mut logins: Vec<_> = agents
+        .flat_map(|(name, agent)| agent.logins.iter().map(move |login| sourced(name, login)))
+        .collect();
+    logins.retain(|login| {
+        let hosts: Vec<HostPort> = login
+            .value
+            .hosts
+            .iter()
+            .chain(&login.value.issuers)
+            .cloned()
+            .collect();
+        let rule = against(network, Some(&hosts));
+        notices.extend(rule.map(|rule| Notice {
+            key: "secret",
+            origin: login.origin.clone(),
+            message: format!(
+                "the login {} is not used: `{}` of {}",
+                login.value.file, rule.key, rule.origin
+            ),
+        }));
+        rule.is_none()
+    });
+    logins
 }
 
 fn is_given(inputs: &Inputs<'_>, name: &EnvName) -> bool {
