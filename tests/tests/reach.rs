@@ -143,3 +143,40 @@ fn what_could_not_work_is_refused_with_the_way_that_does() {
     let out = run.wait();
     assert!(!out.errors().contains("evil"), "{said} {}", out.errors());
 }
+
+/// What a session was refused comes back as rules that are just wide enough, and that a configuration takes.
+#[test]
+fn what_was_refused_is_suggested_as_rules() {
+    let hosts = Hosts::new();
+    let script =
+        "curl -sS -o /dev/null https://good.example/; curl -sS -o /dev/null -d x https://good.example/y
+        for n in 1 2 3; do curl -sS https://evil.example/; done; curl -sS http://other.example:8080/
+        curl -sS https://good.example/ --connect-to good.example:443:six.example:443; :";
+    let ran = hosts.sh(&["--allow", "good.example"], script);
+    ran.nothing_left();
+    let suggested = hosts.world.sandbox().verb(&["policy", "suggest"]).ended(0);
+    for line in [
+        "    \"evil.example\",    # refused ",
+        "    { host = \"good.example\", methods = [\"POST\"] },    # refused 1 times",
+        "    \"other.example:8080\",    # refused ",
+        "    \"six.example\",    # refused ",
+    ] {
+        assert!(suggested.contains(line), "{line}: {suggested}");
+    }
+    hosts.configure(&suggested);
+    let again = hosts.sh(
+        &[],
+        "curl -sS -d x https://good.example/y; curl -sS https://evil.example/; :",
+    );
+    assert!(
+        again.out.text().contains("hello"),
+        "{} {}",
+        again.out.text(),
+        again.out.errors()
+    );
+    assert!(
+        !again.out.errors().contains("no rule allows"),
+        "{}",
+        again.out.errors()
+    );
+}

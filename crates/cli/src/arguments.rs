@@ -320,6 +320,14 @@ pub(crate) enum PolicyVerb {
         #[arg(long)]
         json: bool,
     },
+    /// Suggest rules for what a session was refused, from its record
+    Suggest {
+        /// Which: its name in the log, or the beginning of it; the newest of this project otherwise
+        session: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Args)]

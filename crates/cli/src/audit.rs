@@ -8,6 +8,7 @@ mod find;
 mod receipt;
 mod report;
 mod show;
+mod suggest;
 mod verify;
 mod why;
 mod witness;
@@ -25,6 +26,17 @@ use std::path::PathBuf;
 /// Does what the verb says; gives the exit status.
 pub(crate) fn audit(verb: &AuditVerb) -> u8 {
     match attempt(verb) {
+        Ok(good) => u8::from(!good),
+        Err(text) => {
+            say::error(&text);
+            FAILED
+        }
+    }
+}
+
+/// `fumehood policy suggest`: from what was recorded.
+pub(crate) fn suggest(session: Option<&str>, json: bool) -> u8 {
+    match here().and_then(|here| suggest::suggest(&here, session, json)) {
         Ok(good) => u8::from(!good),
         Err(text) => {
             say::error(&text);

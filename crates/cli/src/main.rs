@@ -74,6 +74,7 @@ fn perform(verb: Verb) -> u8 {
         Verb::Policy(PolicyVerb::Why { what, body, json }) => policy::why(&what, body.as_deref(), json),
         Verb::Policy(PolicyVerb::Test { json }) => policy::test(json),
         Verb::Policy(PolicyVerb::Check { file, json }) => policy::check(file.as_deref(), json),
+        Verb::Policy(PolicyVerb::Suggest { session, json }) => audit::suggest(session.as_deref(), json),
         Verb::Holds(arguments) => holds::holds(&arguments),
         Verb::Allow(arguments) => holds::allow(&arguments),
         Verb::Deny(arguments) => holds::deny(&arguments),
