@@ -9,7 +9,8 @@ fn timeout_ends_with_124() {
     let world = World::new();
     let out = world.sandbox().flags(["--timeout", "1s"]).run(&["sleep", "30"]);
     out.refused(124, &["timeout", "1s", "--timeout"]);
-    assert!((1..4).contains(&out.took.as_secs()), "{:?}", out.took);
+    // No sooner, and not by itself.
+    assert!((1..30).contains(&out.took.as_secs()), "{:?}", out.took);
 }
 
 /// A limit that is not reached changes nothing.
@@ -49,6 +50,16 @@ fn cpus_are_held_or_refused() {
     assert!(share <= 75, "used {share} % of a processor");
 }
 
+/// Whether this account can make control groups: root can, others where some were delegated to them.
+fn by_groups(world: &World) -> bool {
+    let words = [fumehood_tests::fumehood().into_os_string(), "doctor".into()];
+    let table = world.sandbox().start_words(&words).wait().text();
+    let memory = table.lines().find(|line| line.contains("limit memory"));
+    let held = memory.is_some_and(|line| line.contains("held by cgroup"));
+    assert!(held || !is_root(), "root has control groups: {table}");
+    held
+}
+
 /// The group of a run is gone when the run is, however it ended.
 #[test]
 fn no_group_is_left() {
@@ -68,7 +79,7 @@ fn no_group_is_left() {
         .flags(flags)
         .run(&[probe().to_str().unwrap_or_default(), "memory", "300"]);
     // Without a control group the greedy process is refused memory and lives.
-    assert_eq!(out.code, if fumehood_tests::is_root() { 137 } else { 0 });
+    assert_eq!(out.code, if by_groups(&world) { 137 } else { 0 });
     assert_eq!(
         settle(|| groups_of(out.pid)),
         [""; 0].map(std::path::PathBuf::from)
@@ -87,7 +98,7 @@ fn groups_exist_while_a_run_of_root_does() {
         .start(&["sh", "-c", "echo x > ready; sleep 20"]);
     running.await_file(&ready);
     let groups = groups_of(running.pid());
-    assert_eq!(groups.is_empty(), !is_root(), "{groups:?}");
+    assert_eq!(groups.is_empty(), !by_groups(&world), "{groups:?}");
 }
 
 /// Two sandboxes of the same user do not count against each other.

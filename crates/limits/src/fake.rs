@@ -1,5 +1,6 @@
 //! Made-up cgroup hierarchies with the rules that matter here: who may write where; in version 2 controllers only from
-//! the parent, and none given out by a cgroup that has processes.
+//! the parent; none given out by a cgroup that has processes, but for those that know threads, whose children then take
+//! no process.
 
 use crate::files::Files;
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,6 +107,7 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
             ("cgroup.procs", ""),
             ("cgroup.kill", ""),
             ("cgroup.subtree_control", ""),
+            ("cgroup.type", "domain"),
         ],
     ),
     (
@@ -146,6 +148,9 @@ const FILES: &[(&str, &[(&str, &str)])] = &[
     ("v1 freezer", &[("cgroup.procs", ""), ("freezer.state", "THAWED")]),
 ];
 
+/// Controllers that a cgroup with processes gives out, and makes a threaded subtree of its children by it.
+const KNOW_THREADS: [&str; 2] = ["cpu", "pids"];
+
 impl Tree {
     fn given(&self, dir: &Path) -> Vec<String> {
         let text = self
@@ -181,7 +186,20 @@ impl Tree {
         controllers
             .iter()
             .for_each(|controller| self.populate(dir, controller));
+        let busy = |file: &str| {
+            self.files
+                .get(&parent.join(file))
+                .is_some_and(|text| !text.is_empty())
+        };
+        if busy("cgroup.procs") && busy("cgroup.type") && !controllers.is_empty() {
+            self.invalidate(dir);
+        }
         Ok(())
+    }
+
+    fn invalidate(&mut self, dir: &Path) {
+        self.files
+            .insert(dir.join("cgroup.type"), "domain invalid".into());
     }
 
     fn populate(&mut self, dir: &Path, controller: &str) {
@@ -199,7 +217,9 @@ impl Tree {
         if !has("cgroup.controllers").split(' ').any(|c| c == controller) {
             return Err(ErrorKind::NotFound.into());
         }
-        if !has("cgroup.procs").is_empty() {
+        // The true root alone has no type, and may have both.
+        let busy = !has("cgroup.procs").is_empty() && !has("cgroup.type").is_empty();
+        if busy && !KNOW_THREADS.contains(&controller) {
             return Err(ErrorKind::ResourceBusy.into());
         }
         let given = format!("{} {controller}", self.given(dir).join(" "));
@@ -211,6 +231,9 @@ impl Tree {
             .cloned()
             .collect();
         children.iter().for_each(|child| self.populate(child, controller));
+        if busy {
+            children.iter().for_each(|child| self.invalidate(child));
+        }
         Ok(())
     }
 }

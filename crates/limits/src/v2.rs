@@ -6,6 +6,10 @@
 //! us put a process there only if we may write `cgroup.procs` of the common ancestor, which is that ancestor
 //! ("Delegation Containment").
 //!
+//! The constraint does not hold for the controllers that know threads (`cpu`, `pids`): those the kernel does give out,
+//! and makes the cgroup the root of a threaded subtree, in which no child takes a process ("domain invalid"; clone3
+//! answers `EOPNOTSUPP`). So whoever has processes is not asked, except the root of all, which may have both.
+//!
 //! In a systemd user session the terminal's own scope lies in `user@UID.service`, which is delegated to the user, so
 //! one of its ancestors serves. A login over ssh lies in `session-N.scope`, outside of it: no ancestor is ours, and
 //! only systemd could move us (a transient scope, which this crate does not ask for). `systemd-run --user --scope` in
@@ -106,9 +110,11 @@ fn settle(
         }
     }
     if held.is_empty() {
-        Err(first.unwrap_or_default())
-    } else {
-        Ok(held)
+        return Err(first.unwrap_or_default());
+    }
+    match files.read(&leaf.join("cgroup.type")) {
+        Ok(kind) if kind.trim() != "domain" => Err(format!("{}: it is {}", leaf.display(), kind.trim())),
+        _ => Ok(held),
     }
 }
 
@@ -136,6 +142,16 @@ fn give_out(files: &dyn Files, at: &Path, controller: &str) -> Result<(), String
         .any(|c| c == controller)
     {
         return Ok(());
+    }
+    let is_root = files.read(&at.join("cgroup.type")).is_err();
+    let has_processes = files
+        .read(&at.join("cgroup.procs"))
+        .map_or(true, |pids| !pids.trim().is_empty());
+    if has_processes && !is_root {
+        return Err(format!(
+            "{}: that group has processes of its own",
+            control.display()
+        ));
     }
     files.write(&control, &format!("+{controller}")).map_err(failed)
 }
@@ -216,6 +232,7 @@ mod tests {
     use crate::fake::Fake;
 
     const OWN: &str = "/cg/user.slice/user@7.service/app.slice/term.scope";
+    const OWN_CHILD: &str = "/cg/user.slice/user@7.service/app.slice/term.scope/job";
 
     fn hierarchy() -> Hierarchy {
         Hierarchy {
@@ -328,6 +345,45 @@ mod tests {
         let reason = place(&fake, &own, "leaf", &wanted()).unwrap_err();
         assert!(reason.contains("session-3.scope/leaf"), "{reason}");
         assert!(fake.named("leaf").is_empty());
+    }
+
+    /// The kernel would give these out even so, and no process could then enter the leaf.
+    #[test]
+    fn nor_the_controllers_that_know_threads() {
+        for controllers in ["pids", "cpu", "cpu pids"] {
+            let fake = session("cpu memory pids");
+            fake.set(&format!("{OWN}/cgroup.controllers"), controllers);
+            let limits = Limits {
+                pids: controllers.contains("pids").then_some(32),
+                cpus: controllers.contains("cpu").then(|| Millicpus::new(500)).flatten(),
+                ..Limits::default()
+            };
+            let placed = place(&fake, &hierarchy(), "leaf", &limits).unwrap();
+            assert_eq!(placed.dir, Path::new(OWN).with_file_name("leaf"));
+            assert_eq!(
+                fake.read(Path::new(&format!("{OWN}/cgroup.subtree_control")))
+                    .unwrap(),
+                ""
+            );
+            assert_eq!(fake.read(&placed.dir.join("cgroup.type")).unwrap(), "domain");
+        }
+    }
+
+    #[test]
+    fn a_leaf_of_a_threaded_subtree_is_not_used() {
+        let fake = session("cpu memory pids");
+        fake.cgroup(OWN_CHILD, "pids").with_process(OWN_CHILD, 43);
+        let at = Hierarchy {
+            own: OWN_CHILD.into(),
+            ..hierarchy()
+        };
+        let limits = Limits {
+            pids: Some(32),
+            ..Limits::default()
+        };
+        let placed = place(&fake, &at, "leaf", &limits).unwrap();
+        assert_eq!(placed.dir, Path::new(OWN).with_file_name("leaf"));
+        assert_eq!(fake.named("leaf").len(), 1);
     }
 
     #[test]
