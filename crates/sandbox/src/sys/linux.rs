@@ -1,7 +1,7 @@
 //! [`Kernel`] on Linux.
 
 use super::programs::WAIT_KILLABLE;
-use super::{mount, network};
+use super::{mount, network, overlay};
 use crate::errno::Errno;
 use crate::kernel::{CWD, Fd, Kernel, Options, Result};
 use crate::plan::Attributes;
@@ -101,7 +101,7 @@ impl Kernel for Linux {
     }
 
     fn new_overlay(&mut self, lower: &[Fd], upper: Fd, work: Fd) -> Result<Fd> {
-        mount::new_overlay(lower, upper, work)
+        overlay::new_overlay(lower, upper, work)
     }
 
     fn open_folder(&mut self, path: &CStr) -> Result<Fd> {

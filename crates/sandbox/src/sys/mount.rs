@@ -4,7 +4,6 @@ use super::linux::{check, check_int};
 use crate::errno::Errno;
 use crate::kernel::{CWD, Fd, Options, Result};
 use crate::plan::Attributes;
-use crate::spec::Layers;
 use std::ffi::{CStr, c_long};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -74,74 +73,6 @@ pub(super) fn new_filesystem(kind: &CStr, options: Options<'_>, attributes: Attr
     // SAFETY: the context was opened above and is not used again.
     unsafe { libc::close(context as i32) };
     mount.map(|fd| Fd(fd as i32))
-}
-
-/// Makes an overlay of open folders. They are named through `/proc/self/fd`: a value of `fsconfig` holds
-/// 255 bytes, which a path may pass, and a colon in one would separate layers. Attributes of layers are
-/// kept in `user.overlay.*`, as an unprivileged overlay has to (overlayfs.rst, "userxattr"); inside, the
-/// kernel lets nobody see or set those.
-pub(super) fn new_overlay(lower: &[Fd], upper: Fd, work: Fd) -> Result<Fd> {
-    let mut below = FdNames::default();
-    lower.iter().for_each(|fd| below.push(*fd));
-    let (mut above, mut beside) = (FdNames::default(), FdNames::default());
-    above.push(upper);
-    beside.push(work);
-    let options = [
-        (c"userxattr", c""),
-        (c"lowerdir", below.text()?),
-        (c"upperdir", above.text()?),
-        (c"workdir", beside.text()?),
-    ];
-    new_filesystem(c"overlay", &options, Attributes::default())
-}
-
-/// `/proc/self/fd/1:/proc/self/fd/2`, made without allocating.
-struct FdNames {
-    bytes: [u8; 128],
-    used: usize,
-}
-
-impl Default for FdNames {
-    fn default() -> FdNames {
-        FdNames {
-            bytes: [0; 128],
-            used: 0,
-        }
-    }
-}
-
-impl FdNames {
-    fn push(&mut self, fd: Fd) {
-        if self.used > 0 {
-            self.put(b":");
-        }
-        self.put(b"/proc/self/fd/");
-        let (mut digits, mut at, mut rest) = ([0u8; 10], 10, fd.0.unsigned_abs());
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        self.put(&digits[at..]);
-    }
-
-    /// What does not fit leaves no room for the end, and `text` refuses.
-    fn put(&mut self, more: &[u8]) {
-        match self.bytes.get_mut(self.used..self.used + more.len()) {
-            Some(room) => {
-                room.copy_from_slice(more);
-                self.used += more.len();
-            }
-            None => self.bytes = [b'/'; 128],
-        }
-    }
-
-    fn text(&self) -> Result<&CStr> {
-        CStr::from_bytes_until_nul(&self.bytes).map_err(|_| Errno(libc::ENAMETOOLONG))
-    }
 }
 
 pub(super) fn open_folder(path: &CStr) -> Result<Fd> {
@@ -293,31 +224,6 @@ pub(super) fn enter_root(root: Fd) -> Result<()> {
     check_int(unsafe { libc::umount2(here, libc::MNT_DETACH) })?;
     // SAFETY: as above.
     check_int(unsafe { libc::chdir(c"/".as_ptr()) }).map(drop)
-}
-
-/// As [`prepare_tree`], with layers over it.
-///
-/// # Errors
-/// The step that failed, with the kernel's error.
-pub(crate) fn prepare_overlay(
-    path: &CStr,
-    layers: &Layers,
-    idmap: Option<BorrowedFd<'_>>,
-) -> std::result::Result<OwnedFd, (&'static str, Errno)> {
-    let lower = prepare_tree(path, Attributes::default(), idmap)?;
-    let open = |path| {
-        let fd = open_folder(path).map_err(|e| ("open a layer over", e))?;
-        // SAFETY: openat2 gave this descriptor to us alone.
-        Ok(unsafe { OwnedFd::from_raw_fd(fd.0) })
-    };
-    let (upper, work) = (open(&layers.upper)?, open(&layers.work)?);
-    let mask = layers.mask.as_deref().map(open).transpose()?;
-    let number = |fd: &OwnedFd| Fd(fd.as_raw_fd());
-    let below: Vec<Fd> = mask.iter().chain([&lower]).map(number).collect();
-    let fd = new_overlay(&below, number(&upper), number(&work))
-        .map_err(|e| ("lay an overlay over (as root from Linux 6.15)", e))?;
-    // SAFETY: fsmount gave this descriptor to us alone.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd.0) })
 }
 
 /// A detached copy of a mount tree, made where the caller's rights reach it, with ids mapped.
