@@ -4,7 +4,7 @@
 set -uo pipefail
 fumehood=${FUMEHOOD_BIN:?}
 if [ "${1:-}" != inside ]; then
-    exec timeout 60 unshare --mount --propagation private bash "$0" inside
+    exec timeout 120 unshare --mount --propagation private bash "$0" inside
 fi
 passed=0 failed=0
 check() { if "${@:2}"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $1"; fi; }
@@ -27,5 +27,11 @@ umount "$place/p/sub"
 wait $run
 mounts >"$place/after"
 check "nothing is mounted on the host afterwards" cmp -s "$place/before" "$place/after"
+# Two mounts of one filesystem: no rename leads from the one to the other.
+mkdir -p "$place/q" "$place/beside" && echo before >"$place/q/file" && mount --bind "$place/q" "$place/beside"
+out=$(cd "$place/beside" && "$fumehood" run --apply turn -- sh -c 'echo after >file; mkdir new; echo one >new/file' 2>&1)
+check "changes land in a project that is a mount of its own" test "$(cat "$place/q/file" "$place/q/new/file")" = $'after\none'
+echo "$out"
+umount -l "$place/beside"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -56,6 +56,9 @@ pub(crate) struct Facts {
     pub device: (u32, u32),
     /// The filesystem.
     pub filesystem: (u32, u32),
+    /// The mount that it was reached by, where the kernel tells (Linux 5.8): no rename leaves one (rename(2), `EXDEV`),
+    /// also where the same filesystem is mounted twice.
+    pub mount: Option<u64>,
 }
 
 impl Facts {
@@ -70,7 +73,7 @@ pub(crate) fn facts(directory: impl AsFd, name: &OsStr) -> Result<Option<Facts>>
         directory,
         name,
         AtFlags::SYMLINK_NOFOLLOW,
-        StatxFlags::BASIC_STATS | StatxFlags::BTIME,
+        StatxFlags::BASIC_STATS | StatxFlags::BTIME | StatxFlags::MNT_ID,
     ) {
         Ok(stat) => Ok(Some(from_statx(&stat))),
         Err(Errno::NOENT) => Ok(None),
@@ -84,7 +87,7 @@ pub(crate) fn facts_of(file: impl AsFd) -> Result<Facts> {
         file,
         "",
         AtFlags::EMPTY_PATH,
-        StatxFlags::BASIC_STATS | StatxFlags::BTIME,
+        StatxFlags::BASIC_STATS | StatxFlags::BTIME | StatxFlags::MNT_ID,
     )?;
     Ok(from_statx(&stat))
 }
@@ -104,6 +107,7 @@ fn from_statx(stat: &rustix::fs::Statx) -> Facts {
     } else {
         (u32::MAX, u32::MAX)
     };
+    let has_mount = stat.stx_mask & StatxFlags::MNT_ID.bits() != 0;
     let has_birth = stat.stx_mask & StatxFlags::BTIME.bits() != 0;
     Facts {
         kind,
@@ -118,6 +122,7 @@ fn from_statx(stat: &rustix::fs::Statx) -> Facts {
         links: stat.stx_nlink,
         device,
         filesystem: (stat.stx_dev_major, stat.stx_dev_minor),
+        mount: has_mount.then_some(stat.stx_mnt_id),
     }
 }
 

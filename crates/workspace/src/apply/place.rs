@@ -87,7 +87,10 @@ impl<'a> Hands<'a> {
 
     fn spot<'p>(&self, path: &'p Path) -> std::result::Result<Spot<'p>, Errno> {
         let (folder, name) = self.project.parent(path)?;
-        let near = beneath::facts_of(&folder)?.filesystem == self.store_facts.filesystem;
+        let facts = beneath::facts_of(&folder)?;
+        let near = facts.filesystem == self.store_facts.filesystem
+            && facts.mount.is_some()
+            && facts.mount == self.store_facts.mount;
         Ok(Spot { folder, name, near })
     }
 
