@@ -44,7 +44,7 @@ pub use spec::{Access, Boundary, Command, Entry, Ids, Kind, Layers, Level, Room,
 pub use start::{Event, Placement, Sandbox, Stage, StartError};
 pub use sys::{
     Asker, Became, Execution, Heard, Process, Programs, Signals, become_role, become_subreaper, enter,
-    exit_status_of, forget_environment, forget_variable, fork_role, fork_role_with, give_up,
+    exit_status_of, forget_environment, forget_variable, fork_role, fork_role_with, give_up, in_background,
     kill_descendants, raise_stop, receive_question, send_answer, set_process_name, wait_for,
 };
 pub use wire::Outcome;

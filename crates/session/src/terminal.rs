@@ -324,8 +324,7 @@ impl Terminal {
             relay::restore_for_the_dead();
         }
         // A run that ends in the background leaves the terminal to whoever has it.
-        let own = rustix::process::getpgrp();
-        let behind = rustix::termios::tcgetpgrp(stdin()).is_ok_and(|front| front != own);
+        let behind = fumehood_sandbox::in_background(stdin());
         if let Some(found) = self.found.as_ref().filter(|_| !behind) {
             let _gone = tcsetattr(stdin(), rustix::termios::OptionalActions::Drain, found);
         }

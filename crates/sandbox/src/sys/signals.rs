@@ -72,3 +72,14 @@ pub(crate) fn reset_for_child() {
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut())
     }));
 }
+
+/// Whether another process group than the caller's has this terminal; not, where it has none. A group that is not of
+/// the caller's pid namespace is 0, its own too (getpgrp(2)): a container's first program has such a one.
+#[must_use]
+pub fn in_background(terminal: BorrowedFd<'_>) -> bool {
+    // SAFETY: takes nothing.
+    let own = unsafe { libc::getpgrp() };
+    // SAFETY: takes a descriptor that is open.
+    let front = unsafe { libc::tcgetpgrp(terminal.as_raw_fd()) };
+    front >= 0 && front != own
+}
