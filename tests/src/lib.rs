@@ -27,6 +27,7 @@ mod calls;
 mod far_side;
 mod hosts;
 mod output;
+mod patience;
 mod programs;
 mod remains;
 mod sandboxed;
@@ -39,6 +40,7 @@ pub use calls::{await_call, await_end_of_calls, calls_alive, offer_tools, tool_c
 pub use far_side::FarSide;
 pub use hosts::{Hosts, Ran};
 pub use output::Output;
+pub use patience::{patience, slower};
 pub use programs::{fumehood, host_program, is_root, probe};
 pub use remains::{await_that, children, descendant, groups_of, processes_named, settle, settle_within};
 pub use sandboxed::{Running, Sandboxed};

@@ -1,5 +1,6 @@
 //! What a run might leave on the host: processes, control groups.
 
+use crate::patience;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -46,13 +47,9 @@ fn search(folder: &Path, part: &str, deeper: usize, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Longer waits nobody: what has not ended by then will not. A disk under load keeps the log's last
-/// write waiting for seconds, which is no fault.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 /// Asks again until there is nothing left; what still is when patience ends.
 pub fn settle<T>(left: impl FnMut() -> Vec<T>) -> Vec<T> {
-    settle_within(PATIENCE, left)
+    settle_within(patience(), left)
 }
 
 /// As [`settle`], where something may well be left.
@@ -71,7 +68,7 @@ pub fn settle_within<T>(patience: Duration, mut left: impl FnMut() -> Vec<T>) ->
 pub fn await_that(what: &str, is_so: impl Fn() -> bool) {
     let begun = Instant::now();
     while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "{what}");
+        assert!(begun.elapsed() < patience(), "{what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

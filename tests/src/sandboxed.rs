@@ -3,6 +3,7 @@
 use crate::output::Output;
 use crate::programs::{fumehood, host_program, probe};
 use crate::world::World;
+use crate::{patience, slower};
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -34,7 +35,7 @@ impl<'w> Sandboxed<'w> {
             variables: Vec::new(),
             stdin: Vec::new(),
             directory: world.project(),
-            deadline: Duration::from_secs(20),
+            deadline: patience(),
             wrapper: Vec::new(),
         }
     }
@@ -73,7 +74,7 @@ impl<'w> Sandboxed<'w> {
     /// How long it may take; 20 seconds otherwise.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+        self.deadline = deadline * slower();
         self
     }
 
@@ -254,7 +255,7 @@ impl Running {
         let status = self.wait_for_end();
         // Whoever holds a stream open after the supervisor has ended is a survivor; what is being ended
         // has the time that a machine under load takes for it.
-        let patience = Duration::from_secs(20);
+        let patience = patience();
         let stdout = self
             .stdout
             .recv_timeout(patience)

@@ -1,5 +1,6 @@
 //! A terminal outside, of which the tests are the emulator.
 
+use crate::patience::slower;
 use crate::programs::{host_program, probe};
 use crate::sandboxed::Sandboxed;
 use rustix::process::{Pid, Signal, kill_process};
@@ -126,6 +127,7 @@ impl OuterTerminal {
     /// Whether the run was stopped by a signal within this time.
     #[must_use]
     pub fn await_stop(&self, patience: Duration) -> bool {
+        let patience = patience * slower();
         let begun = Instant::now();
         let stat = format!("/proc/{}/stat", self.child.id());
         while begun.elapsed() < patience {
@@ -176,7 +178,7 @@ impl OuterTerminal {
     #[track_caller]
     pub fn await_text(&self, text: &str) {
         let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(10) {
+        while begun.elapsed() < Duration::from_secs(10) * slower() {
             if self.screen().contains(text) {
                 return;
             }
@@ -197,7 +199,7 @@ impl OuterTerminal {
     #[track_caller]
     pub fn wait(&mut self) -> i32 {
         let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(15) {
+        while begun.elapsed() < Duration::from_secs(15) * slower() {
             if let Some(status) = self.child.try_wait().unwrap() {
                 std::thread::sleep(Duration::from_millis(50)); // the reader gets the last bytes
                 return status
