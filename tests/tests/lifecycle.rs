@@ -376,8 +376,8 @@ fn helpers_are_confined() {
         let open = match name.as_str() {
             "fumehood-tty" => 3 + 3,
             "fumehood-clean" => 3 + 2,
-            // The listener, and a way to record.
-            "fumehood-execs" => 3 + 2,
+            // The listener, a way to record, and the supervisor.
+            "fumehood-execs" => 3 + 3,
             // Two who record, and the three files of the log.
             "fumehood-log" => 3 + 2 + 3,
             _ => continue,

@@ -93,9 +93,18 @@ impl Watcher {
         if self.ended {
             return None;
         }
-        drop(self.socket);
-        let mut ended = [PollFd::from_borrowed_fd(self.process.as_fd(), PollFlags::IN)];
-        if !poll(&mut ended, Some(&patience)).is_ok_and(|n| n > 0) {
+        let mut ended = [
+            PollFd::from_borrowed_fd(self.process.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN),
+        ];
+        let heard = poll(&mut ended, Some(&patience)).is_ok_and(|n| n > 0);
+        let mut word = [0u8; 1];
+        if rustix::net::recv(&self.socket, &mut word, RecvFlags::DONTWAIT)
+            .is_ok_and(|got| word[..got.0] == *DONE)
+        {
+            return None;
+        }
+        if !heard || !poll(&mut ended[..1], Some(&patience)).is_ok_and(|n| n > 0) {
             let _gone = rustix::process::pidfd_send_signal(&self.process, rustix::process::Signal::KILL);
             fumehood_sandbox::wait_for(self.process.as_fd());
             return None;
@@ -140,9 +149,15 @@ fn run(kept: Vec<OwnedFd>, command: &Command) -> i32 {
         // The sandbox was not built.
         return 0;
     };
-    drop(socket);
-    listen(&Programs::new(listener), client.as_ref(), command)
+    let status = listen(&Programs::new(listener), client.as_ref(), command);
+    if status == 0 {
+        let _gone = rustix::net::send(&socket, DONE, SendFlags::NOSIGNAL);
+    }
+    status
 }
+
+/// Its last word: what it heard is with the writer. Taking down its memory is not waited for.
+const DONE: &[u8] = b"d";
 
 /// How long what was heard waits for more, milliseconds: the writer is woken once for many, who looks for a program on a
 /// search path tries one path after the other, and most programs are over by then.
