@@ -20,7 +20,7 @@ pub(crate) use called::check_name;
 pub(crate) use detached::{output, outputs};
 pub(crate) use flags::variable;
 pub(crate) use network::{network, weaker};
-pub(crate) use staged::rests;
+pub(crate) use staged::{TORN, rests};
 
 use crate::FAILED;
 use crate::arguments::{HoldsMode, Isolation, RunArguments, ToolUse};

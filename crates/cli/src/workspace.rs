@@ -102,7 +102,13 @@ fn here() -> Result<Here, String> {
 
 /// The session named, or the newest of this project that changed something.
 fn session(here: &Here, id: Option<&str>, how: Use) -> Result<Session, String> {
-    let open = |id: &str| Session::open(&here.place, id, how).map_err(|e| e.to_string());
+    let open = |id: &str| {
+        let session = Session::open(&here.place, id, how).map_err(|e| e.to_string())?;
+        if session.is_torn() && fumehood_workspace::waits(session.path()) {
+            say::line(crate::run::TORN);
+        }
+        Ok::<_, String>(session)
+    };
     if let Some(named) = id {
         let id = fumehood_workspace::called(&here.place, named).or_else(|why| living_place(named).ok_or(why));
         return open(&id.map_err(|e| e.to_string())?);

@@ -30,6 +30,7 @@ mod kept;
 mod manifest;
 mod merge;
 mod place;
+mod power;
 pub mod quiet;
 mod record;
 pub mod rescue;

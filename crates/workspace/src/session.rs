@@ -95,7 +95,15 @@ pub fn project_key(project: &Path) -> String {
 }
 
 /// What lies in the directory of a session in which nothing was kept.
-const UNTOUCHED: [&str; 6] = ["session", "lock", "upper", "work", "mask", "settled"];
+const UNTOUCHED: [&str; 7] = [
+    "session",
+    "lock",
+    "upper",
+    "work",
+    "mask",
+    "settled",
+    crate::power::RUNNING,
+];
 
 /// From how many sessions on those of projects that are gone are looked for.
 const MANY: usize = 64;
@@ -591,10 +599,10 @@ pub fn identity(project: &Path) -> Result<((u64, u64), Owner)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn about(project: &Path) -> About {
+    pub(crate) fn about(project: &Path) -> About {
         let (identity, owner) = identity(project).unwrap();
         About {
             project: project.to_owned(),

@@ -100,6 +100,7 @@ pub(super) fn begin(
         upper: text(&session.upper()),
         work: text(&session.work()),
     });
+    session.begin().map_err(|e| e.to_string())?;
     let before = fumehood_workspace::apply::last(&place, &project).map_err(|e| e.to_string())?;
     Ok(Some(Kept {
         session,
@@ -109,6 +110,10 @@ pub(super) fn begin(
         before,
     }))
 }
+
+/// Of a session whose last writes the disk may not have.
+pub(crate) const TORN: &str =
+    "the machine went down while the session ran: what was written last may be missing or incomplete";
 
 /// Which session a run is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +155,9 @@ fn session((state, place): (&Path, &Path), about: &About, wanted: Wanted) -> Res
         }
     }
     let resume = |mut session: Session| -> Result<Session, String> {
+        if session.is_torn() && !session.is_untouched() {
+            say::line(TORN);
+        }
         session.resume(about).map_err(|e| e.to_string())?;
         Ok(session)
     };
@@ -166,7 +174,10 @@ fn session((state, place): (&Path, &Path), about: &About, wanted: Wanted) -> Res
         _ => {}
     }
     match outputs {
-        Some(session) if serves(&session, about) => resume(session),
+        // Outputs that may be half written are built again.
+        Some(session) if serves(&session, about) && (session.is_untouched() || !session.is_torn()) => {
+            resume(session)
+        }
         Some(session) => {
             session.discard().map_err(|e| e.to_string())?;
             Session::create(place, about).map_err(|e| e.to_string())
@@ -313,6 +324,7 @@ impl Kept {
         if found.list.is_empty() && found.left.is_empty() && !moved {
             return forget(&self.place, session, &found);
         }
+        session.make_durable()?;
         // What the host changes from now on can then be merged.
         keep(&session, &found)?;
         let commits = if moved { " and commits" } else { "" };
@@ -342,6 +354,8 @@ fn forget(place: &Path, session: Session, found: &changes::Changes) -> Result<()
     if session.is_untouched() {
         return Ok(());
     }
+    // Outputs that stay for the next run.
+    session.make_durable()?;
     session.settle(found).map(drop)
 }
 

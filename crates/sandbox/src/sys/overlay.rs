@@ -14,7 +14,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 /// Makes an overlay of open folders. They are named through `/proc/self/fd`: a value of `fsconfig` holds
 /// 255 bytes, which a path may pass, and a colon in one would separate layers. Attributes of layers are
 /// kept in `user.overlay.*`, as an unprivileged overlay has to (overlayfs.rst, "userxattr"); inside, the
-/// kernel lets nobody see or set those.
+/// kernel lets nobody see or set those. Volatile (Linux 5.10): the end of a run does not wait until the whole filesystem
+/// of the upper layer is synced, and neither does a program inside that syncs its files; whoever keeps the layer syncs it.
 pub(super) fn new_overlay(lower: &[Fd], upper: Fd, work: Fd) -> Result<Fd> {
     let mut below = FdNames::default();
     lower.iter().for_each(|fd| below.push(*fd));
@@ -23,6 +24,7 @@ pub(super) fn new_overlay(lower: &[Fd], upper: Fd, work: Fd) -> Result<Fd> {
     beside.push(work);
     let options = [
         (c"userxattr", c""),
+        (c"volatile", c""),
         (c"lowerdir", below.text()?),
         (c"upperdir", above.text()?),
         (c"workdir", beside.text()?),
