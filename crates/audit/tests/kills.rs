@@ -9,6 +9,8 @@ use std::time::Duration;
 
 const ORIGIN: &str = "fumehood.example/kills";
 const FOLDER: &str = "FUMEHOOD_TEST_LOG";
+/// How many records a writer writes that waits for a line then, and ends its log.
+const RECORDS: &str = "FUMEHOOD_TEST_RECORDS";
 
 /// Not a test of its own: what the others start, kill, and give a small disk.
 #[test]
@@ -21,7 +23,10 @@ fn a_writer() {
     let mut out = std::io::stderr();
     writeln!(out, "key {}", key.public()).unwrap();
     let mut writer = Writer::create(Path::new(&folder), ORIGIN, key).unwrap();
-    for n in 0..100_000u64 {
+    let most = std::env::var(RECORDS)
+        .ok()
+        .map(|most| most.parse::<u64>().unwrap());
+    for n in 0..most.unwrap_or(100_000) {
         let fields = BTreeMap::from([("n".to_owned(), Value::Bytes(vec![7; (n % 300) as usize]))]);
         let appended = writer.append(Kind::Hold, None, fields);
         let done = appended.and_then(|_| {
@@ -42,6 +47,14 @@ fn a_writer() {
                 .unwrap_or_else(|e| drop(writeln!(out, "failed: {e}")));
         }
         writeln!(out, "durable {}", writer.durable()).unwrap();
+    }
+    if most.is_some() {
+        writeln!(out, "waits").unwrap();
+        std::io::stdin().read_line(&mut String::new()).unwrap();
+        match writer.end() {
+            Ok(_) => writeln!(out, "ended").unwrap(),
+            Err(error) => writeln!(out, "failed: {error}").unwrap(),
+        }
     }
 }
 
@@ -111,6 +124,52 @@ fn a_thousand_kills_lose_nothing_acknowledged() {
             "round {round}: {durable}, {report:?}"
         );
         std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
+
+/// What is open stays open; what is to be made when the log ends is not. The log is then as one whose writer was killed.
+#[test]
+fn a_permission_that_is_lost_is_said_and_loses_nothing_acknowledged() {
+    use std::os::unix::fs::PermissionsExt;
+    // Also root's own files are no longer root's to override.
+    let launcher = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "setpriv",
+        "--bounding-set=-all",
+        "--inh-caps=-all",
+    ];
+    let top = tempfile::tempdir().unwrap();
+    for (name, mode) in [("kept", 0o700), ("lost", 0o500)] {
+        let folder = top.path().join(name);
+        let mut command = writer(&launcher, &folder);
+        let mut child = command.env(RECORDS, "300").stdin(Stdio::piped()).spawn().unwrap();
+        let mut heard = BufReader::new(child.stderr.take().unwrap());
+        let mut words = String::new();
+        while !words.ends_with("waits\n") {
+            assert!(heard.read_line(&mut words).unwrap() > 0, "{name}: {words}");
+        }
+        let change = |mode| std::fs::set_permissions(&folder, PermissionsExt::from_mode(mode)).unwrap();
+        change(mode);
+        child.stdin.take().unwrap().write_all(b"\n").unwrap();
+        heard.read_to_string(&mut words).unwrap();
+        child.wait().unwrap();
+        change(0o700);
+        let lost = mode == 0o500;
+        let last = words
+            .lines()
+            .rev()
+            .find(|l| l.starts_with("failed") || *l == "ended");
+        let denied = last.is_some_and(|last| last.contains("Permission denied"));
+        assert!(denied == lost && last.is_some(), "{name}: {words}");
+        let (key, durable) = said(&words).unwrap();
+        let report = verify(&folder, ORIGIN, key, &[]).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(
+            durable >= 300 && report.signed >= durable,
+            "{name}: {durable} {report:?}"
+        );
+        assert_eq!(report.ended, !lost, "{name}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use fumehood_audit::{
     Checkpoint, Key, Kind, ProofError, PublicKey, Record, Records, Remembered, Value, VerifyError,
-    WriteError, Writer, prove, verify,
+    WriteError, Writer, is_running, prove, verify,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -168,6 +168,37 @@ fn a_log_has_one_writer_and_is_never_continued() {
     assert!(matches!(second(), Err(WriteError::Exists)));
     writer.finish().unwrap();
     assert!(matches!(second(), Err(WriteError::Exists)));
+}
+
+/// Who looks whether a log has a writer holds it for an instant, also one that is being made: that is no other writer.
+#[test]
+fn who_looks_while_a_log_begins_keeps_nobody_from_writing_it() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    const LOGS: usize = 300;
+    let top = tempfile::tempdir().unwrap();
+    let folder = |n: usize| top.path().join(n.to_string());
+    let at = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let n = at.load(Ordering::Relaxed);
+                    if n == LOGS {
+                        return;
+                    }
+                    std::hint::black_box(is_running(&folder(n)));
+                }
+            });
+        }
+        for n in 0..LOGS {
+            let made = Writer::create(&folder(n), ORIGIN, Key::generate().unwrap());
+            at.store(n + 1, Ordering::Relaxed);
+            if let Err(error) = made {
+                at.store(LOGS, Ordering::Relaxed);
+                panic!("{n}: {error}");
+            }
+        }
+    });
 }
 
 #[test]
