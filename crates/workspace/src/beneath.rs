@@ -44,6 +44,8 @@ pub(crate) struct Facts {
     pub mode: u32,
     /// Bytes.
     pub size: u64,
+    /// Whether it has no holes, as far as the blocks it takes tell.
+    pub solid: bool,
     /// Which version.
     pub identity: Identity,
     /// When it was made: of an upper layer's file, when it was copied up.
@@ -113,6 +115,7 @@ fn from_statx(stat: &rustix::fs::Statx) -> Facts {
         kind,
         mode: mode & 0o1777,
         size: stat.stx_size,
+        solid: stat.stx_blocks.saturating_mul(512) >= stat.stx_size,
         identity: Identity {
             inode: stat.stx_ino,
             changed: time(stat.stx_ctime),

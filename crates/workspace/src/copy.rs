@@ -11,7 +11,7 @@ use std::fs::File;
 pub(crate) fn file(from: &File, to: &File) -> Result<Facts> {
     let source = facts_of(from)?;
     if rustix::fs::ioctl_ficlone(to, from).is_err() {
-        content(from, to, source.size)?;
+        content(from, to, &source)?;
     }
     attributes::set(to, &attributes::of(from)?)?;
     like(to, &source)?;
@@ -35,7 +35,11 @@ pub(crate) fn like(to: &File, facts: &Facts) -> Result<()> {
     )
 }
 
-fn content(from: &File, to: &File, size: u64) -> Result<()> {
+fn content(from: &File, to: &File, source: &Facts) -> Result<()> {
+    let size = source.size;
+    if source.solid {
+        return range(from, to, 0, size);
+    }
     rustix::fs::ftruncate(to, size)?;
     let mut at = 0;
     while at < size {

@@ -38,6 +38,7 @@ pub(super) fn stage(
         session,
         bases: Bases::load(session.path())?,
         layer: Tree::open_layer(&upper).at("open", &upper)?,
+        store: Tree::open(folder).at("open", folder)?,
         folder,
         owner: session.about().owner,
         linked: HashMap::new(),
@@ -65,21 +66,21 @@ pub(super) fn stage(
     let mut copies = Vec::new();
     for (n, change) in wanted.iter().enumerate() {
         let copy = stage.copy(n, change)?;
-        let found = stage.judged(judge, change, copy.as_deref(), session)?;
+        let (found, digest) = stage.judged(judge, change, copy.as_deref(), session)?;
         if found.is_empty() || accepted(&change.path) {
-            copies.push((*change, copy));
+            copies.push((*change, copy, digest));
         } else {
             stage.drop_copy(change, copy.as_deref(), &mut held, found)?;
         }
     }
-    let mut wanted: Vec<&Change> = copies.iter().map(|(change, _)| *change).collect();
+    let mut wanted: Vec<&Change> = copies.iter().map(|(change, ..)| *change).collect();
     wanted.sort_by(|a, b| a.path.cmp(&b.path));
     let wanted = wanted.as_slice();
     stage.removals(wanted);
     stage.directories(wanted);
-    copies.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
-    for (change, copy) in &copies {
-        stage.content(change, copy.as_deref())?;
+    copies.sort_by(|(a, ..), (b, ..)| a.path.cmp(&b.path));
+    for (change, copy, digest) in &copies {
+        stage.content(change, copy.as_deref(), *digest)?;
     }
     stage.modes(wanted);
     manifest::save(folder, &stage.digests)?;
@@ -110,6 +111,8 @@ struct Stage<'a> {
     session: &'a Session,
     bases: Bases,
     layer: Tree,
+    /// The folder, open.
+    store: Tree,
     folder: &'a Path,
     owner: Owner,
     /// Copies by the layer's inode: names of one file stay names of one file.
@@ -181,25 +184,26 @@ impl Stage<'_> {
         Ok(Some(copy))
     }
 
-    /// Findings in the very copy that would be installed.
+    /// Findings in the very copy that would be installed, and its digest, if all of it was read for them.
     fn judged(
         &self,
         judge: &Judge,
         change: &Change,
         copy: Option<&Path>,
         session: &Session,
-    ) -> Result<Vec<Finding>> {
+    ) -> Result<(Vec<Finding>, Option<Digest>)> {
         let is_file = matches!(change.after, Some(Node::File { .. }));
         let after = match copy.filter(|_| is_file) {
             Some(copy) => {
-                let folder = Tree::open(self.folder).at("open", self.folder)?;
                 let name = copy.file_name().unwrap_or_default();
-                Some(read_up_to(folder.top(), name, MOST).at("read", copy)?)
+                Some(read_up_to(self.store.top(), name, MOST).at("read", copy)?)
             }
             None => None,
         };
         let before = diff::before(session, change)?;
-        Ok(judge.judge(change, before.as_deref(), after.as_deref()))
+        let whole = after.as_ref().filter(|bytes| (bytes.len() as u64) < MOST);
+        let found = judge.judge(change, before.as_deref(), after.as_deref());
+        Ok((found, whole.map(|bytes| Digest::of(bytes))))
     }
 
     fn drop_copy(
@@ -217,27 +221,30 @@ impl Stage<'_> {
         Ok(())
     }
 
-    fn content(&mut self, change: &Change, copy: Option<&Path>) -> Result<()> {
+    fn content(&mut self, change: &Change, copy: Option<&Path>, digest: Option<Digest>) -> Result<()> {
         let Some(copy) = copy else { return Ok(()) };
         let new = self.folder.join(format!("{}.new", self.journal.steps.len()));
         std::fs::rename(copy, &new).at("stage", &change.path)?;
-        let digest = match &change.after {
-            Some(Node::Link(target)) => Digest::of(target.as_os_str().as_bytes()),
+        let digest = match (&change.after, digest) {
+            (_, Some(digest)) => digest,
+            (Some(Node::Link(target)), _) => Digest::of(target.as_os_str().as_bytes()),
             // As above: the mode of the copy may forbid it.
             _ => {
-                let folder = Tree::open(self.folder).at("open", self.folder)?;
-                let file = beneath::open_file(folder.top(), new.file_name().unwrap_or_default());
+                let name = new.file_name().unwrap_or_default();
+                let file = beneath::open_file(self.store.top(), name);
                 file.map_err(std::io::Error::from)
                     .and_then(Digest::of_all)
                     .at("read", &new)?
             }
         };
         self.digests.push((change.path.clone(), digest));
-        if rustix::process::geteuid().is_root() {
+        let staged = std::fs::symlink_metadata(&new).at("look at", &new)?;
+        let owned = (staged.uid(), staged.gid()) == (self.owner.uid, self.owner.gid);
+        if !owned && rustix::process::geteuid().is_root() {
             std::os::unix::fs::lchown(&new, Some(self.owner.uid), Some(self.owner.gid))
                 .at("give", &change.path)?;
         }
-        let staged = std::fs::symlink_metadata(&new).at("look at", &new)?.ino();
+        let staged = staged.ino();
         let same_kind = change.status() != Status::Type;
         let before = change.host.filter(|_| same_kind).map(|h| h.identity);
         let share = self.share(change)?;
