@@ -416,3 +416,32 @@ fn reading_on() {
         "{page}"
     );
 }
+
+/// Who has no token can keep connections open, send heads that never end, and bodies that never come: others are
+/// answered all the same, and once there are too many, it is said.
+#[test]
+fn connections_are_bounded() {
+    let world = World::new();
+    let server = Server::start(&world);
+    let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    let endless = server.sent(&format!("POST /mcp HTTP/1.1\r\nX: {}", "x".repeat(70_000)));
+    assert_eq!(status(&endless), "431", "{endless}");
+    let mut open = Vec::new();
+    for _ in 0..40 {
+        let mut stream = server.connect();
+        stream.write_all(b"POST /mcp HTTP/1.1\r\nHost: ").unwrap();
+        open.push(stream);
+    }
+    assert_eq!(status(&server.ask(ping, "")), "200");
+    while open.len() < 80 {
+        open.push(server.connect());
+    }
+    let answered = |stream: &TcpStream| {
+        let mut head = [0; 12];
+        stream.set_nonblocking(true).unwrap();
+        stream.peek(&mut head).is_ok() && &head == b"HTTP/1.1 503"
+    };
+    await_that("there are not too many", || open.iter().any(answered));
+    drop(open);
+    await_that("no room again", || status(&server.ask(ping, "")) == "200");
+}

@@ -70,7 +70,9 @@ impl Listening {
             };
             if open.fetch_add(1, Ordering::Relaxed) >= MOST {
                 open.fetch_sub(1, Ordering::Relaxed);
-                let _gone = connection.last(&Answer::refused(503, "too many connections"));
+                // Nobody is waited for here: the others are.
+                let busy = Answer::refused(503, "too many connections");
+                let _gone = connection.write(&busy.bytes(false));
                 continue;
             }
             let (exchange, count) = (Arc::clone(&exchange), Arc::clone(&open));
