@@ -372,9 +372,9 @@ fn helpers_are_confined() {
     for pid in children.unwrap().split_whitespace() {
         let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
         let name = read("comm").trim().to_owned();
-        // The standard three; the sandbox's terminal, the supervisor, signals; two pipes.
+        // The standard three; the sandbox's terminal, the supervisor's orders, the answers to it, signals; two pipes.
         let open = match name.as_str() {
-            "fumehood-tty" => 3 + 3,
+            "fumehood-tty" => 3 + 4,
             "fumehood-clean" => 3 + 2,
             // The listener, a way to record, and the supervisor.
             "fumehood-execs" => 3 + 3,

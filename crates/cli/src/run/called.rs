@@ -101,6 +101,9 @@ pub(super) fn resumed(place: &Path, about: &About, named: &str) -> Result<Worksp
             Escaped::from(project.as_path())
         ));
     }
+    if session.is_torn() {
+        crate::say::line(super::TORN);
+    }
     session.resume(about).map_err(words)?;
     Ok(session)
 }
