@@ -25,13 +25,15 @@ class Login:
             self.tokens = json.load(file)
         self.issued = list(self.tokens.values())
         self.renewed, self.ended = 0, False
+        # Google's library asks for a new token by the time in its file, and never when one is refused.
+        self.by_time = os.path.exists(os.path.join(folder, "by-time"))
 
     def knows(self, authorization):
         return not self.ended and authorization == "Bearer " + self.tokens["access_token"]
 
     def expire(self):
         """Once, in the middle of the turn."""
-        self.ended = self.ended or self.renewed == 0
+        self.ended = self.ended or (self.renewed == 0 and not self.by_time)
 
     def renew(self, body, note):
         """The answer and its status."""

@@ -30,7 +30,7 @@ def codex(access, refresh, identity):
 
 def gemini(access, refresh, identity):
     return {"access_token": access, "refresh_token": refresh, "id_token": identity, "token_type": "Bearer",
-            "scope": "https://www.googleapis.com/auth/cloud-platform openid", "expiry_date": SOON}
+            "scope": "https://www.googleapis.com/auth/cloud-platform openid", "expiry_date": SOON - 7201000}
 
 
 TOKENS = {

@@ -26,6 +26,7 @@ PROVIDERS = {
     "auth.openai.com": "1.1.1.6",
     "cloudcode-pa.googleapis.com": "1.1.1.7",
     "oauth2.googleapis.com": "1.1.1.8",
+    "www.googleapis.com": "1.1.1.9",
 }
 LAST = "the turn has ended well"
 LOG = open(os.path.join(FOLDER, "log"), "a", buffering=1)
@@ -126,6 +127,8 @@ class Provider(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         note(get=self.path, host=self.headers.get("host"))
+        if self.path.startswith("/oauth2/v2/userinfo"):
+            return self.answer("application/json", '{"email": "me@example.com", "id": "1"}')
         if self.path == "/backend-api/wham/accounts/check":
             account = {"id": "acc-1", "workspace_backend_origin": "https://chatgpt.com", "account_routing_override": "NO_CONSTRAINT"}
             return self.answer("application/json", json.dumps({"accounts": [account], "account_ordering": ["acc-1"],
@@ -146,6 +149,8 @@ class Provider(http.server.BaseHTTPRequestHandler):
             return self.answer("application/json", *LOGIN.renew(body, note))
         if LOGIN and not LOGIN.knows(self.headers.get("authorization")):
             return self.answer("application/json", login.EXPIRED, 401)
+        if self.path.startswith("/tokeninfo"):
+            return self.answer("application/json", '{"expires_in": 3600, "scope": "openid", "aud": "x"}')
         speak = {"api.anthropic.com": messages, "api.openai.com": responses, "chatgpt.com": responses,
                  "generativelanguage.googleapis.com": gemini, "cloudcode-pa.googleapis.com": code_assist}.get(host)
         kind, text = speak(self.path, asked)

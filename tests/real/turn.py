@@ -10,7 +10,8 @@ def read(name):
         return file.read().strip()
 
 
-ISSUERS = {"platform.claude.com", "auth.openai.com", "oauth2.googleapis.com"}
+# And who is asked whose a token is.
+ISSUERS = {"platform.claude.com", "auth.openai.com", "oauth2.googleapis.com", "www.googleapis.com"}
 
 
 def issued(log):
@@ -33,7 +34,8 @@ def main():
     assert HOST in asked and asked - issuers == {HOST}, f"names that were asked for outside: {asked}"
     if login:
         renewals = [one["renews"] for one in log if "renews" in one]
-        assert renewals == [True], f"renewed otherwise than once, with the refresh token: {renewals}"
+        by_time = os.path.exists(os.path.join(FOLDER, "by-time"))
+        assert renewals == [True] or (by_time and not renewals), f"renewed otherwise than once, with the refresh token: {renewals}"
 
     result = next((one for one in log if "result" in one), None)
     assert result and "42" in result["result"], f"the command did not run: {result}"
@@ -50,8 +52,7 @@ def main():
     for found in secrets:
         assert not found["inside"] and not found["files"] and set(found["outside"]) <= holders, f"it is elsewhere: {search}"
     assert any("fumehood-broker" in found["outside"] for found in secrets), f"it was not found where it must be: {search}"
-    # A login's are two or three, and as many new ones.
-    assert len(secrets) == 1 or len(secrets) >= 4, secrets
+    assert len(secrets) >= (2 if login else 1), secrets
 
 
 try:

@@ -62,6 +62,15 @@ a_login() {
     turns "$host" authorization "$@"
 }
 
+google_login() {
+    mkdir -p "$HOME/.gemini" "$scratch/login-gemini"
+    printf '{\n  "security": {\n    "auth": {\n      "selectedType": "oauth-personal"\n    }\n  }\n}\n' >"$HOME/.gemini/settings.json"
+    touch "$scratch/login-gemini/by-time"
+    unset GEMINI_API_KEY
+    a_login cloudcode-pa.googleapis.com "$HOME/.gemini/oauth_creds.json" access_token,refresh_token,id_token \
+        'ya29\.[A-Za-z0-9]+' gemini --yolo --skip-trust -p
+}
+
 check 240 "Claude Code, a whole turn" a_turn api.anthropic.com x-api-key ANTHROPIC_API_KEY \
     sk-ant-api03-4eC39HqLyjWDarjtT1zdp7dc4eC39HqLyjWDarjtT1zdp7dc claude --dangerously-skip-permissions -p
 check 240 "Codex, a whole turn" a_turn api.openai.com authorization CODEX_API_KEY \
@@ -71,4 +80,5 @@ check 240 "Gemini CLI, a whole turn" a_turn generativelanguage.googleapis.com x-
 check 400 "Claude Code, logged in, renewed in the middle of a turn" a_login api.anthropic.com \
     "$HOME/.claude/.credentials.json" claudeAiOauth.accessToken,claudeAiOauth.refreshToken 'sk-ant-oat01-[A-Za-z0-9]+' \
     claude --dangerously-skip-permissions -p
+check 400 "Gemini CLI, logged in, renewed when its time is over" google_login
 finish

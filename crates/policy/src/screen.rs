@@ -100,7 +100,9 @@ fn telling_key(line: &str) -> Option<&'static str> {
             .replace(['-', '_'], "");
         let value = &body[at + 1..];
         let value = value[..value.find(',').unwrap_or(value.len())].trim_matches(['"', '\'', '}', ' ', '\t']);
-        let telling = TELLING.iter().any(|t| key.ends_with(t)) || TELLING_ALONE.contains(&key.as_str());
+        // `"auth": {` begins settings, each judged by its own key.
+        let alone = TELLING_ALONE.contains(&key.as_str()) && !value.starts_with('{');
+        let telling = TELLING.iter().any(|t| key.ends_with(t)) || alone;
         (telling && looks_like_a_value(value)).then_some("a key with a secret's name")
     })
 }
@@ -138,6 +140,8 @@ mod tests {
             "[imap]\n\tpass = hunter2",
             r#"{ "mcpServers": { "x": { "headers": { "X-Api-Key": "abc" } } } }"#,
             r#"{ "accessToken": "abc" }"#,
+            r#"{ "auth": { "password": "abc" } }"#,
+            r#"{ "auth": "abc" }"#,
         ] {
             assert!(looks_like(text).is_some(), "{text}");
         }
@@ -153,6 +157,8 @@ mod tests {
             "[net]\ngit-fetch-with-cli = true\n[source.mirror]\nregistry = \"sparse+https://packages.example/index/\"",
             r#"{ "permissions": { "allow": ["Bash(npm run:*)"] }, "apiKeyHelper": "pass show x" }"#,
             "# token = \"abc\"",
+            "{\n\"security\": {\n\"auth\": {\n\"selectedType\": \"oauth-personal\"\n}\n}\n}",
+            r#"{ "security": { "auth": { "selectedType": "oauth-personal" } } }"#,
             "[sendemail]\n\tsmtpServer = /usr/bin/msmtp\n\tsmtpEncryption = tls",
             "[color]\n\tui = auto\nbypass = yes",
             "token = \"\"\nmax_tokens = 5\nGITHUB_TOKEN = \"$GITHUB_TOKEN\"",
