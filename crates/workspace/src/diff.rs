@@ -49,7 +49,7 @@ pub enum Body {
         /// Removed.
         removed: usize,
     },
-    /// Not text, or too long; sizes in bytes.
+    /// Not text, too long, or lines that take too long to compare; sizes in bytes.
     Binary {
         /// Before.
         before: u64,
@@ -113,6 +113,25 @@ fn is_text(bytes: &[u8]) -> bool {
     !bytes.iter().take(HEAD).any(|b| *b == 0)
 }
 
+/// Comparing lines costs up to the product of their numbers, where they differ from the first to the last.
+const PRODUCT: u64 = 1 << 32;
+
+/// Whether what lies between the first and the last line that differ is too much to be compared.
+fn takes_long(old: &[u8], new: &[u8]) -> bool {
+    let lines = |text: &'_ [u8]| text.iter().filter(|b| **b == b'\n').count() as u64 + 1;
+    if lines(old).saturating_mul(lines(new)) <= PRODUCT {
+        return false;
+    }
+    let (a, b) = (
+        || old.split_inclusive(|b| *b == b'\n'),
+        || new.split_inclusive(|b| *b == b'\n'),
+    );
+    let first = a().zip(b()).take_while(|(x, y)| x == y).count() as u64;
+    let last = a().rev().zip(b().rev()).take_while(|(x, y)| x == y).count() as u64;
+    let between = |text| lines(text).saturating_sub(first + last);
+    between(old).saturating_mul(between(new)) > PRODUCT
+}
+
 /// How a change differs, in numbers.
 #[must_use]
 pub fn body(change: &Change, contents: &Contents) -> Body {
@@ -122,7 +141,7 @@ pub fn body(change: &Change, contents: &Contents) -> Body {
     let (before, after) = (size(change.before.as_ref()), size(change.after.as_ref()));
     let old = contents.before.as_deref().unwrap_or_default();
     let new = contents.after.as_deref().unwrap_or_default();
-    if before.max(after) > MOST || !is_text(old) || !is_text(new) {
+    if before.max(after) > MOST || !is_text(old) || !is_text(new) || takes_long(old, new) {
         return Body::Binary { before, after };
     }
     let diff = TextDiff::from_lines(old, new);
@@ -297,6 +316,22 @@ pub fn stat_line(path: &Path, body: &Body) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A file made to hold whoever looks at it up for hours is shown by its size; a long one with an edit is shown.
+    #[test]
+    fn what_would_take_long_to_compare_is_not() {
+        let text = |from: usize| -> Vec<u8> {
+            (from..from + 100_000)
+                .flat_map(|n| format!("{n}\n").into_bytes())
+                .collect()
+        };
+        assert!(takes_long(&text(0), &text(1_000_000)));
+        let edited = String::from_utf8(text(0))
+            .unwrap_or_default()
+            .replace("\n500\n", "\nfive\n");
+        assert!(!takes_long(&text(0), edited.as_bytes()));
+        assert!(!takes_long(b"", &text(0)));
+    }
 
     #[test]
     fn a_hunk_is_shown_as_in_a_unified_diff() {
