@@ -21,7 +21,7 @@ fn lives(hosts: &Hosts) {
 
 /// Waits until the far side wrote this down.
 fn seen(hosts: &Hosts, what: &str) {
-    for _ in 0..1500 {
+    for _ in 0..6000 {
         if hosts.log().contains(what) {
             return;
         }
@@ -76,9 +76,10 @@ fn what_is_open_by_a_rule_that_is_gone_is_cut() {
     let script = "import socket, ssl, sys
 s = socket.create_connection(('good.example', 5432)); assert s.recv(99) == b'ready\\n'
 w = ssl.create_default_context().wrap_socket(socket.create_connection(('good.example', 443)), server_hostname='good.example')
-w.sendall(b'GET /events HTTP/1.1\\r\\nHost: good.example\\r\\n\\r\\n')
+w.sendall(b'GET /websocket HTTP/1.1\\r\\nHost: good.example\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\\r\\nSec-WebSocket-Version: 13\\r\\n\\r\\n')
 got = b''
-while b'data: 1' not in got: got += w.recv(4096)
+while not got.endswith(b'\\r\\n\\r\\n'): got += w.recv(1)
+assert got[9:12] == b'101'
 s.sendall(b'hello\\n'); assert s.recv(99) == b'hello\\n'
 w2 = ssl.create_default_context().wrap_socket(socket.create_connection(('good.example', 443)), server_hostname='good.example')
 w2.sendall(b'GET /marker HTTP/1.1\\r\\nHost: good.example\\r\\n\\r\\n')

@@ -127,7 +127,7 @@ fn a49_a_connection_that_passes_unread_ends_where_its_share_does() {
     // The server counts what it gets. 96 KiB are there, of which a connection has 64, and the next the rest.
     let script = "import socket
 def send(n):
-    s = socket.create_connection(('good.example', 5432)); s.settimeout(20)
+    s = socket.create_connection(('good.example', 5432)); s.settimeout(120)
     got = b''
     while not got.endswith(b'ready\\n'): got += s.recv(100)
     try:
