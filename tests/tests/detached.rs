@@ -205,7 +205,7 @@ fn what_it_prints_is_kept_and_shown_safely() {
     await_that("nothing is printed", || {
         verb(&world, &["logs", "talker"]).text().contains("two")
     });
-    let follow = world.sandbox().start_verb(&["logs", "-f", "talker"]);
+    let follow = world.sandbox().start_verb(&["logs", "-f", &id]);
     std::fs::write(world.project().join("go"), "x").unwrap();
     let out = follow.wait();
     assert_eq!(out.ended(0).matches("three").count(), 1, "{}", out.text());
