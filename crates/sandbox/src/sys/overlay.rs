@@ -100,12 +100,30 @@ pub(crate) fn prepare_overlay(
     idmap: Option<BorrowedFd<'_>>,
 ) -> std::result::Result<OwnedFd, Failed> {
     let lower = prepare_tree(path, Attributes::default(), idmap)?;
-    match lay_over(&lower, layers) {
-        // Before Linux 6.15 a layer has to be mounted in the caller's own namespace, which a detached tree is not
-        // (fs/namespace.c, clone_private_mount).
-        Err((OVERLAY, Errno(libc::EINVAL))) => lay_over_attached(path, &lower, layers),
-        made => made,
+    // Before Linux 6.15 a layer has to be mounted in the caller's own namespace, which a detached tree is not
+    // (fs/namespace.c, clone_private_mount). To try and fail would leave the mark of a volatile mount behind.
+    if kernel().is_some_and(|version| version >= (6, 15)) {
+        lay_over(&lower, layers)
+    } else {
+        lay_over_attached(path, &lower, layers)
     }
+}
+
+/// The kernel's version; `None` where it has no such name.
+fn kernel() -> Option<(u32, u32)> {
+    // SAFETY: all-zero bytes are a valid utsname.
+    let mut names: libc::utsname = unsafe { std::mem::zeroed() };
+    // SAFETY: the structure lives until the call returns, which ends each name with NUL.
+    check_int(unsafe { libc::uname(&raw mut names) }).ok()?;
+    let release: Vec<u8> = names.release.iter().map(|c| *c as u8).collect();
+    version(CStr::from_bytes_until_nul(&release).ok()?.to_str().ok()?)
+}
+
+/// `6.1.0-56-cloud-amd64` is version 6.1.
+fn version(release: &str) -> Option<(u32, u32)> {
+    let (major, rest) = release.split_once('.')?;
+    let minor = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 /// The overlay, detached.
@@ -187,6 +205,16 @@ fn failed(packet: &[u8; PACKET]) -> Failed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions() {
+        assert_eq!(version("6.1.0-56-cloud-amd64"), Some((6, 1)));
+        assert_eq!(version("6.15-rc3+"), Some((6, 15)));
+        assert_eq!(version("7.0"), Some((7, 0)));
+        assert_eq!(version("6"), None);
+        assert_eq!(version("six.one"), None);
+        assert!(kernel().is_some());
+    }
 
     #[test]
     fn a_failure_says_its_step_and_error() {
