@@ -5,6 +5,8 @@
 source "$(dirname "$0")/checks.bash"
 export PATH=$HOME/.npm-global/bin:$PATH
 providers=$(cd "$(dirname "$0")" && pwd)/providers.py
+# As of an account that has not used them: other families leave settings, logins and agents' homes.
+rm -rf "$HOME"/.claude "$HOME"/.claude.json "$HOME"/.codex "$HOME"/.gemini "$HOME"/.config/fumehood "$HOME"/.local/state/fumehood
 
 # around COMMAND…: with the providers around it; as a user in a user namespace of its own.
 around() {
