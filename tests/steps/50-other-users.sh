@@ -161,10 +161,9 @@ def read_memory(pid):
 
 def try_all(pid):
     proc = f"/proc/{pid}"
-    for number in (0, signal.SIGSTOP, signal.SIGUSR1, signal.SIGTERM, signal.SIGKILL):
-        attempt(f"{pid}: signal {number}", lambda: os.kill(pid, number))
     pidfd = os.pidfd_open(pid)
-    attempt(f"{pid}: signal by pidfd", lambda: signal.pidfd_send_signal(pidfd, signal.SIGKILL))
+    for number in (0, signal.SIGSTOP):
+        attempt(f"{pid}: signal {number}", lambda: os.kill(pid, number))
     attempt(f"{pid}: pidfd_getfd", lambda: call(libc.syscall, PIDFD_GETFD, pidfd, 0, 0))
     attempt(f"{pid}: ptrace attach", lambda: call(libc.ptrace, PTRACE_ATTACH, pid, None, None))
     attempt(f"{pid}: ptrace seize", lambda: call(libc.ptrace, PTRACE_SEIZE, pid, None, None))
@@ -182,6 +181,10 @@ def try_all(pid):
         attempt(f"{pid}: {name}", lambda: read(f"{proc}/{name}"))
     for name in ("mem", "oom_score_adj", "uid_map", "clear_refs", "comm", "timerslack_ns"):
         attempt(f"{pid}: write {name}", lambda: write(f"{proc}/{name}"))
+    # What ends it comes last: there is nothing to try on one that is gone.
+    for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGKILL):
+        attempt(f"{pid}: signal {number}", lambda: os.kill(pid, number))
+    attempt(f"{pid}: signal by pidfd", lambda: signal.pidfd_send_signal(pidfd, signal.SIGKILL))
 
 
 for pid in map(int, sys.argv[1:]):

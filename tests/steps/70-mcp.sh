@@ -11,8 +11,14 @@ cache=${FUMEHOOD_TEST_CACHE:-$target/test-cache}
 passed=0 failed=0
 w=$(mktemp -d "${TMPDIR:-/tmp}/fumehood-mcp-XXXXXX")
 pids=()
+# end PID: it and what it started; a shell that is ended leaves its command.
+end() {
+    local child
+    for child in $(ps -o pid= --ppid "$1"); do end "$child"; done
+    kill "$1" 2>/dev/null
+}
 finish() {
-    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; done
+    for pid in "${pids[@]}"; do end "$pid" && wait "$pid" 2>/dev/null; done
     rm -rf "$w"
 }
 trap finish EXIT
