@@ -19,7 +19,7 @@ use crate::error::{At, Error, Result};
 use crate::record::{self, Line};
 use crate::session::{About, Session, remove_if_there};
 use crate::{git, quiet};
-use rustix::fs::{CWD, FileType, FlockOperation, Mode};
+use rustix::fs::{CWD, FileType, Mode};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{DirBuilder, File};
@@ -94,16 +94,7 @@ fn look_of(checkpoint: &Path) -> Option<u64> {
 /// Nobody else takes one, or goes back to one, while this lives.
 fn lock(all: &Path) -> Result<File> {
     private().recursive(true).create(all).at("make", all)?;
-    let path = all.join("lock");
-    let lock = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .at("open", &path)?;
-    rustix::fs::flock(&lock, FlockOperation::LockExclusive).at("lock", &path)?;
-    Ok(lock)
+    crate::lock::alone(all)
 }
 
 /// Takes one. A session that runs may write meanwhile; it is tried a few times to see it stand still.

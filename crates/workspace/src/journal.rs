@@ -14,10 +14,9 @@ use crate::beneath::Identity;
 use crate::error::{At, Error, Result};
 use crate::record::{self, Line};
 use crate::session::{Owner, project_key};
-use rustix::fs::FlockOperation;
 use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// One step at one path, relative to the project. Doing it twice is doing it once.
@@ -198,15 +197,7 @@ impl Applies {
     pub(crate) fn open(place: &Path, project: &Path) -> Result<Applies> {
         let folder = place.join("applies").join(project_key(project));
         private(&folder, true)?;
-        let path = folder.join("lock");
-        let lock = File::options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .at("open", &path)?;
-        rustix::fs::flock(&lock, FlockOperation::LockExclusive).at("lock", &path)?;
+        let lock = crate::lock::alone(&folder)?;
         Ok(Applies { folder, _lock: lock })
     }
 

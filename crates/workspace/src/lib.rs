@@ -27,6 +27,7 @@ pub mod git;
 pub mod hunk;
 mod journal;
 mod kept;
+mod lock;
 mod manifest;
 mod merge;
 mod place;

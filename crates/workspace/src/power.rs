@@ -37,14 +37,6 @@ impl Session {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = rustix::fs::open(&upper, flags, Mode::empty()).at("open", &upper)?;
         rustix::fs::syncfs(&folder).at("sync", &upper)?;
-        self.rested()
-    }
-
-    /// After its sandbox has ended and nothing is kept: there is nothing to lose.
-    ///
-    /// # Errors
-    /// The note cannot be removed.
-    pub fn rested(&self) -> Result<()> {
         let note = self.path().join(RUNNING);
         match std::fs::remove_file(&note) {
             Err(e) if e.kind() != ErrorKind::NotFound => Err(e).at("remove", &note),
