@@ -201,6 +201,33 @@ fn two_sessions_of_one_agent_do_not_meet() {
     assert_eq!(folders.count(), 1, "the copy is gone");
 }
 
+/// What an agent keeps in a project can be forgotten, unless a session is at it.
+#[test]
+fn what_an_agent_keeps_is_forgotten_on_request() {
+    let world = World::with_repository();
+    let forget = |words: &[&str]| world.sandbox().verb(words);
+    forget(&["rm", "--home"]).refused(125, &["no agent keeps anything in"]);
+    as_claude(&world)
+        .sh("mkdir -p ~/.claude; echo old > ~/.claude/history.jsonl")
+        .ended(0);
+    forget(&["rm", "--home", "codex"]).refused(125, &["codex keeps nothing in"]);
+    let script = "cat ~/.claude/history.jsonl; echo x > ready; while [ ! -e go ]; do sleep 0.05; done";
+    let mut running = as_claude(&world).flags(["--live"]).start(&["sh", "-c", script]);
+    running.await_file(&world.project().join("ready"));
+    forget(&["rm", "--home"]).refused(
+        125,
+        &["claude-code: a session of this agent runs in this project; `fumehood ps`"],
+    );
+    fs::write(world.project().join("go"), "x").unwrap();
+    assert_eq!(running.wait().ended(0), "old");
+    assert_eq!(
+        forget(&["rm", "--home", "claude-code"]).ended(0),
+        "forgot the home of claude-code in this project"
+    );
+    let next = as_claude(&world).sh("cat ~/.claude/history.jsonl || echo nothing");
+    assert_eq!(next.ended(0), "nothing");
+}
+
 /// What a session makes of its home keeps the next one neither from starting nor from beginning clean: folders
 /// that cannot be entered (as Go's modules are), deeper than descriptors go, the home itself.
 #[test]

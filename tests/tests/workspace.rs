@@ -105,6 +105,38 @@ fn a_hidden_file_is_absent_and_cannot_be_applied_over() {
 }
 
 /// F12: what is hidden is held by a layer over the project, so an editor's save on the host (a rename over it)
+/// Hiding a file does not hide what git has of it; whoever hides it is told, at the start and by `doctor`.
+#[test]
+fn a_hidden_file_that_git_has_is_told() {
+    let world = World::with_repository();
+    let project = world.project();
+    for name in [".env", "keys/a", "keys/b", "keys/c", "keys/d", "other.key"] {
+        fs::create_dir_all(project.join(name).parent().unwrap()).unwrap();
+        fs::write(project.join(name), "secret").unwrap();
+    }
+    let notice = "hidden as a file, but git has it, and";
+    let hide = ["--hide", ".env", "--hide", "keys", "--hide", "other.key"];
+    let run = world.sandbox().flags(hide);
+    let quiet = run.sh("cat .env 2>&1; true");
+    assert!(!quiet.errors().contains(notice), "{}", quiet.errors());
+    assert!(!verb(&world, &["doctor"]).text().contains("hidden files"));
+    world.git(&project, &["add", "-A"]);
+    world.git(&project, &["commit", "-qm", "all"]);
+    let told = run.sh("git show HEAD:.env");
+    assert_eq!(told.ended(0), "secret", "what the notice says is so");
+    let words = format!("{notice} `git show HEAD:.env` works inside: .env, keys/a, keys/b and 3 more");
+    assert!(told.errors().contains(&words), "{}", told.errors());
+    fs::write(
+        project.join("fumehood.toml"),
+        "version = 1\n[filesystem]\nhide = [\".env\"]\n",
+    )
+    .unwrap();
+    let seen = verb(&world, &["doctor"]).text();
+    let row = seen.lines().find(|line| line.starts_with("hidden files"));
+    let row = row.unwrap_or_else(|| panic!("no row: {seen}"));
+    assert!(row.contains(notice) && row.ends_with("inside: .env"), "{row}");
+}
+
 /// uncovers nothing, by name or by pattern, also in a folder that is replaced whole.
 #[test]
 fn a_hidden_file_stays_hidden_when_the_host_replaces_it() {

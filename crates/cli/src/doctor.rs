@@ -56,7 +56,17 @@ fn rows(host: &Host) -> Vec<Row> {
     }));
     rows.push(ceilings());
     rows.push(account(host));
+    rows.extend(hidden());
     rows
+}
+
+/// Whether git shows what this project's configuration hides; nothing where there is no such thing to say.
+fn hidden() -> Option<Row> {
+    Some(Row {
+        name: "hidden files",
+        works: false,
+        detail: run::hidden_in_history(&crate::policy::places().ok()?)?,
+    })
 }
 
 /// Builds a sandbox of this level and runs `true` in it.

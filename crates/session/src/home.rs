@@ -45,6 +45,9 @@ pub enum HomeError {
     /// More sessions than can be told apart.
     #[error("{0} sessions of this agent run in this project; end one of them")]
     Busy(usize),
+    /// A session runs in it.
+    #[error("a session of this agent runs in this project; `fumehood ps` lists it, `fumehood stop` ends it")]
+    InUse,
 }
 
 /// Bytes of a settings file that are read.

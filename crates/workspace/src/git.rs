@@ -138,8 +138,9 @@ pub fn make(repository: &Repository, to: &Path) -> Result<std::result::Result<()
 }
 
 /// The paths that a repository tracks, of those that are `wanted`. None where it does not read: nothing is lost by it
-/// but that build outputs are taken for what they are not.
-pub(crate) fn tracked(repository: &Repository, wanted: impl Fn(&Path) -> bool) -> BTreeSet<PathBuf> {
+/// but that build outputs are taken for what they are not, and that nobody is told of a hidden file in the history.
+#[must_use]
+pub fn tracked(repository: &Repository, wanted: impl Fn(&Path) -> bool) -> BTreeSet<PathBuf> {
     let index = Tree::open(&repository.own).and_then(|tree| read(&tree, Path::new("index")));
     let index = index.ok().flatten().unwrap_or_default();
     let paths = index::names(&index)

@@ -32,12 +32,7 @@ pub(super) fn home(
             said: Vec::new(),
         });
     };
-    let name = Digest::of(project.path().as_os_str().as_bytes()).to_string();
-    let folder =
-        places
-            .state()
-            .join("homes")
-            .join(format!("{}-{}", &name[..16.min(name.len())], agent.agent));
+    let folder = homes(&places.state()).join(format!("{}{}", prefix(project.path()), agent.agent));
     let relative = |paths: &[PathBuf]| -> Vec<PathBuf> {
         let below = paths.iter().filter_map(|p| p.strip_prefix(home).ok());
         below.map(Path::to_owned).collect()
@@ -62,6 +57,35 @@ pub(super) fn home(
         said: said_of_home(agent, &slot, &gone),
         slot: Some(slot),
     })
+}
+
+/// Where the homes of all agents are kept.
+fn homes(state: &Path) -> PathBuf {
+    state.join("homes")
+}
+
+/// What the names of a project's homes begin with.
+fn prefix(project: &Path) -> String {
+    let digest = Digest::of(project.as_os_str().as_bytes()).to_string();
+    format!("{}-", &digest[..16.min(digest.len())])
+}
+
+/// Forgets the homes that agents have in a project: that of one, or all. Answers whose.
+pub(crate) fn forget_homes(state: &Path, project: &Path, agent: Option<&str>) -> Result<Vec<String>, String> {
+    let folder = homes(state);
+    let prefix = prefix(project);
+    let mut forgotten = Vec::new();
+    for name in Slot::all(&folder).map_err(|e| e.to_string())? {
+        let of = name.to_str().and_then(|name| name.strip_prefix(&prefix));
+        let Some(of) = of.filter(|of| agent.is_none_or(|agent| agent == *of)) else {
+            continue;
+        };
+        if Slot::forget(&folder.join(&name)).map_err(|e| format!("{of}: {e}"))? {
+            forgotten.push(of.to_owned());
+        }
+    }
+    forgotten.sort();
+    Ok(forgotten)
 }
 
 /// The rules for the agent's settings files, with the user's own beside them.

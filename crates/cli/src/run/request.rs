@@ -2,16 +2,17 @@
 
 use super::home::home;
 use crate::arguments::RunArguments;
-use crate::configuration::Places;
+use crate::configuration::{Places, profile};
 use fumehood_limits::Limits;
 use fumehood_limits::units::Millicpus;
 use fumehood_policy::hidden::{Visible, find as find_hidden};
 use fumehood_policy::host::ProjectDirectory;
-use fumehood_policy::profile::Profile;
+use fumehood_policy::profile::{CommandLine, Profile};
 use fumehood_policy::{Escaped, protected, value};
 use fumehood_sandbox::Level;
-use fumehood_session::{Host, Project, Request, Shown, Slot, terminals};
-use std::ffi::OsString;
+use fumehood_session::{Host, Project, Request, Shown, Slot, terminals, worktree};
+use fumehood_workspace::git::{Repository, tracked};
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// What a run is to be.
@@ -47,6 +48,8 @@ pub(super) fn request(
     };
     let inside = profile.env.build(std::env::vars_os());
     let home = home(profile, &project, places, &host.user.home)?;
+    let hidden = hidden(profile, &project, &host.user.home)?;
+    let in_history = in_history(project.path(), &hidden);
     let request = Request {
         layers: None,
         git: None,
@@ -62,7 +65,7 @@ pub(super) fn request(
             .map(|c| c.target.clone())
             .collect(),
         layered: Vec::new(),
-        hidden: hidden(profile, &project, &host.user.home)?,
+        hidden,
         protected,
         scratch: None,
         home: home.home,
@@ -91,6 +94,7 @@ pub(super) fn request(
             .values()
             .map(ToString::to_string)
             .chain(home.said)
+            .chain(in_history)
             .collect(),
     })
 }
@@ -169,6 +173,55 @@ fn hidden(profile: &Profile, project: &Project, home: &Path) -> Result<Vec<PathB
     let hits = find_hidden(&profile.hide, project.path(), Some(home), &visible, &machine);
     let hits = hits.map_err(|e| e.to_string())?.into_iter().map(|hit| hit.target);
     Ok(hits.chain(covered).collect())
+}
+
+/// In words, what is hidden and yet tracked by git, whose objects are shown.
+fn in_history(project: &Path, hidden: &[PathBuf]) -> Option<String> {
+    const MOST_SAID: usize = 3;
+    let below: Vec<&Path> = hidden
+        .iter()
+        .filter_map(|path| path.strip_prefix(project).ok())
+        .collect();
+    if below.is_empty() {
+        return None;
+    }
+    let repository = worktree(project).map_or_else(
+        || Repository::of(project),
+        |worktree| Repository {
+            own: worktree.own,
+            common: worktree.git,
+        },
+    );
+    let found = tracked(&repository, |path| {
+        below.iter().any(|hidden| path.starts_with(hidden))
+    });
+    let first = found.first()?;
+    let names: Vec<String> = found
+        .iter()
+        .take(MOST_SAID)
+        .map(|path| Escaped::from(path.as_path()).to_string())
+        .collect();
+    let more = match found.len().saturating_sub(MOST_SAID) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!(
+        "hidden as a file, but git has it, and `git show HEAD:{}` works inside: {}{more}",
+        Escaped::from(first.as_path()),
+        names.join(", ")
+    ))
+}
+
+/// The same for the project that a verb was started in. A configuration that does not read is `policy check`'s to tell.
+pub(crate) fn hidden_in_history(places: &Places) -> Option<String> {
+    let flags = CommandLine {
+        cwd: places.project.clone(),
+        ..CommandLine::default()
+    };
+    let (profile, _) = profile(places, &flags, OsStr::new(""), &places.folders()).ok()?;
+    let project = Project::open(&places.project, &places.home).ok()?;
+    let hidden = hidden(&profile, &project, &places.home).ok()?;
+    in_history(project.path(), &hidden)
 }
 
 fn limits(arguments: &RunArguments, profile: &Profile) -> Result<Limits, String> {

@@ -43,7 +43,11 @@ pub(crate) struct ResumeArguments {
 #[derive(Debug, Args)]
 pub(crate) struct RmArguments {
     /// Which: its name, or its id
-    pub(crate) session: String,
+    #[arg(required_unless_present = "home", conflicts_with = "home")]
+    pub(crate) session: Option<String>,
+    /// Instead: what this agent, or any, keeps between runs in this project: conversations, histories
+    #[arg(long, value_name = "AGENT", num_args = 0..=1, conflicts_with = "force")]
+    pub(crate) home: Option<Option<String>>,
     /// Also the changes that it kept back and nobody applied
     #[arg(long)]
     pub(crate) force: bool,

@@ -64,7 +64,10 @@ pub(crate) fn rm(arguments: &RmArguments) -> u8 {
 
 fn attempt_rm(arguments: &RmArguments) -> Result<u8, Failure> {
     let here = here()?;
-    let named = arguments.session.as_str();
+    let named = match (&arguments.session, &arguments.home) {
+        (Some(named), None) => named.as_str(),
+        (_, home) => return forget_homes(&here, home.as_ref().and_then(Option::as_deref)),
+    };
     let shown = Escaped::from(named).to_string();
     if find(Some(named)).is_ok() {
         return Err(format!("session {shown} runs; `fumehood stop {shown}` ends it").into());
@@ -90,6 +93,26 @@ fn attempt_rm(arguments: &RmArguments) -> Result<u8, Failure> {
     }
     remove(&here, session)?;
     print(&format!("removed {shown}"));
+    Ok(0)
+}
+
+/// Forgets what agents keep in this project.
+fn forget_homes(here: &Here, agent: Option<&str>) -> Result<u8, Failure> {
+    let project = places()?.project;
+    let forgotten = crate::run::forget_homes(&here.state, &project, agent)?;
+    if forgotten.is_empty() {
+        let whose = agent.map_or("no agent".to_owned(), |agent| Escaped::from(agent).to_string());
+        let verb = if agent.is_some() {
+            "keeps nothing"
+        } else {
+            "keeps anything"
+        };
+        return Err(format!("{whose} {verb} in {}", Escaped::from(project.as_path())).into());
+    }
+    print(&format!(
+        "forgot the home of {} in this project",
+        forgotten.join(", ")
+    ));
     Ok(0)
 }
 

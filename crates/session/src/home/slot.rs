@@ -75,6 +75,51 @@ impl Slot {
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Removes the kept home at `path`, with what sessions left beside it. The empty files of its locks stay: one that
+    /// is removed could be held by somebody who does not know. False where there is nothing.
+    ///
+    /// # Errors
+    /// A session uses it; the kernel's.
+    pub fn forget(path: &Path) -> Result<bool, HomeError> {
+        let mut forgotten = false;
+        let mut held = Vec::new();
+        let places = (2..=MOST_SLOTS).map(|number| numbered(path, number));
+        let places: Vec<PathBuf> = std::iter::once(path.to_owned())
+            .chain(places.filter(|copy| std::fs::symlink_metadata(copy).is_ok()))
+            .collect();
+        for place in &places {
+            held.push(lock(place)?.ok_or(HomeError::InUse)?);
+        }
+        for place in &places {
+            forgotten |= std::fs::symlink_metadata(place).is_ok();
+            if let (Some(parent), Some(name)) = (place.parent(), place.file_name()) {
+                fumehood_tree::remove(&folder(parent)?, name).map_err(|e| call("remove", place, e))?;
+            }
+        }
+        Ok(forgotten)
+    }
+
+    /// The kept homes in `folder`, by the name of their folder.
+    ///
+    /// # Errors
+    /// The kernel's; none where the folder is not there.
+    pub fn all(folder: &Path) -> Result<Vec<OsString>, HomeError> {
+        let entries = match std::fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => {
+                return Err(call(
+                    "list",
+                    folder,
+                    Errno::from_io_error(&e).unwrap_or(Errno::IO),
+                ));
+            }
+        };
+        let names = entries.flatten().map(|entry| entry.file_name());
+        let is_home = |name: &OsString| !name.as_bytes().contains(&b'.');
+        Ok(names.filter(is_home).collect())
+    }
 }
 
 fn numbered(path: &Path, number: usize) -> PathBuf {
@@ -304,6 +349,29 @@ mod tests {
         assert_eq!(fs::read_to_string(path.join("state")).unwrap(), "old");
         assert!(fs::symlink_metadata(path.join("a/link")).is_err());
         assert!(!own.exists());
+    }
+
+    #[test]
+    fn a_home_in_use_is_not_forgotten_and_one_that_is_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let homes = dir.path().join("homes");
+        let path = homes.join("agent");
+        assert!(Slot::all(&homes).unwrap().is_empty());
+        let keep = [PathBuf::from("state")];
+        let first = Slot::take(&path, &keep).unwrap();
+        let second = Slot::take(&path, &keep).unwrap();
+        fs::create_dir_all(second.path().join("deep/er")).unwrap();
+        fs::write(path.join("state"), "old").unwrap();
+        let copy = second.path().to_owned();
+        assert!(matches!(Slot::forget(&path), Err(HomeError::InUse)));
+        drop(first);
+        assert!(matches!(Slot::forget(&path), Err(HomeError::InUse)));
+        assert_eq!(fs::read_to_string(path.join("state")).unwrap(), "old");
+        drop(second);
+        assert_eq!(Slot::all(&homes).unwrap(), ["agent"]);
+        assert!(Slot::forget(&path).unwrap());
+        assert!(!path.exists() && !copy.exists());
+        assert!(!Slot::forget(&path).unwrap());
     }
 
     #[test]
