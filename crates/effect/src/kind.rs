@@ -88,6 +88,9 @@ kinds! {
     SqlDdl, "sql.ddl", High, "changes a database's structure";
     SqlDestroy, "sql.destroy", Critical, "deletes a table, its rows or a database";
     SqlRead, "sql.read", Low, "reads rows";
+    SqlRoles, "sql.roles", Critical, "changes who may do what in a database";
+    SqlRun, "sql.run", High, "runs code in a database whose effect is not known before";
+    SqlServer, "sql.server", Critical, "has a database's server read or write files, run programs or reach others";
     SqlWrite, "sql.write", Medium, "changes rows";
     SshConnect, "ssh.connect", Medium, "opens a shell connection";
     SshExec, "ssh.exec", High, "runs a command on another machine";

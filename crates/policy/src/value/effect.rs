@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(help("git.ref.forced"), "did you mean `git.ref.force`?");
         assert_eq!(
             help("sql.everything"),
-            "one of sql.ddl, sql.destroy, sql.read, sql.write"
+            "one of sql.ddl, sql.destroy, sql.read, sql.roles, sql.run, sql.server, sql.write"
         );
         assert!(help("banana").starts_with("one of cloud, cluster, deploy"));
         for wrong in ["banana.*", "git*", "git.r*", "", "git.", "*.delete"] {
