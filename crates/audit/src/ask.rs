@@ -2,7 +2,7 @@
 
 use crate::index::{ENTRY, Span, bit};
 use crate::layout::{CHECKPOINT, INDEX, WIDTH};
-use crate::read::{self, Bundles, ReadError, Records};
+use crate::read::{self, ReadError, Records, Source};
 use crate::record::{Kind, Record};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -67,24 +67,24 @@ pub fn ask(
         .chunks_exact(ENTRY)
         .filter_map(|entry| Some(Span::decode(entry.try_into().ok()?)))
         .collect();
-    let size = size(folder);
+    let source = Source::open(folder, || size(folder))?;
     let first = question.first / WIDTH as u64;
     for (at, span) in (0..).zip(&spans) {
         let offset = previous(&spans, at);
         if at < first || !question.may_be_in(span) {
             continue;
         }
-        let bundle = Bundles::open_at(folder, size, at, offset)?.next();
+        let bundle = source.clone().from(at, offset).next();
         if records(bundle, question, &mut each)?.is_break() {
             return Ok(());
         }
     }
-    if read::ended(folder) {
+    if source.ended() {
         return Ok(());
     }
     // What the index does not have yet.
     let after = spans.len() as u64;
-    for bundle in Bundles::open_at(folder, size, after, previous(&spans, after))? {
+    for bundle in source.from(after, previous(&spans, after)) {
         if records(Some(bundle), question, &mut each)?.is_break() {
             return Ok(());
         }

@@ -6,7 +6,7 @@
 use crate::account::{Account, identity, session_folder};
 use crate::finish::{lay_out, replace, sync_folder};
 use crate::inspect::{InspectError, Known, State, inspect_index, inspect_session, is_running};
-use crate::layout::{CHECKPOINT, INDEX, JOURNAL, WIDTH, tile};
+use crate::layout::{CHECKPOINT, INDEX, JOURNAL, NEXT_JOURNAL, WIDTH, tile};
 use crate::note::Checkpoint;
 use crate::read;
 use crate::record::{Kind, Value};
@@ -59,7 +59,7 @@ pub fn erase(root: &Path, id: &str) -> Result<(), EraseError> {
         }
         note(root, id, &end(root, id, known)?)?;
     }
-    for gone in [ENTRIES, JOURNAL, INDEX] {
+    for gone in [ENTRIES, JOURNAL, NEXT_JOURNAL, INDEX] {
         let path = folder.join(gone);
         let removed = if path.is_dir() {
             std::fs::remove_dir_all(&path)
@@ -110,7 +110,10 @@ fn note(root: &Path, id: &str, head: &Remembered) -> Result<(), EraseError> {
 
 /// Whether the hashes that stayed are those of every head that the index has, and nothing else stayed.
 pub(crate) fn verify_erased(folder: &Path, heads: &[Remembered]) -> Result<(), VerifyError> {
-    if let Some(there) = [ENTRIES, JOURNAL].iter().find(|name| folder.join(name).exists()) {
+    if let Some(there) = [ENTRIES, JOURNAL, NEXT_JOURNAL]
+        .iter()
+        .find(|name| folder.join(name).exists())
+    {
         return Err(VerifyError::NotErased((*there).to_owned()));
     }
     let size = heads.last().map_or(0, |head| head.size);

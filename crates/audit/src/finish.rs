@@ -1,7 +1,9 @@
 //! A log that ended: its records and hashes as the tiles of C2SP tlog-tiles.
 
-use crate::layout::{JOURNAL, WIDTH, tile};
+use crate::layout::{JOURNAL, PACKED, WIDTH, tile};
+use crate::pack::pack;
 use crate::read::Frames;
+use crate::record::Head;
 use crate::tree::{Frontier, Hash, leaf, root_of};
 use crate::writer::{WriteError, doing};
 use rustix::fs::{Advice, fadvise};
@@ -11,27 +13,47 @@ use std::io::{BufReader, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Lays out the tiles of a log whose journal holds `size` records with this root. Everything is on
-/// the disk when it returns.
+/// Lays out the tiles of a log of `size` records with this root; those before the journal are laid out already. Everything
+/// is on the disk when it returns.
 pub(crate) fn lay_out(folder: &Path, size: u64, root: &Hash) -> Result<(), WriteError> {
-    let journal = File::open(folder.join(JOURNAL)).map_err(doing("read the records"))?;
+    let read = || doing("read the records");
+    let journal = File::open(folder.join(JOURNAL)).map_err(read())?;
     let mut frames = Frames::new(BufReader::with_capacity(1 << 20, journal));
     let mut laid = Laid::new(folder);
-    let mut frontier = Frontier::default();
-    let mut hashes = Vec::new();
+    let (mut frontier, mut hashes) = (Frontier::default(), Vec::new());
+    // What is laid out already, by its hashes.
+    let first = frames
+        .next_frame()
+        .map_err(read())?
+        .map(|frame| Head::read(frame, |_, _| ()));
+    let before = match first {
+        Some(Ok(head)) => head.sequence,
+        Some(Err(_)) => return Err(WriteError::Changed),
+        None => size,
+    };
+    for index in 0..before / WIDTH as u64 {
+        let name = tile("0", index, WIDTH);
+        let leaves = std::fs::read(folder.join(name)).map_err(doing("read a tile"))?;
+        let (leaves, []) = leaves.as_chunks::<32>() else {
+            return Err(WriteError::Changed);
+        };
+        leaves.iter().for_each(|leaf| frontier.push(*leaf));
+        hashes.push(root_of(leaves));
+    }
     let mut bundle = Vec::with_capacity(WIDTH << 8);
     let mut leaves = Vec::with_capacity(WIDTH);
+    let mut again = first.is_some();
     while frontier.size() < size {
-        let frame = frames.next_frame().map_err(doing("read the records"))?;
-        let frame = frame.ok_or(WriteError::Changed)?;
-        let hash = leaf(frame);
+        if !std::mem::take(&mut again) && frames.next_frame().map_err(read())?.is_none() {
+            return Err(WriteError::Changed);
+        }
+        let hash = leaf(frames.last());
         frames.copy_to(&mut bundle);
         frontier.push(hash);
         leaves.push(hash);
         if leaves.len() == WIDTH || frontier.size() == size {
             let index = (frontier.size() - 1) / WIDTH as u64;
-            laid.write(&tile("entries", index, leaves.len()), &bundle)?;
-            laid.write(&tile("0", index, leaves.len()), &leaves.concat())?;
+            laid.bundle(index, &bundle, &leaves)?;
             if leaves.len() == WIDTH {
                 hashes.push(root_of(&leaves));
             }
@@ -44,6 +66,30 @@ pub(crate) fn lay_out(folder: &Path, size: u64, root: &Hash) -> Result<(), Write
     }
     for (name, bytes) in upper_tiles(hashes) {
         laid.write(&name, &bytes)?;
+    }
+    laid.sync()
+}
+
+/// Lays out complete bundles, the first of which is `index`, from the beginning of a journal.
+pub(crate) fn lay_out_bundles(
+    folder: &Path,
+    journal: File,
+    index: u64,
+    count: u64,
+) -> Result<(), WriteError> {
+    let mut frames = Frames::new(BufReader::with_capacity(1 << 20, journal));
+    let mut laid = Laid::new(folder);
+    let mut bundle = Vec::with_capacity(WIDTH << 8);
+    let mut leaves = Vec::with_capacity(WIDTH);
+    for index in index..index + count {
+        for _ in 0..WIDTH {
+            let frame = frames.next_frame().map_err(doing("read the records"))?;
+            leaves.push(leaf(frame.ok_or(WriteError::Changed)?));
+            frames.copy_to(&mut bundle);
+        }
+        laid.bundle(index, &bundle, &leaves)?;
+        bundle.clear();
+        leaves.clear();
     }
     laid.sync()
 }
@@ -76,6 +122,18 @@ impl<'a> Laid<'a> {
             files: Vec::new(),
             folders: BTreeSet::new(),
         }
+    }
+
+    /// A bundle and its hashes. A complete one never changes, and is compressed.
+    fn bundle(&mut self, index: u64, frames: &[u8], leaves: &[Hash]) -> Result<(), WriteError> {
+        let name = tile("entries", index, leaves.len());
+        if leaves.len() == WIDTH {
+            let packed = pack(frames).map_err(doing("compress records"))?;
+            self.write(&format!("{name}{PACKED}"), &packed)?;
+        } else {
+            self.write(&name, frames)?;
+        }
+        self.write(&tile("0", index, leaves.len()), &leaves.concat())
     }
 
     fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), WriteError> {

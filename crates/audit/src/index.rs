@@ -70,6 +70,8 @@ pub(crate) struct Index {
     count: usize,
     span: Span,
     complete: Vec<u8>,
+    /// Where the last complete bundle ends.
+    boundary: u64,
 }
 
 impl Default for Index {
@@ -78,6 +80,7 @@ impl Default for Index {
             count: 0,
             span: Span::EMPTY,
             complete: Vec::new(),
+            boundary: 0,
         }
     }
 }
@@ -88,6 +91,7 @@ impl Index {
         let span = Span { end, ..Span::EMPTY };
         Self {
             span,
+            boundary: end,
             ..Self::default()
         }
     }
@@ -95,6 +99,11 @@ impl Index {
     /// Where the journal ends.
     pub(crate) const fn end(&self) -> u64 {
         self.span.end
+    }
+
+    /// Where the last complete bundle ends.
+    pub(crate) const fn boundary(&self) -> u64 {
+        self.boundary
     }
 
     /// A record of this many bytes was added.
@@ -111,6 +120,7 @@ impl Index {
                 ..Span::EMPTY
             };
             self.count = 0;
+            self.boundary = self.span.end;
         }
     }
 

@@ -4,6 +4,10 @@
 pub(crate) const WIDTH: usize = 256;
 /// The frames of a log that is being written, or whose writer died.
 pub(crate) const JOURNAL: &str = "journal";
+/// The journal that is to take its place.
+pub(crate) const NEXT_JOURNAL: &str = "journal.new";
+/// The ending of a bundle that is compressed.
+pub(crate) const PACKED: &str = ".gz";
 /// Every checkpoint, one after the other.
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 /// The last checkpoint of a log that ended.

@@ -30,6 +30,7 @@ mod journald;
 mod key;
 mod layout;
 mod note;
+mod pack;
 mod proof;
 mod read;
 mod record;

@@ -1,11 +1,14 @@
 //! Reading frames: two bytes of length, then that many bytes.
 
 use crate::index::{ENTRY, Span};
-use crate::layout::{CHECKPOINT, INDEX, JOURNAL, WIDTH, tile};
-use crate::record::{Record, RecordError};
+use crate::layout::{CHECKPOINT, INDEX, JOURNAL, PACKED, WIDTH, tile};
+use crate::pack::unpack;
+use crate::record::{Head, Record, RecordError};
 use std::fs::File;
 use std::io::{BufReader, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Why a log cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +24,9 @@ pub enum ReadError {
     /// A file is longer than any log's.
     #[error("{0}: longer than a log's file may be")]
     TooLong(String),
+    /// A compressed file is not what was compressed.
+    #[error("{0}: not as it was compressed")]
+    Packed(String),
     /// A record is not one.
     #[error("record {index}: {error}")]
     Record {
@@ -93,6 +99,11 @@ impl<R: Read> Frames<R> {
         Ok(Some(&self.frame))
     }
 
+    /// The last frame once more.
+    pub(crate) fn last(&self) -> &[u8] {
+        &self.frame
+    }
+
     /// The last frame once more, with its length before it.
     pub(crate) fn copy_to(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.length);
@@ -125,66 +136,136 @@ pub(crate) struct Bundle {
     /// Which, from 0.
     pub(crate) index: u64,
     pub(crate) frames: Vec<u8>,
-    /// The level 0 tile beside it, where the log has ended.
+    /// The level 0 tile beside it, where it is laid out.
     pub(crate) tile: Option<(String, Vec<u8>)>,
 }
 
-/// The bundles of a log, from its journal or, once it has ended, from its tiles.
-#[derive(Debug)]
-pub(crate) enum Bundles {
-    Journal {
-        frames: Frames<BufReader<File>>,
-        index: u64,
-        /// The last bundle was met; what is written meanwhile is not read.
-        over: bool,
-    },
-    Tiles {
-        folder: PathBuf,
-        index: u64,
-        size: u64,
-    },
+/// Where the records of a log are. While it is written its last ones are in the journal, and those before are laid out as
+/// tiles; when it has ended, all are.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    folder: PathBuf,
+    /// How many records are laid out.
+    laid: u64,
+    journal: Option<Journal>,
 }
 
-impl Bundles {
-    /// Of the log in a folder. `size` is how many records its last checkpoint covers.
-    pub(crate) fn open(folder: &Path, size: u64) -> Result<Self, ReadError> {
-        Self::open_at(folder, size, 0, 0)
-    }
+/// The journal, and what is in front of it.
+#[derive(Clone, Debug)]
+struct Journal {
+    file: Arc<File>,
+    /// Where its first record would be, if all records were in it.
+    offset: u64,
+}
 
-    /// From the bundle `index` on, which begins at `offset` in the journal.
-    pub(crate) fn open_at(folder: &Path, size: u64, index: u64, offset: u64) -> Result<Self, ReadError> {
-        if ended(folder) {
-            let folder = folder.to_owned();
-            return Ok(Self::Tiles { folder, index, size });
-        }
-        use std::io::Seek;
-        let mut journal = File::open(folder.join(JOURNAL)).map_err(system(JOURNAL))?;
-        journal
-            .seek(std::io::SeekFrom::Start(offset))
-            .map_err(system(JOURNAL))?;
-        let frames = Frames::new(BufReader::with_capacity(1 << 20, journal));
-        Ok(Self::Journal {
-            frames,
-            index,
-            over: false,
+impl Source {
+    /// Of the log in a folder. `size` is how many records its last checkpoint covers; it is asked where the log has ended.
+    pub(crate) fn open(folder: &Path, size: impl FnOnce() -> u64) -> Result<Self, ReadError> {
+        // The journal first: whatever is before it was laid out when it took its place.
+        let opened = match File::open(folder.join(JOURNAL)) {
+            Err(_) if ended(folder) => None,
+            // A log that ended, and was stopped before its journal went.
+            Ok(_) if ended(folder) => None,
+            opened => Some(opened.map_err(system(JOURNAL))?),
+        };
+        let (laid, journal) = match opened {
+            None => (size(), None),
+            Some(file) => {
+                let bundles = before(folder, &file)?;
+                let offset = match bundles {
+                    0 => 0,
+                    bundles => begin(&self::file(folder, INDEX)?, bundles),
+                };
+                let file = Arc::new(file);
+                (bundles * WIDTH as u64, Some(Journal { file, offset }))
+            }
+        };
+        let folder = folder.to_owned();
+        Ok(Self {
+            folder,
+            laid,
+            journal,
         })
     }
 
-    /// Whether they come from tiles.
+    /// Whether the log has ended.
     pub(crate) const fn ended(&self) -> bool {
-        matches!(self, Self::Tiles { .. })
+        self.journal.is_none()
     }
 
-    /// After the last: how many bytes of a record that is not all there follow.
-    pub(crate) const fn torn(&self) -> usize {
-        match self {
-            Self::Journal { frames, .. } => frames.torn(),
-            Self::Tiles { .. } => 0,
+    /// The bundles from `index` on, which begins at `offset` as [`Span`] counts.
+    pub(crate) fn from(self, index: u64, offset: u64) -> Bundles {
+        let first = self.laid.div_ceil(WIDTH as u64);
+        let frames = self.journal.as_ref().map(|journal| {
+            let offset = if index < first {
+                0
+            } else {
+                offset.saturating_sub(journal.offset)
+            };
+            let file = Arc::clone(&journal.file);
+            Frames::new(BufReader::with_capacity(1 << 20, At { file, offset }))
+        });
+        Bundles {
+            source: self,
+            index,
+            frames,
+            over: false,
         }
+    }
+}
+
+/// How many bundles are before those in a journal. What its first record says of itself is believed here: where it is
+/// wrong, the records before it are not to be had, or it is not in its place.
+fn before(folder: &Path, journal: &File) -> Result<u64, ReadError> {
+    let mut frames = Frames::new(At {
+        file: Arc::new(journal.try_clone().map_err(system(JOURNAL))?),
+        offset: 0,
+    });
+    let first = frames.next_frame().map_err(system(JOURNAL))?;
+    if let Some(frame) = first {
+        let head = Head::read(frame, |_, _| ());
+        return Ok(head.map_or(0, |head| head.sequence / WIDTH as u64));
+    }
+    // It is empty: it was begun, or the one before had nothing but what was laid out. The index was synced then.
+    let there = entries(folder, 0, WIDTH).is_ok();
+    let index = if there { file(folder, INDEX)?.len() } else { 0 };
+    Ok((index / ENTRY) as u64)
+}
+
+/// A file, read without moving where others read it.
+#[derive(Debug)]
+pub(crate) struct At {
+    file: Arc<File>,
+    offset: u64,
+}
+
+impl Read for At {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let got = self.file.read_at(into, self.offset)?;
+        self.offset += got as u64;
+        Ok(got)
+    }
+}
+
+/// The bundles of a log, in order.
+#[derive(Debug)]
+pub(crate) struct Bundles {
+    source: Source,
+    index: u64,
+    /// Of the journal, where there is one.
+    frames: Option<Frames<BufReader<At>>>,
+    /// The last bundle was met; what is written meanwhile is not read.
+    over: bool,
+}
+
+impl Bundles {
+    /// After the last: how many bytes of a record that is not all there follow.
+    pub(crate) fn torn(&self) -> usize {
+        self.frames.as_ref().map_or(0, Frames::torn)
     }
 
     fn from_journal(
-        frames: &mut Frames<BufReader<File>>,
+        frames: &mut Frames<BufReader<At>>,
         index: u64,
         over: &mut bool,
     ) -> std::io::Result<Option<Bundle>> {
@@ -203,17 +284,12 @@ impl Bundles {
         }))
     }
 
-    fn from_tiles(folder: &Path, index: u64, size: u64) -> Result<Option<Bundle>, ReadError> {
-        let before = index * WIDTH as u64;
-        if before >= size {
-            return Ok(None);
-        }
-        let count = usize::try_from((size - before).min(WIDTH as u64)).unwrap_or(WIDTH);
+    fn from_tiles(folder: &Path, index: u64, count: usize) -> Result<Option<Bundle>, ReadError> {
         let name = tile("0", index, count);
         let hashes = file(folder, &name)?;
         Ok(Some(Bundle {
             index,
-            frames: file(folder, &tile("entries", index, count))?,
+            frames: entries(folder, index, count)?,
             tile: Some((name, hashes)),
         }))
     }
@@ -223,16 +299,33 @@ impl Iterator for Bundles {
     type Item = Result<Bundle, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let bundle = match self {
-            Self::Journal { frames, index, over } => {
-                Self::from_journal(frames, *index, over).map_err(system(JOURNAL))
+        let index = self.index;
+        let before = index.saturating_mul(WIDTH as u64);
+        let left = self.source.laid.saturating_sub(before);
+        let bundle = match &mut self.frames {
+            _ if left > 0 => {
+                let count = usize::try_from(left.min(WIDTH as u64)).unwrap_or(WIDTH);
+                Self::from_tiles(&self.source.folder, index, count)
             }
-            Self::Tiles { folder, index, size } => Self::from_tiles(folder, *index, *size),
+            Some(frames) => Self::from_journal(frames, index, &mut self.over).map_err(system(JOURNAL)),
+            None => Ok(None),
         };
-        match self {
-            Self::Journal { index, .. } | Self::Tiles { index, .. } => *index += 1,
-        }
+        self.index += 1;
         bundle.transpose()
+    }
+}
+
+/// The frames of a bundle that is laid out. Older logs have complete ones that are not compressed.
+fn entries(folder: &Path, index: u64, count: usize) -> Result<Vec<u8>, ReadError> {
+    let name = tile("entries", index, count);
+    let packed = format!("{name}{PACKED}");
+    match file(folder, &name) {
+        Err(ReadError::System { error, .. })
+            if error.kind() == std::io::ErrorKind::NotFound && count == WIDTH =>
+        {
+            unpack(&file(folder, &packed)?).ok_or(ReadError::Packed(packed))
+        }
+        read => read,
     }
 }
 
@@ -240,14 +333,16 @@ impl Iterator for Bundles {
 /// which whoever asks sees.
 pub(crate) fn bundle_at(folder: &Path, size: u64, index: u64) -> Result<Vec<Vec<u8>>, ReadError> {
     let offset = begin(&file(folder, INDEX)?, index);
-    let mut bundles = Bundles::open_at(folder, size, index, offset)?;
-    let bundle = bundles.next().transpose()?;
+    let bundle = Source::open(folder, || size)?
+        .from(index, offset)
+        .next()
+        .transpose()?;
     let frames = bundle.map(|b| b.frames).unwrap_or_default();
     let mut records = Records::new(&frames);
     Ok(std::iter::from_fn(|| records.frame().map(<[u8]>::to_vec)).collect())
 }
 
-/// Where a bundle begins in the journal: where the one before ends.
+/// Where a bundle begins, as if all were in the journal: where the one before ends.
 fn begin(index: &[u8], bundle: u64) -> u64 {
     let before = bundle.checked_sub(1).and_then(|b| usize::try_from(b).ok());
     let span = before.and_then(|b| index.chunks_exact(ENTRY).nth(b));

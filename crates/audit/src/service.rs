@@ -27,6 +27,8 @@ pub struct Pace {
     pub head_every: u64,
     /// A key signs at most for this long, while there are records.
     pub key_for: Duration,
+    /// A journal whose complete bundles have this many bytes is laid out, and another one begun.
+    pub journal: u64,
 }
 
 impl Default for Pace {
@@ -35,6 +37,7 @@ impl Default for Pace {
             head_after: Duration::from_secs(1),
             head_every: 1_000,
             key_for: Duration::from_secs(60),
+            journal: 4 << 20,
         }
     }
 }
@@ -162,6 +165,7 @@ impl Service {
             } else {
                 self.writer.flush()?;
             }
+            self.writer.rotate(self.pace.journal)?;
             for sender in gone.into_iter().rev() {
                 self.senders.remove(sender);
             }

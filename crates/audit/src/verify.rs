@@ -6,7 +6,7 @@ use crate::index::ENTRY;
 use crate::key::PublicKey;
 use crate::layout::{CHECKPOINT, CHECKPOINTS, INDEX, WIDTH};
 use crate::note::{Checkpoint, NoteError};
-use crate::read::{self, Bundles, ReadError};
+use crate::read::{self, ReadError, Source};
 use crate::tree::{Frontier, Hash};
 use std::path::Path;
 
@@ -161,8 +161,9 @@ fn verify_once(
         .last()
         .map_or(0, |note| Checkpoint::peek(note, origin).map_or(0, |c| c.size));
     let index = read::file(folder, INDEX)?;
-    let bundles = Bundles::open(folder, last)?;
-    let ended = bundles.ended();
+    let source = Source::open(folder, || last)?;
+    let ended = source.ended();
+    let bundles = source.from(0, 0);
     let mut walk = Walk::new(origin, first, &notes, remembered);
     let torn = std::thread::scope(|scope| {
         let mut checking = Checking::start(scope, bundles);

@@ -9,7 +9,7 @@ use crate::finish::replace;
 use crate::inspect::InspectError;
 use crate::key::{Key, PublicKey};
 use crate::note::Checkpoint;
-use crate::read::{Bundles, ReadError, Records};
+use crate::read::{ReadError, Records, Source};
 use crate::tree::{Hash, consistency, leaf};
 use crate::verify::{Remembered, VerifyError, verify_tree};
 use crate::writer::WriteError;
@@ -206,7 +206,7 @@ pub fn submission(root: &Path, old: u64) -> Result<Submission, WitnessError> {
 
 fn leaves(folder: &Path, size: u64) -> Result<Vec<Hash>, ReadError> {
     let mut leaves = Vec::new();
-    for bundle in Bundles::open(folder, size)? {
+    for bundle in Source::open(folder, || size)?.from(0, 0) {
         let bundle = bundle?;
         let mut records = Records::new(&bundle.frames);
         leaves.extend(std::iter::from_fn(|| records.frame()).map(leaf));

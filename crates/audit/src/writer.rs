@@ -2,17 +2,17 @@
 
 use crate::clock::Clock;
 use crate::continued;
-use crate::finish::{lay_out, new, replace, sync_folder};
+use crate::finish::{lay_out, lay_out_bundles, new, replace, sync_folder};
 use crate::index::Index;
 use crate::key::{Blinds, Key, PublicKey};
-use crate::layout::{CHECKPOINT, CHECKPOINTS, INDEX, JOURNAL, WIDTH};
+use crate::layout::{CHECKPOINT, CHECKPOINTS, INDEX, JOURNAL, NEXT_JOURNAL, WIDTH};
 use crate::note::Checkpoint;
 use crate::record::{Kind, Record, RecordError, Value};
 use crate::tree::{Frontier, leaf};
 use rustix::fs::{FlockOperation, flock};
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -49,6 +49,17 @@ pub(crate) fn doing(doing: &'static str) -> impl FnOnce(std::io::Error) -> Write
     move |error| WriteError::System { doing, error }
 }
 
+/// What is before a journal: laid out already.
+#[derive(Clone, Copy, Debug, Default)]
+struct Begins {
+    /// How many bundles.
+    bundles: u64,
+    /// How many bytes, as [`Index`] counts.
+    offset: u64,
+    /// How many bytes to wait for, where the disk had no room to lay them out.
+    later: u64,
+}
+
 /// The writer of one log. It holds the key.
 #[derive(Debug)]
 pub struct Writer {
@@ -61,6 +72,9 @@ pub struct Writer {
     blinds: Blinds,
     index: Index,
     index_file: File,
+    /// Where the journal begins, and the one before it, which still says that this log has a writer to whoever opened it.
+    begins: Begins,
+    before: Option<File>,
     waiting: Vec<u8>,
     /// How many records were brought to the disk.
     synced: u64,
@@ -104,6 +118,8 @@ impl Writer {
             blinds: Blinds::new().map_err(WriteError::Key)?,
             index: Index::default(),
             index_file,
+            begins: Begins::default(),
+            before: None,
             waiting: Vec::new(),
             synced: 0,
             named: false,
@@ -135,6 +151,8 @@ impl Writer {
             blinds: Blinds::new().map_err(WriteError::Key)?,
             index: found.index,
             index_file: found.index_file,
+            begins: Begins::default(),
+            before: None,
             waiting: Vec::new(),
             note: found.note,
             failed: false,
@@ -301,6 +319,59 @@ impl Writer {
         Ok(head)
     }
 
+    /// Lays out what the journal holds, if its complete bundles have this many bytes or more, and goes on with a journal of
+    /// what is left: a log that grows needs its space once, and its end is no longer than that of a short one.
+    /// Where there is no room for that it is tried again later; nothing is lost by it.
+    ///
+    /// # Errors
+    /// As [`Writer::commit`].
+    pub fn rotate(&mut self, longest: u64) -> Result<(), WriteError> {
+        let complete = self.index.boundary().saturating_sub(self.begins.offset);
+        if self.failed || complete == 0 || complete < longest.saturating_add(self.begins.later) {
+            return Ok(());
+        }
+        self.flush()?;
+        match self.begin_next(complete) {
+            Ok(next) => {
+                self.before = Some(std::mem::replace(&mut self.journal, next));
+                self.begins = Begins {
+                    bundles: self.size() / WIDTH as u64,
+                    offset: self.index.boundary(),
+                    later: 0,
+                };
+                self.synced = self.size();
+                // Its name is brought to the disk before anything in it counts.
+                self.named = false;
+            }
+            Err(_no_room) => self.begins.later = complete,
+        }
+        Ok(())
+    }
+
+    /// The journal that follows, in its place: everything before it is on the disk.
+    fn begin_next(&self, complete: u64) -> Result<File, WriteError> {
+        let path = self.folder.join(JOURNAL);
+        let open = || File::open(&path).map_err(doing("read the records"));
+        let count = self.size() / WIDTH as u64 - self.begins.bundles;
+        lay_out_bundles(&self.folder, open()?, self.begins.bundles, count)?;
+        self.index_file.sync_data().map_err(doing("sync the index"))?;
+        let (mut rest, mut journal) = (Vec::new(), open()?);
+        journal
+            .seek(SeekFrom::Start(complete))
+            .and_then(|_| journal.read_to_end(&mut rest))
+            .map_err(doing("read the records"))?;
+        let named = self.folder.join(NEXT_JOURNAL);
+        let _none = std::fs::remove_file(&named); // of one that had no room
+        let mut next = new(&named)?;
+        flock(&next, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|errno| doing("lock the journal")(errno.into()))?;
+        next.write_all(&rest)
+            .and_then(|()| next.sync_data())
+            .and_then(|()| std::fs::rename(&named, &path))
+            .map_err(doing("begin a journal"))?;
+        Ok(next)
+    }
+
     /// Goes on with a new key, which the old one signs before it is forgotten: records until now can
     /// never be signed again.
     ///
@@ -358,6 +429,7 @@ impl Writer {
             file.sync_data().map_err(doing("sync checkpoints"))?;
         }
         replace(&self.folder, CHECKPOINT, self.note.as_bytes())?;
+        let _none = std::fs::remove_file(self.folder.join(NEXT_JOURNAL)); // of a rotation that had no room
         std::fs::remove_file(self.folder.join(JOURNAL)).map_err(doing("remove the journal"))?;
         Ok(head)
     }

@@ -12,6 +12,9 @@ const FOLDER: &str = "FUMEHOOD_TEST_LOG";
 /// How many records a writer writes that waits for a line then, and ends its log.
 const RECORDS: &str = "FUMEHOOD_TEST_RECORDS";
 
+/// Lays out what it can, as often as it can: after each hundred records.
+const ROTATES: &str = "FUMEHOOD_TEST_ROTATES";
+
 /// Not a test of its own: what the others start, kill, and give a small disk.
 #[test]
 #[ignore = "a writer for the tests beside it"]
@@ -26,16 +29,19 @@ fn a_writer() {
     let most = std::env::var(RECORDS)
         .ok()
         .map(|most| most.parse::<u64>().unwrap());
+    let rotates = std::env::var_os(ROTATES).is_some();
+    let group = if rotates { 100 } else { 3 };
     for n in 0..most.unwrap_or(100_000) {
         let fields = BTreeMap::from([("n".to_owned(), Value::Bytes(vec![7; (n % 300) as usize]))]);
         let appended = writer.append(Kind::Hold, None, fields);
         let done = appended.and_then(|_| {
-            if n % 3 == 2 {
+            if n % group == group - 1 {
                 writer.commit().map(drop)
             } else {
                 Ok(())
             }
         });
+        let done = done.and_then(|()| writer.rotate(if rotates { 1 } else { u64::MAX }));
         if let Err(error) = done {
             writeln!(out, "failed: {error}").unwrap();
             assert!(writer.commit().is_err(), "it goes on after a failure");
@@ -99,18 +105,34 @@ fn said(words: &str) -> Option<(fumehood_audit::PublicKey, u64)> {
 /// 1,000 kills; the seed is fixed, so a failure names its round.
 #[test]
 fn a_thousand_kills_lose_nothing_acknowledged() {
+    kills(1_000, 0, false);
+}
+
+/// Also while what was written is laid out and another journal takes the place of the first.
+#[test]
+fn kills_of_a_writer_that_rotates_lose_nothing_acknowledged() {
+    kills(200, 200, true);
+}
+
+/// Kills a writer so often, each time when it has acknowledged more than so many records.
+#[expect(clippy::unwrap_used, reason = "a test's own log")]
+fn kills(rounds: u32, after: u64, rotates: bool) {
     let top = tempfile::tempdir().unwrap();
     let mut seed = 0x9e37_79b9_7f4a_7c15u64;
-    for round in 0..1_000 {
+    for round in 0..rounds {
         seed ^= seed << 13;
         seed ^= seed >> 7;
         seed ^= seed << 17;
         let folder = top.path().join(round.to_string());
-        let mut child = writer(&[], &folder).spawn().unwrap();
+        let mut command = writer(&[], &folder);
+        if rotates {
+            command.env(ROTATES, "1");
+        }
+        let mut child = command.spawn().unwrap();
         let mut heard = BufReader::new(child.stderr.take().unwrap());
         // From its first acknowledgement on, so that every kill meets a writer at work.
         let mut words = String::new();
-        while said(&words).is_none_or(|(_, durable)| durable == 0) {
+        while said(&words).is_none_or(|(_, durable)| durable <= after) {
             assert!(heard.read_line(&mut words).unwrap() > 0, "round {round}: {words}");
         }
         std::thread::sleep(Duration::from_micros(seed % 9_000));
@@ -175,13 +197,19 @@ fn a_permission_that_is_lost_is_said_and_loses_nothing_acknowledged() {
 
 #[test]
 fn a_full_disk_stops_the_writer_and_loses_nothing_acknowledged() {
+    full_disk("256k", false);
+    full_disk("400k", true);
+}
+
+#[expect(clippy::unwrap_used, reason = "a test's own log")]
+fn full_disk(size: &str, rotates: bool) {
     let top = tempfile::tempdir().unwrap();
     let disk = top.path().join("disk");
     let after = top.path().join("after");
     std::fs::create_dir(&disk).unwrap();
     // The disk is in a mount namespace of its own; the log is copied out of it.
     let script = format!(
-        "mount -t tmpfs -o size=256k none {0} && \"$@\"; cp -r {0}/log {1}",
+        "mount -t tmpfs -o size={size} none {0} && \"$@\"; cp -r {0}/log {1}",
         disk.display(),
         after.display()
     );
@@ -195,7 +223,11 @@ fn a_full_disk_stops_the_writer_and_loses_nothing_acknowledged() {
         script.as_str(),
         "sh",
     ];
-    let output = writer(&launcher, &disk.join("log")).output().unwrap();
+    let mut command = writer(&launcher, &disk.join("log"));
+    if rotates {
+        command.env(ROTATES, "1");
+    }
+    let output = command.output().unwrap();
     let words = String::from_utf8(output.stderr).unwrap();
     assert!(
         words.contains("failed:") && words.contains("No space left"),
@@ -205,6 +237,7 @@ fn a_full_disk_stops_the_writer_and_loses_nothing_acknowledged() {
     let report = verify(&after, ORIGIN, key, &[]);
     // A checkpoint that is not all there is the one thing a full disk may leave.
     let report = report.unwrap_or_else(|e| panic!("{e}: {words}"));
+    assert_eq!(after.join("tile/entries/000.gz").exists(), rotates, "{words}");
     assert!(
         durable > 10 && report.signed + report.unsigned >= durable,
         "{durable} {report:?}"

@@ -66,6 +66,7 @@ fn heads_are_signed_by_time_and_by_number_and_keys_are_replaced() {
         head_after: Duration::from_millis(20),
         head_every: 100,
         key_for: Duration::ZERO,
+        journal: 1,
     };
     let (key, thread) = service(top.path(), sender, pace);
     client.record(Entry::new(Kind::Flow)).unwrap();
