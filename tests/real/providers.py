@@ -8,6 +8,7 @@ and says a last sentence. Before it says it, everything of the sandbox is search
 
 FOLDER holds: `key`, what must come and must be nowhere, or `tokens`, a login's: then the access token ends in the middle of
 the turn, and the token endpoint, once asked with the refresh token, mints new ones; `command`, whose first line is what stands for the key inside;
+perhaps `call`, another tool's name and input, asked for instead (Claude Code, Gemini CLI);
 `log`, a JSON object a line, written here. SANDBOX_KEPT names folders of the host that need no search.
 """
 
@@ -159,6 +160,13 @@ class Provider(http.server.BaseHTTPRequestHandler):
             LOGIN.expire()
 
 
+def tool(name, command):
+    """The call that the model makes: FOLDER/call, where it is there, names another tool and its input."""
+    if os.path.exists(os.path.join(FOLDER, "call")):
+        return json.loads(read("call"))
+    return {"name": name, "input": command}
+
+
 def posted_a_call(text):
     return read("command") in text or json.dumps(read("command"))[1:-1] in text or json.dumps(json.dumps(read("command")))[3:-3] in text
 
@@ -166,7 +174,10 @@ def posted_a_call(text):
 def told(result):
     """What the command printed has come: now is the time to search, and to say the last sentence. What stands for the key is
     looked for too: were it not found, nothing would be."""
-    shown = re.search(r"stands-for-it ([\w.-]*)", result).group(1)
+    found = re.search(r"stands-for-it ([\w.-]*)", result)
+    if not found:
+        return note(result=result, shown="")  # it did not run; who expects it to looks
+    shown = found.group(1)
     kept = os.environ.get("SANDBOX_KEPT", "").split(":")
     note(result=result, shown=shown)
     secret = {f"token {n}": t.encode() for n, t in enumerate(LOGIN.issued)} if LOGIN else {"key": read("key").encode()}
@@ -186,7 +197,7 @@ def messages(path, asked):
     if results:
         told(json.dumps(results[-1]["content"]))
     elif any(t.get("name") == "Bash" for t in asked.get("tools", [])):
-        content = {"type": "tool_use", "id": "toolu_01", "name": "Bash", "input": {"command": read("command"), "description": "look"}}
+        content = {"type": "tool_use", "id": "toolu_01", **tool("Bash", {"command": read("command"), "description": "look"})}
     stop = "tool_use" if content["type"] == "tool_use" else "end_turn"
     usage = {"input_tokens": 100, "output_tokens": 10}
     whole = {"id": "msg_01", "type": "message", "role": "assistant", "model": asked.get("model"), "stop_sequence": None, "usage": usage}
@@ -257,7 +268,8 @@ def gemini(path, asked):
     if results:
         told(json.dumps(results[-1]["response"]))
     elif "run_shell_command" in tools:
-        part = {"functionCall": {"name": "run_shell_command", "args": {"command": read("command"), "description": "look"}}}
+        call = tool("run_shell_command", {"command": read("command"), "description": "look"})
+        part = {"functionCall": {"name": call["name"], "args": call["input"]}}
     elif asked.get("generationConfig", {}).get("responseMimeType") == "application/json":
         part = {"text": json.dumps({"reasoning": "simple", "model_choice": "flash", "complexity_reasoning": "simple", "complexity_score": 1})}
     whole = {"candidates": [{"content": {"role": "model", "parts": [part]}, "finishReason": "STOP", "index": 0}],

@@ -3,18 +3,8 @@
 # runs the command that comes back, sends what it printed, and ends. The key is put in at the boundary, and is nowhere inside.
 # shellcheck source=tests/real/checks.bash
 source "$(dirname "$0")/checks.bash"
-export PATH=$HOME/.npm-global/bin:$PATH
-providers=$(cd "$(dirname "$0")" && pwd)/providers.py
-# As of an account that has not used them: other families leave settings, logins and agents' homes.
-rm -rf "$HOME"/.claude "$HOME"/.claude.json "$HOME"/.codex "$HOME"/.gemini "$HOME"/.config/fumehood "$HOME"/.local/state/fumehood
-
-# around COMMAND…: with the providers around it; as a user in a user namespace of its own.
-around() {
-    local own=(--net --mount)
-    ((UID == 0)) || own+=(--user --map-root-user)
-    SANDBOX_KEPT=$HOME/.npm-global:$HOME/.cargo:$HOME/.rustup timeout --foreground -k 3 150 \
-        unshare "${own[@]}" /usr/bin/python3 "$providers" "$state" "$@"
-}
+# shellcheck source=tests/real/providers.bash
+source "$(dirname "$0")/providers.bash"
 
 # turns HOST FIELD AGENT…: in a project of its own; `state` is what the providers know.
 turns() {

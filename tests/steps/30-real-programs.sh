@@ -19,7 +19,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 : "${FUMEHOOD_TEST_CACHE:=${CARGO_TARGET_DIR:-$root/target}/test-cache}"
 : "${FUMEHOOD_TEST_HOMES:=/home}"
 runs=(root user) families=() full=0
-everything=(machine editors git rust python node go java terminal nested landlock agents turns)
+everything=(machine editors git rust python node go java terminal nested landlock agents turns hooks)
 
 die() {
     echo "real programs: $*" >&2

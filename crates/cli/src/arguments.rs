@@ -61,6 +61,8 @@ pub(crate) enum Verb {
     Rescue(RescueArguments),
     /// Say which isolation works on this machine, why not, and the fix
     Doctor(DoctorArguments),
+    /// Answer a hook of a coding agent: inside nobody is asked twice, outside nothing happens unbounded
+    Hook(crate::hook::HookArguments),
     /// Write a commented fumehood.toml for what is found here
     Init(InitArguments),
     /// Check and explain configuration
@@ -226,6 +228,9 @@ pub(crate) struct RunArguments {
     /// Time at most, such as 90s or 1h30m
     #[arg(long, value_name = "TIME")]
     pub(crate) timeout: Option<String>,
+    /// The agent does not ask before it acts: what is hard to undo waits at the boundary, the rest can be undone
+    #[arg(long, conflicts_with = "live")]
+    pub(crate) no_prompts: bool,
     /// What a hold does: wait for your answer, or refuse at once with a ticket, where nobody is there
     #[arg(long, value_enum, value_name = "HOW", default_value = "wait")]
     pub(crate) holds: HoldsMode,

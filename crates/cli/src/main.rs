@@ -10,6 +10,7 @@ mod configuration;
 mod doctor;
 mod events;
 mod holds;
+mod hook;
 mod init;
 mod job;
 mod mcp;
@@ -70,6 +71,7 @@ fn perform(verb: Verb) -> u8 {
         Verb::Checkpoint(arguments) => sessions::checkpoint(&arguments),
         Verb::Fork(arguments) => sessions::fork(&arguments),
         Verb::Doctor(doctor) => doctor::doctor(&doctor),
+        Verb::Hook(arguments) => hook::hook(&arguments),
         Verb::Init(arguments) => init::init(&arguments),
         Verb::Policy(PolicyVerb::Why { what, body, json }) => policy::why(&what, body.as_deref(), json),
         Verb::Policy(PolicyVerb::Test { json }) => policy::test(json),
@@ -112,7 +114,9 @@ fn usage(error: &clap::Error) -> u8 {
     // It repeats what was typed, which may be any bytes.
     let line = Escaped::from(line.trim_start_matches("error: "));
     say::error(&format!("{line}; see {} --help", asked_verb(error)));
-    FAILED
+    // An agent takes any other status of a hook for a yes.
+    let hook = std::env::args_os().nth(1).is_some_and(|verb| verb == "hook");
+    if hook { 2 } else { FAILED }
 }
 
 /// The verb whose usage clap would print, which is what helps: `fumehood run`.

@@ -5,6 +5,7 @@ pub mod argv;
 pub mod call;
 pub mod client;
 mod guard;
+pub mod hook;
 mod kind;
 pub mod lint;
 pub mod manifest;

@@ -45,7 +45,7 @@ pub use error::{Error, Result};
 pub use kept::keep;
 pub use manifest::{Deed, Manifest};
 pub use merge::merge;
-pub use place::{Place, find as find_place, mounts_below};
+pub use place::{Place, find as find_place, is_overlay, mounts_below};
 pub use session::{About, Owner, Session, Use, identity, project_key, settled, waits};
 pub use title::{Title, all_sessions, called, entitle, title};
 pub use undone::Undone;

@@ -55,13 +55,18 @@ fn usable(path: &Path) -> std::result::Result<(), String> {
     if !own {
         return Err(format!("{shown} is not a directory of this account alone"));
     }
-    let kind = rustix::fs::statfs(path)
-        .map_err(|e| format!("{shown}: {e}"))?
-        .f_type;
-    if kind as i64 == OVERLAYFS {
+    if is_overlay(path).map_err(|e| format!("{shown}: {e}"))? {
         return Err(format!("{shown} is on an overlay, which holds no layers"));
     }
     Ok(())
+}
+
+/// Whether a path lies on an overlay, as the project of a session whose changes are kept back does inside.
+///
+/// # Errors
+/// It cannot be looked at.
+pub fn is_overlay(path: &Path) -> std::io::Result<bool> {
+    Ok(rustix::fs::statfs(path)?.f_type as i64 == OVERLAYFS)
 }
 
 /// Mount points below a folder, from `/proc/self/mountinfo` (proc_pid_mountinfo(5)): an overlay does not

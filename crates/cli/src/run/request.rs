@@ -47,6 +47,9 @@ pub(super) fn request(
         Level::Landlock => Default::default(),
     };
     let inside = profile.env.build(std::env::vars_os());
+    let command = command(arguments, profile, level)?;
+    let mut shown = shown(profile);
+    shown.extend(own_program(profile, &project, level));
     let home = home(profile, &project, places, &host.user.home)?;
     let hidden = hidden(profile, &project, &host.user.home)?;
     let in_history = in_history(project.path(), &hidden);
@@ -54,10 +57,10 @@ pub(super) fn request(
         layers: None,
         git: None,
         directory,
-        command: arguments.command.clone(),
+        command,
         level,
         nested: arguments.nested || profile.nested.value,
-        shown: shown(profile),
+        shown,
         caches: profile
             .caches
             .iter()
@@ -96,6 +99,41 @@ pub(super) fn request(
             .chain(home.said)
             .chain(in_history)
             .collect(),
+    })
+}
+
+/// The command's words. An agent that is not to ask is told so, where what it does can be taken back.
+fn command(arguments: &RunArguments, profile: &Profile, level: Level) -> Result<Vec<OsString>, String> {
+    let mut words = arguments.command.clone();
+    if !arguments.no_prompts {
+        return Ok(words);
+    }
+    if level == Level::Landlock || profile.apply == value::Apply::Live {
+        return Err(
+            "--no-prompts: what is written to the project at once cannot be undone, so the agent's own \
+                    questions stay; leave out --live, and --isolation landlock"
+                .to_owned(),
+        );
+    }
+    let agent = profile.homes.first().filter(|agent| !agent.unprompted.is_empty());
+    let agent = agent.ok_or(
+        "--no-prompts: the command is none of the agents whose presets say how (claude, codex, gemini)",
+    )?;
+    words.splice(1..1, agent.unprompted.iter().map(OsString::from));
+    Ok(words)
+}
+
+/// This very program, for agents: their settings may name it as a hook, which answers inside too (docs/agents.md). There is
+/// nothing in it that is not public.
+fn own_program(profile: &Profile, project: &Project, level: Level) -> Option<Shown> {
+    if profile.homes.is_empty() || level == Level::Landlock {
+        return None;
+    }
+    let own = std::env::current_exe().ok()?;
+    (own.is_file() && !own.starts_with(project.path())).then(|| Shown {
+        from: own.clone(),
+        at: own,
+        writable: false,
     })
 }
 

@@ -73,6 +73,8 @@ pub struct Agent {
     pub keys: Vec<Key>,
     /// Files of logins whose tokens the broker will hold.
     pub logins: Vec<Login>,
+    /// Arguments with which it does not ask by itself, put before its own.
+    pub unprompted: Vec<String>,
 }
 
 /// A place in a private home: a path, or what it means below one where a part holds `*`.
@@ -313,6 +315,7 @@ impl Agent {
                 settings: values(f.get("settings", |n| n.list(settings)).unwrap_or_default()),
                 keys: values(f.get("keys", |n| n.list(key)).unwrap_or_default()),
                 logins: values(f.get("login", |n| n.list(Login::decode)).unwrap_or_default()),
+                unprompted: words(f, "unprompted"),
             })
         })
     }

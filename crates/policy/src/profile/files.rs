@@ -184,6 +184,7 @@ pub(super) fn homes(presets: &Presets, env: &impl Environment) -> Vec<AgentHome>
                 .filter_map(|rules| Some((place(&rules.file, env)?, rules.clone())))
                 .collect(),
             keys: of.keys.clone(),
+            unprompted: of.unprompted.clone(),
         })
         .collect()
 }

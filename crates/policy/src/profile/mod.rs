@@ -93,6 +93,8 @@ pub struct AgentHome {
     pub settings: Vec<(PathBuf, KeptSettings)>,
     /// Keys that the broker will hold.
     pub keys: Vec<Key>,
+    /// Arguments with which it does not ask by itself; none where it has no such way.
+    pub unprompted: Vec<String>,
 }
 
 /// Something that was asked for and is not given.
