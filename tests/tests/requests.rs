@@ -86,9 +86,9 @@ fn a32_what_is_denied_is_told_and_does_not_leave() {
 
     let ran = hosts.sh(
         &[],
-        "curl -sS 'https://good.example/v1/x?key=a' -H 'X-Team: red' -d body=1; curl -sS 'http://good.example/v1/x' || echo refused",
+        "curl -sS 'https://good.example/v1/x?key=a' -H 'X-Team: red' -d body=1; curl -sS 'http://good.example/v1/x' | grep -o 'the rule for this host is for another port'",
     );
-    ran.prints("hello\nrefused");
+    ran.prints("hello\nthe rule for this host is for another port");
     assert!(ran.log.contains("POST /v1/x?key=a HTTP/1.1"), "{}", ran.log);
     assert!(
         ran.log.contains(r#""good": "body", "bytes": "body=1""#),

@@ -1,9 +1,12 @@
 //! One connection: where it wants to go, whether it may, and its bytes.
 
-use crate::http::{Counted, Ended, Inspector, Monitor};
+use crate::http::{Counted, Ended, Inspector, Monitor, Rewind};
 use crate::process::{Answer, Gateway};
+use crate::proxy::{self, Client, Manner};
 use crate::{dns, greeting, tunnel};
+use bytes::Bytes;
 use fumehood_destination::Destination;
+use fumehood_http::Denial;
 use fumehood_monitor::{Broken, FlowId, FromGateway, ToGateway};
 use fumehood_policy::value::{HostName, Port};
 use fumehood_sandbox::{GATE_PORT, Way};
@@ -12,7 +15,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpStream as StdStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::oneshot::Receiver;
@@ -54,14 +57,52 @@ pub(crate) async fn serve(context: Context, stream: TcpStream, _from: SocketAddr
         return refuse(&stream);
     };
     if address.ip().is_loopback() && address.port() == GATE_PORT {
-        return refuse(&stream);
+        return proxied(&context, stream).await;
     }
     match gateway.destination(address) {
         // Whoever is asked for names, it is the gateway that answers.
         Some(destination) if is_resolver(&destination) => questions(gateway, stream).await,
-        Some(destination) => open(&context, stream, destination).await,
+        Some(destination) => open(&context, Client::dialled(stream), destination).await,
         None => refuse(&stream),
     }
+}
+
+/// From a client that was told of a proxy. What it names is judged as what it would have dialled.
+async fn proxied(context: &Context, stream: TcpStream) {
+    let Some((named, mut client)) = proxy::asked(stream).await else {
+        return;
+    };
+    let gateway = &context.gateway;
+    let destination = match named.host {
+        HostName::Address(ip) => gateway.destination(SocketAddr::new(ip, named.port.get())),
+        HostName::Name(_) => Some(named),
+    };
+    match destination {
+        Some(to) if is_loopback(&to.host) => client.refuse(&directly()).await,
+        Some(to) if is_resolver(&to) => {
+            if client.admit().await.is_some() {
+                questions(gateway, Rewind::new(client.first, client.stream)).await;
+            }
+        }
+        Some(to) => open(context, client, to).await,
+        None => client.refuse(&Denial::new(400, "no port")).await,
+    }
+}
+
+/// Programs inside reach each other, and what is the host's on loopback, without a gate.
+fn is_loopback(host: &HostName) -> bool {
+    match host {
+        HostName::Name(name) => name == "localhost" || name.ends_with(".localhost"),
+        HostName::Address(address) => address.is_loopback(),
+    }
+}
+
+fn directly() -> Denial {
+    Denial::new(
+        403,
+        "loopback is the sandbox's own, and is not reached by a proxy",
+    )
+    .remedy("dial it without a proxy; NO_PROXY names it")
 }
 
 fn is_resolver(destination: &Destination) -> bool {
@@ -69,9 +110,9 @@ fn is_resolver(destination: &Destination) -> bool {
 }
 
 /// Questions over TCP (RFC 7766), one after the other.
-async fn questions(gateway: &Gateway, mut stream: TcpStream) {
+async fn questions(gateway: &Gateway, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let mut packet = vec![0; dns::MAX_QUESTION];
-    let one = async |stream: &mut TcpStream, packet: &mut Vec<u8>| -> Option<()> {
+    let mut one = async || -> Option<()> {
         let length = usize::from(stream.read_u16().await.ok()?);
         let packet = packet.get_mut(..length)?;
         stream.read_exact(packet).await.ok()?;
@@ -79,7 +120,7 @@ async fn questions(gateway: &Gateway, mut stream: TcpStream) {
         let length = u16::try_from(answer.len()).ok()?.to_be_bytes();
         stream.write_all(&[&length[..], &answer].concat()).await.ok()
     };
-    while let Ok(Some(())) = timeout(GREETING, one(&mut stream, &mut packet)).await {}
+    while let Ok(Some(())) = timeout(GREETING, one()).await {}
 }
 
 /// Where the program meant to go.
@@ -118,7 +159,7 @@ impl Gateway {
     }
 }
 
-async fn open(context: &Context, stream: TcpStream, destination: Destination) {
+async fn open(context: &Context, mut client: Client, destination: Destination) {
     let gateway = &context.gateway;
     let (flow, answer) = gateway.begin();
     let wanted = FromGateway::Open {
@@ -126,28 +167,42 @@ async fn open(context: &Context, stream: TcpStream, destination: Destination) {
         destination: destination.clone(),
     };
     if gateway.monitor.send(&wanted, None).await.is_err() {
-        return refuse(&stream);
+        return client.refuse(&nobody()).await;
     }
-    match decided(answer).await {
-        Some((ToGateway::Tunnel { most, .. }, Some(upstream))) => {
-            pass(gateway, flow, stream, (upstream, most), &destination).await;
+    let (sent, received) = match decided(answer).await {
+        Some((ToGateway::Refused { denial, .. }, _)) => return client.refuse(&denial).await,
+        Some((ToGateway::Tunnel { .. }, _)) if client.manner == Manner::Url => {
+            client.refuse(&unread(&destination)).await;
+            (0, 0)
         }
-        Some((ToGateway::Inspect { .. }, _)) => {
-            let (sent, received) = match &context.inspector {
-                Some(inspector) => read(inspector, gateway, flow, stream, destination).await,
-                None => {
-                    refuse(&stream);
-                    (0, 0)
-                }
-            };
-            closed(gateway, flow, sent, received).await;
-        }
-        Some((ToGateway::Refused { .. }, _)) => refuse(&stream),
+        Some((ToGateway::Tunnel { most, .. }, Some(upstream))) => match client.admit().await {
+            Some(()) => pass(gateway, flow, client, (upstream, most), &destination).await,
+            None => (0, 0),
+        },
+        Some((ToGateway::Inspect { .. }, _)) => match (&context.inspector, client.admit().await) {
+            (Some(inspector), Some(())) => read(inspector, gateway, flow, client, destination).await,
+            _ => {
+                refuse(&client.stream);
+                (0, 0)
+            }
+        },
         _ => {
-            refuse(&stream);
-            closed(gateway, flow, 0, 0).await;
+            client.refuse(&nobody()).await;
+            (0, 0)
         }
-    }
+    };
+    closed(gateway, flow, sent, received).await;
+}
+
+fn nobody() -> Denial {
+    Denial::new(503, "nobody said in time whether it may be reached")
+}
+
+/// A request that is one of several hosts' on its connection cannot be passed on unread.
+fn unread(destination: &Destination) -> Denial {
+    let why =
+        format!("{destination}: bytes for this host pass unread, and a request to a proxy has to be read");
+    Denial::new(403, why).remedy("ask the proxy by CONNECT, or dial the host without one")
 }
 
 /// Reads requests, and tells the monitor where there are none to be read. How many bytes the program sent and
@@ -156,13 +211,18 @@ async fn read(
     inspector: &Arc<Inspector<Monitor>>,
     gateway: &Gateway,
     flow: FlowId,
-    mut stream: TcpStream,
+    client: Client,
     destination: Destination,
 ) -> (u64, u64) {
-    let mut counted = Counted::new(&mut stream);
+    let Client {
+        mut stream,
+        first,
+        manner,
+    } = client;
+    let mut counted = Counted::new(Rewind::new(first, &mut stream));
     let cut = gateway.cut_of(flow);
     let ended = tokio::select! {
-        ended = inspector.serve(&mut counted, &destination) => Some(ended),
+        ended = serve_requests(inspector, &mut counted, &destination, manner) => Some(ended),
         // Requests that are on their way end with it.
         () = cut.notified() => None,
     };
@@ -189,6 +249,18 @@ async fn read(
     bytes
 }
 
+async fn serve_requests(
+    inspector: &Arc<Inspector<Monitor>>,
+    stream: &mut (impl AsyncRead + AsyncWrite + Send + Unpin),
+    destination: &Destination,
+    manner: Manner,
+) -> Ended {
+    match manner {
+        Manner::Url => inspector.serve_one(stream, destination).await,
+        _ => inspector.serve(stream, destination).await,
+    }
+}
+
 async fn decided(answer: Receiver<Answer>) -> Option<Answer> {
     timeout(DECISION, answer).await.ok()?.ok()
 }
@@ -203,33 +275,28 @@ async fn closed(gateway: &Gateway, flow: FlowId, sent: u64, received: u64) {
 async fn pass(
     gateway: &Gateway,
     flow: FlowId,
-    inside: TcpStream,
+    client: Client,
     (upstream, most): (OwnedFd, Option<u64>),
     destination: &Destination,
-) {
-    let (sent, received) = match stream_of(upstream) {
-        Some(outside) => {
-            let check = |bytes: &[u8]| greeting::read(bytes, destination);
-            let ended = tunnel::run(
-                inside,
-                outside,
-                Some((&check, GREETING)),
-                (most, Some(&gateway.cut_of(flow))),
-            )
-            .await;
-            if let Some(why) = ended.broken {
-                let destination = destination.clone();
-                let message = FromGateway::Broken { destination, why };
-                let _supervisor_gone = gateway.monitor.send(&message, None).await;
-            }
-            (ended.sent, ended.received)
-        }
-        None => {
-            refuse(&inside);
-            (0, 0)
-        }
+) -> (u64, u64) {
+    let Some(outside) = stream_of(upstream) else {
+        refuse(&client.stream);
+        return (0, 0);
     };
-    closed(gateway, flow, sent, received).await;
+    let check = |bytes: &[u8]| greeting::read(bytes, destination);
+    let ended = tunnel::run(
+        (client.stream, client.first),
+        outside,
+        Some((&check, GREETING)),
+        (most, Some(&gateway.cut_of(flow))),
+    )
+    .await;
+    if let Some(why) = ended.broken {
+        let destination = destination.clone();
+        let message = FromGateway::Broken { destination, why };
+        let _supervisor_gone = gateway.monitor.send(&message, None).await;
+    }
+    (ended.sent, ended.received)
 }
 
 fn stream_of(fd: OwnedFd) -> Option<TcpStream> {
@@ -256,7 +323,7 @@ async fn enter(gateway: &Gateway, outside: TcpStream, port: u16) {
         let connected = socket.connect(SocketAddr::new(IpAddr::V6(address), port)).await;
         if let Ok(inside) = connected {
             let _slower = inside.set_nodelay(true);
-            let ended = tunnel::run(outside, inside, None, (None, None)).await;
+            let ended = tunnel::run((outside, Bytes::new()), inside, None, (None, None)).await;
             return closed(gateway, flow, ended.sent, ended.received).await;
         }
         closed(gateway, flow, 0, 0).await;

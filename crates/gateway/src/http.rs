@@ -17,3 +17,4 @@ pub(crate) use ask::Monitor;
 pub(crate) use counted::Counted;
 pub use inspect::{Ended, Inspector};
 pub use judge::{Judge, Verdict};
+pub(crate) use rewind::Rewind;

@@ -7,6 +7,8 @@ pub mod greeting;
 mod http;
 mod names;
 mod process;
+mod proxy;
+pub mod socks;
 mod tunnel;
 
 pub use http::{Ended, Inspector, Judge, Verdict};

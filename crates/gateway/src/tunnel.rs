@@ -2,6 +2,7 @@
 
 use crate::flow::refuse;
 use crate::greeting::{Greeting, LONGEST};
+use bytes::Bytes;
 use fumehood_monitor::Broken;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -32,13 +33,13 @@ pub(crate) type Check<'a> = (&'a (dyn Fn(&[u8]) -> Greeting + Send + Sync), Dura
 /// Passes bytes between the one who dialled and the one who was dialled until both have ended.
 /// At most so many bytes leave, and none once it is told that no more may.
 pub(crate) async fn run(
-    mut near: TcpStream,
+    (mut near, first): (TcpStream, Bytes),
     mut far: TcpStream,
     check: Option<Check<'_>>,
     (most, cut): (Option<u64>, Option<&Notify>),
 ) -> Ended {
     let most = most.unwrap_or(u64::MAX);
-    let (out, back) = both(&mut near, &mut far, check, (most, cut)).await;
+    let (out, back) = both((&mut near, first), &mut far, check, (most, cut)).await;
     if !matches!((&out.1, &back.1), (Some(End::Whole), Some(End::Whole))) {
         refuse(&near);
         refuse(&far);
@@ -58,7 +59,7 @@ type Way = (u64, Option<End>);
 
 /// Until both ways have ended well, or one of them badly.
 async fn both(
-    near: &mut TcpStream,
+    (near, first): (&mut TcpStream, Bytes),
     far: &mut TcpStream,
     check: Option<Check<'_>>,
     (most, cut): (u64, Option<&Notify>),
@@ -66,7 +67,7 @@ async fn both(
     let (near_read, near_write) = near.split();
     let (far_read, far_write) = far.split();
     let (sent, received) = (AtomicU64::new(0), AtomicU64::new(0));
-    let mut out = pin!(outward(near_read, far_write, check, most, &sent));
+    let mut out = pin!(outward((near_read, first), far_write, check, most, &sent));
     let mut back = pin!(copy(far_read, near_write, Vec::new(), u64::MAX, &received));
     let (mut out_end, mut back_end) = (None, None);
     let mut cut = pin!(async {
@@ -108,28 +109,38 @@ enum End {
 }
 
 async fn outward(
-    mut from: ReadHalf<'_>,
+    (mut from, first): (ReadHalf<'_>, Bytes),
     to: WriteHalf<'_>,
     check: Option<Check<'_>>,
     most: u64,
     passed: &AtomicU64,
 ) -> End {
-    let first = match check {
-        Some(check) => match judged(&mut from, check).await {
-            Ok(first) => first,
-            Err(end) => return end,
-        },
-        None => Vec::new(),
-    };
+    let mut first = first.to_vec();
+    if let Some(check) = check
+        && let Err(end) = judged(&mut from, &mut first, check).await
+    {
+        return end;
+    }
     copy(from, to, first, most, passed).await
 }
 
-/// The first bytes, once they may pass.
-async fn judged(from: &mut ReadHalf<'_>, (check, patience): Check<'_>) -> Result<Vec<u8>, End> {
-    let mut first = Vec::new();
+/// Reads the first bytes until they may pass.
+async fn judged(
+    from: &mut ReadHalf<'_>,
+    first: &mut Vec<u8>,
+    (check, patience): Check<'_>,
+) -> Result<(), End> {
     let mut deadline: Option<Instant> = None;
     loop {
-        let read = read_more(from, &mut first);
+        if !first.is_empty() {
+            deadline.get_or_insert_with(|| Instant::now() + patience);
+            match check(first) {
+                Greeting::Other | Greeting::Tls(Ok(())) => return Ok(()),
+                Greeting::Tls(Err(why)) => return Err(End::Broken(why)),
+                Greeting::Incomplete => {}
+            }
+        }
+        let read = read_more(from, first);
         let got = match deadline {
             None => read.await,
             Some(deadline) => timeout_at(deadline, read)
@@ -139,15 +150,9 @@ async fn judged(from: &mut ReadHalf<'_>, (check, patience): Check<'_>) -> Result
         match got {
             Err(_) => return Err(End::Cut),
             // The end, in the middle of a greeting: nothing to judge, and nothing to pass.
-            Ok(0) if first.is_empty() => return Ok(first),
+            Ok(0) if first.is_empty() => return Ok(()),
             Ok(0) => return Err(End::Broken(Broken::Unreadable)),
             Ok(_) => {}
-        }
-        deadline.get_or_insert_with(|| Instant::now() + patience);
-        match check(&first) {
-            Greeting::Other | Greeting::Tls(Ok(())) => return Ok(first),
-            Greeting::Tls(Err(why)) => return Err(End::Broken(why)),
-            Greeting::Incomplete => {}
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::request::Held;
 use crate::told::{Ending, Ledger, Told};
 use fumehood_destination::{Access, Class, Denied, Destination, Rules, class};
 use fumehood_effect::{EffectKind, Reason, SessionId};
+use fumehood_http::Denial;
 use fumehood_policy::profile::{BytesOut, EffectRule};
 use fumehood_policy::value::{HostName, Port};
 use std::collections::HashMap;
@@ -152,7 +153,8 @@ impl Monitor {
                 self.budgets.give_back(share, 0);
             }
         }
-        Action::Gateway(ToGateway::Refused { flow })
+        let denial = Denial::new(403, "the rule that let it through is gone");
+        Action::Gateway(ToGateway::Refused { flow, denial })
     }
 
     /// Whether rules may be widened while the session runs.
@@ -221,7 +223,7 @@ impl Monitor {
                 {
                     let ended = Ending::Failed(format!("{} ({})", why.why, why.rule));
                     self.ledger.ended(flow, None, ended);
-                    return Some(self.refuse(flow));
+                    return Some(self.refuse(flow, Denial::new(403, why.why)));
                 }
                 self.ledger.allowed(flow, None, PUBLISHED);
                 Some(Action::Inside(flow))
@@ -281,7 +283,8 @@ impl Monitor {
                 &destination,
                 "too many connections at a time, or a number used twice",
             );
-            return Some(Action::Gateway(ToGateway::Refused { flow }));
+            let denial = Denial::new(503, "too many connections at a time");
+            return Some(Action::Gateway(ToGateway::Refused { flow, denial }));
         }
         if is_loopback(&destination.host) {
             return Some(self.open_host_port(flow, destination));
@@ -361,7 +364,13 @@ impl Monitor {
         self.ledger.refused(destination, &text);
         self.counts
             .block(destination, format!("{text}; {}", why.remedy), None);
-        self.refuse(flow)
+        let denial = Denial {
+            status: 403,
+            reason: format!("{destination}: {}", why.why),
+            rule: why.rule.clone(),
+            remedy: why.remedy.clone(),
+        };
+        self.refuse(flow, denial)
     }
 
     /// Addresses that may be dialled for a destination though they are not of the Internet.
@@ -375,12 +384,16 @@ impl Monitor {
         self.ledger.refused(destination, &why.to_string());
         self.counts
             .block(destination, why.to_string(), Some(words(destination)));
-        self.refuse(flow)
+        let remedy = format!("outside the sandbox: fumehood run --allow {}", words(destination));
+        self.refuse(
+            flow,
+            Denial::new(403, format!("{destination}: {why}")).remedy(remedy),
+        )
     }
 
-    fn refuse(&mut self, flow: FlowId) -> Action {
+    fn refuse(&mut self, flow: FlowId, denial: Denial) -> Action {
         self.flows.remove(&flow);
-        Action::Gateway(ToGateway::Refused { flow })
+        Action::Gateway(ToGateway::Refused { flow, denial })
     }
 
     /// What the broker answers. For a flow that is no longer open: nothing, and what came with it is
@@ -403,10 +416,19 @@ impl Monitor {
                 }
                 self.ledger
                     .ended(*flow, destination.clone(), Ending::Failed(why.to_string()));
+                let status = if matches!(why, DialError::Address(_)) {
+                    403
+                } else {
+                    502
+                };
+                let to = destination
+                    .as_ref()
+                    .map_or_else(String::new, |to| format!("{to}: "));
+                let denial = Denial::new(status, format!("{to}{why}"));
                 if let Some(destination) = destination {
                     self.failed(&destination, *why);
                 }
-                Some(self.refuse(*flow))
+                Some(self.refuse(*flow, denial))
             }
             FromBroker::Unreached { destination, why } => {
                 self.failed(destination, *why);
@@ -445,8 +467,8 @@ impl Monitor {
             Action::Gateway(ToGateway::Inside { flow })
         } else {
             let why = "the sandbox gave no socket".to_owned();
-            self.ledger.ended(flow, None, Ending::Failed(why));
-            self.refuse(flow)
+            self.ledger.ended(flow, None, Ending::Failed(why.clone()));
+            self.refuse(flow, Denial::new(503, why))
         })
     }
 }

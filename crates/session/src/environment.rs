@@ -21,6 +21,14 @@ const PASSED: [&str; 12] = [
     "VISUAL",
 ];
 
+/// Variables that name a proxy; each is read in small letters too.
+const PROXY: [&str; 3] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+/// The variable that names what is reached without one.
+const NO_PROXY: &str = "NO_PROXY";
+/// The sandbox's own loopback, and what of the host's is on it, in the spellings that clients compare. Not `[::1]`,
+/// which Python's urllib would: httpx 0.28 makes no client at all where it stands here.
+const LOOPBACK: &str = "localhost,.localhost,127.0.0.1,127.0.0.0/8,::1";
+
 /// Variables by name; setting one again replaces it.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Variables(BTreeMap<OsString, OsString>);
@@ -54,6 +62,22 @@ impl Variables {
     /// Sets one.
     pub fn set(&mut self, name: impl Into<OsString>, value: impl Into<OsString>) {
         self.0.insert(name.into(), value.into());
+    }
+
+    /// Names the gate as a proxy, unless the run's own `settings` name one: they mean theirs, or none. A courtesy: all
+    /// comes to the gate in any case. One scheme for all, since clients that know no SOCKS fail where
+    /// `ALL_PROXY` says it.
+    pub fn name_proxy<'a>(&mut self, mut settings: impl Iterator<Item = &'a OsStr>) {
+        let names = || PROXY.into_iter().chain([NO_PROXY]);
+        if settings.any(|set| names().any(|name| set.eq_ignore_ascii_case(name))) {
+            return;
+        }
+        let gate = format!("http://127.0.0.1:{}", fumehood_sandbox::GATE_PORT);
+        for name in names() {
+            let value = if name == NO_PROXY { LOOPBACK } else { gate.as_str() };
+            self.set(name, value);
+            self.set(name.to_ascii_lowercase(), value);
+        }
     }
 
     /// One value.
@@ -104,6 +128,25 @@ mod tests {
             strings,
             [CString::from(c"LC_ALL=C"), CString::from(c"TERM=xterm")]
         );
+    }
+
+    #[test]
+    fn the_gate_is_the_proxy_unless_the_run_names_one() {
+        let mut variables = Variables::default();
+        variables.name_proxy([OsStr::new("X_HTTP_PROXY")].into_iter());
+        for name in ["HTTPS_PROXY", "https_proxy", "http_proxy", "ALL_PROXY"] {
+            assert_eq!(variables.get(name), Some(OsStr::new("http://127.0.0.1:1023")));
+        }
+        for name in ["NO_PROXY", "no_proxy"] {
+            let value = variables.get(name).unwrap().to_str().unwrap();
+            assert!(value.split(',').any(|host| host == "localhost"), "{value}");
+            assert!(!value.contains('['), "{value}");
+        }
+        for own in ["https_proxy", "No_Proxy"] {
+            let mut variables = Variables::default();
+            variables.name_proxy([OsStr::new(own)].into_iter());
+            assert_eq!(variables, Variables::default());
+        }
     }
 
     #[test]

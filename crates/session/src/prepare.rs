@@ -357,6 +357,9 @@ fn variables(host: &Host, request: &Request, search: &OsStr, view: &View<'_>) ->
     variables.set("SHELL", "/bin/sh");
     variables.set("PATH", visible(search, view));
     variables.set("FUMEHOOD", "1");
+    if request.network {
+        variables.name_proxy(request.variables.iter().map(|(name, _)| name.as_os_str()));
+    }
     for (name, value) in &request.variables {
         variables.set(name, value);
     }

@@ -99,7 +99,15 @@ impl<J: Judge> Inspector<J> {
         };
         let begins = bytes.freeze();
         match first {
-            First::Other => one::serve(self, Rewind::new(begins, stream), Scheme::Http, destination).await,
+            First::Other => {
+                one::serve(
+                    self,
+                    Rewind::new(begins, stream),
+                    (Scheme::Http, true),
+                    destination,
+                )
+                .await
+            }
             First::Hello(Err(why)) => Ended::Hello(why),
             First::Hello(Ok(hello)) => match name(&hello, destination) {
                 Ok(has_name) => {
@@ -112,6 +120,15 @@ impl<J: Judge> Inspector<J> {
                 }
             },
         }
+    }
+
+    /// Serves one request of a client that was told of a proxy, and ends the connection: its next request may be for
+    /// another host.
+    pub async fn serve_one<S>(self: &Arc<Self>, stream: S, destination: &Destination) -> Ended
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin,
+    {
+        one::serve(self, stream, (Scheme::Http, false), destination).await
     }
 
     async fn terminate<S>(
@@ -137,7 +154,7 @@ impl<J: Judge> Inspector<J> {
             two::serve(self, stream, Scheme::Https, destination).await;
             Ended::Served
         } else {
-            one::serve(self, stream, Scheme::Https, destination).await
+            one::serve(self, stream, (Scheme::Https, true), destination).await
         }
     }
 }

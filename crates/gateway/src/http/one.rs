@@ -26,11 +26,11 @@ const IDLE: Duration = Duration::from_secs(120);
 /// The most bytes of a request that is denied that are read past, to keep the connection.
 const READ_PAST: u64 = 256 * 1024;
 
-/// Serves requests until the connection ends.
+/// Serves requests until the connection ends, or one of them.
 pub(crate) async fn serve<S, J>(
     inspector: &Inspector<J>,
     stream: S,
-    scheme: Scheme,
+    (scheme, further): (Scheme, bool),
     destination: &Destination,
 ) -> Ended
 where
@@ -68,6 +68,7 @@ where
             }
         };
         ended = Ended::Served;
+        parsed.keep_alive &= further;
         model::readable_answer(&mut parsed.head);
         git::readable_answer(&mut parsed.head);
         if !connection.request(inspector, parsed).await {

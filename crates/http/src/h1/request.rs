@@ -98,6 +98,9 @@ pub fn read_request(
     };
     let (start, fields) = lines::split(&buffer[..length])?;
     let (method, target, is_old) = start_line(start)?;
+    if method == "CONNECT" {
+        return Err(Refused::Connect);
+    }
     let target = origin_form(target, scheme, destination)?;
     host(&fields, scheme, destination, is_old)?;
     let connection = fields.members("connection");
@@ -127,7 +130,8 @@ pub fn read_request(
     }))
 }
 
-fn start_line(line: &[u8]) -> Result<(String, &str, bool), Refused> {
+/// Method, target, and whether the version is 1.0.
+pub(super) fn start_line(line: &[u8]) -> Result<(String, &str, bool), Refused> {
     let line = std::str::from_utf8(line).map_err(|_| Refused::Line)?;
     let mut parts = line.split(' ');
     let (Some(method), Some(target), Some(version), None) =
@@ -143,9 +147,6 @@ fn start_line(line: &[u8]) -> Result<(String, &str, bool), Refused> {
         "HTTP/1.0" => true,
         _ => return Err(Refused::Version),
     };
-    if method == "CONNECT" {
-        return Err(Refused::Connect);
-    }
     Ok((method.to_owned(), target, is_old))
 }
 

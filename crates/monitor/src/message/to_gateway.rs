@@ -34,6 +34,8 @@ pub enum ToGateway {
     Refused {
         /// The flow.
         flow: FlowId,
+        /// What a client that can be told is told.
+        denial: Denial,
     },
     /// A person is asked about the request; an answer follows.
     Waiting {
@@ -79,7 +81,7 @@ impl ToGateway {
             | ToGateway::Inspect { flow }
             | ToGateway::Inside { flow }
             | ToGateway::Cut { flow }
-            | ToGateway::Refused { flow } => *flow,
+            | ToGateway::Refused { flow, .. } => *flow,
             ToGateway::Released { request, .. }
             | ToGateway::Waiting { request, .. }
             | ToGateway::Body { request, .. }
@@ -132,7 +134,7 @@ impl Wire for ToGateway {
             ToGateway::Body { most, .. } => {
                 out.number(*most);
             }
-            ToGateway::Denied { denial, .. } => {
+            ToGateway::Denied { denial, .. } | ToGateway::Refused { denial, .. } => {
                 out.bytes(&denial.encode());
             }
             _ => {}
@@ -156,7 +158,10 @@ impl Wire for ToGateway {
             b'i' => ToGateway::Inspect { flow },
             b's' => ToGateway::Inside { flow },
             b'c' => ToGateway::Cut { flow },
-            b'r' => ToGateway::Refused { flow },
+            b'r' => ToGateway::Refused {
+                flow,
+                denial: Denial::decode(read.bytes()?).ok()?,
+            },
             b'w' => ToGateway::Waiting {
                 request: flow,
                 words: read.text()?.to_owned(),

@@ -32,8 +32,14 @@ fn open(flow: FlowId, destination: &str) -> From {
     }
 }
 
-fn refused(flow: FlowId) -> Option<Action> {
-    Some(Action::Gateway(To::Refused { flow }))
+/// That it is, and with this status: what the client of a proxy is told.
+#[track_caller]
+fn refused(action: Option<Action>, flow: FlowId, status: u16) -> Denial {
+    let Some(Action::Gateway(To::Refused { flow: of, denial })) = action else {
+        panic!("{action:?}")
+    };
+    assert_eq!((of, denial.status), (flow, status), "{denial:?}");
+    denial
 }
 
 fn connected(flow: FlowId) -> FromBroker {
@@ -63,7 +69,12 @@ fn denials_teach() {
         ),
     ];
     for (flow, (destination, words, why)) in (0..).zip(wanted) {
-        assert_eq!(monitor.from_gateway(open(flow, destination)), refused(flow));
+        let told = refused(monitor.from_gateway(open(flow, destination)), flow, 403);
+        assert_eq!(told.reason, format!("{destination}: {why}"));
+        assert_eq!(
+            told.remedy,
+            format!("outside the sandbox: fumehood run --allow {words}")
+        );
         let report = monitor.report();
         let line = report.blocked.iter().find(|b| b.destination == to(destination));
         let line = line.unwrap();
@@ -89,7 +100,7 @@ fn an_allowed_flow_is_released_once_and_counted() {
         permitted: vec!["10.0.0.5".parse().unwrap()],
     };
     assert_eq!(release, Some(Action::Broker(dial)));
-    assert_eq!(monitor.from_gateway(open(1, "a.example.com:443")), refused(1));
+    refused(monitor.from_gateway(open(1, "a.example.com:443")), 1, 503);
     let tunnel = Some(Action::Gateway(To::Tunnel { flow: 1, most: None }));
     assert_eq!(monitor.from_broker(&connected(1)), tunnel);
     assert_eq!(monitor.from_broker(&connected(1)), None);
@@ -138,7 +149,12 @@ fn what_the_broker_refuses_is_told_with_the_address_to_name() {
     monitor.from_gateway(open(1, "db.example:5432"));
     let failed = |flow, why| FromBroker::Failed { flow, why };
     let private = failed(1, DialError::Address("10.1.2.3".parse().unwrap()));
-    assert_eq!(monitor.from_broker(&private), refused(1));
+    let told = refused(monitor.from_broker(&private), 1, 403);
+    assert!(
+        told.reason
+            .starts_with("db.example:5432: the name leads to a private"),
+        "{told:?}"
+    );
     let line = &monitor.report().blocked[0];
     assert_eq!(line.allow.as_deref(), Some("10.1.2.3:5432"));
     assert!(line.why.contains("a private address"), "{}", line.why);
@@ -147,7 +163,7 @@ fn what_the_broker_refuses_is_told_with_the_address_to_name() {
         2,
         DialError::Connect(io::Error::from_raw_os_error(111).raw_os_error().unwrap()),
     );
-    assert_eq!(monitor.from_broker(&gone), refused(2));
+    refused(monitor.from_broker(&gone), 2, 502);
 }
 
 /// The host's loopback is reached by its port only, and on loopback only.
@@ -162,8 +178,8 @@ fn host_ports() {
             "{action:?}"
         );
     }
-    assert_eq!(monitor.from_gateway(open(4, "127.0.0.1:5433")), refused(4));
-    assert_eq!(monitor.from_gateway(open(5, "example.com:5432")), refused(5));
+    refused(monitor.from_gateway(open(4, "127.0.0.1:5433")), 4, 403);
+    refused(monitor.from_gateway(open(5, "example.com:5432")), 5, 403);
 }
 
 /// A flood of names and flows takes bounded memory.
@@ -276,7 +292,8 @@ fn what_new_rules_do_not_let_through_is_cut() {
     let to = |message| Action::Gateway(message);
     let cut = |flow| to(To::Cut { flow });
     // The first is to be read from now on, so what passes unread ends; the second was not connected yet.
-    assert_eq!(actions, [cut(1), to(To::Refused { flow: 2 }), cut(3)]);
+    let denial = Denial::new(403, "the rule that let it through is gone");
+    assert_eq!(actions, [cut(1), to(To::Refused { flow: 2, denial }), cut(3)]);
     assert_eq!(
         monitor.from_broker(&connected(2)),
         None,

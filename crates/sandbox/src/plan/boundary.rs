@@ -9,7 +9,7 @@ use crate::spec::{Boundary, Way};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The gate's port: below 1024, so that nothing inside can bind it. A connection to it on loopback is a
-/// client that was told of a proxy.
+/// client that was told of a proxy (the variables of `fumehood_session`).
 pub const GATE_PORT: u16 = 1023;
 /// The sandbox's own addresses, so that programs see a machine that has a network (`AI_ADDRCONFIG`); the
 /// first of the ranges that names are given addresses from (RFC 2544, RFC 4193).
