@@ -13,14 +13,15 @@ pub(crate) fn instead(file: File) {
     let _first_stays = INSTEAD.set(file);
 }
 
-/// Writes a line; a closed standard error is nobody's problem.
+/// Writes a line, in one piece: programs inside write to the same place at the same time. A closed standard
+/// error is nobody's problem.
 pub(crate) fn line(text: &str) {
     if let Some(mut file) = INSTEAD.get() {
         let event = Json::Object(vec![("event", Json::text("note")), ("text", Json::text(text))]);
-        let _reader_gone = writeln!(file, "{event}");
+        let _reader_gone = file.write_all(format!("{event}\n").as_bytes());
         return;
     }
-    let _closed = writeln!(std::io::stderr(), "fumehood: {text}");
+    let _closed = std::io::stderr().write_all(format!("fumehood: {text}\n").as_bytes());
 }
 
 /// As [`line`], for failures.
@@ -31,5 +32,6 @@ pub(crate) fn error(text: &str) {
 /// A question whose answer comes on the same line.
 pub(crate) fn question(text: &str) {
     let mut to = std::io::stderr();
-    let _closed = write!(to, "fumehood: {text}").and_then(|()| to.flush());
+    let words = format!("fumehood: {text}");
+    let _closed = to.write_all(words.as_bytes()).and_then(|()| to.flush());
 }
