@@ -151,7 +151,7 @@ fn homes() {
 fn configuration() {
     let world = World::new();
     let file = world.project().join("fumehood.toml");
-    let wrong: [(&[u8], &[&str]); 9] = [
+    let wrong: [(&[u8], &[&str]); 10] = [
         (
             b"version = 1\npresetz = []\n",
             &["fumehood.toml:2", "presetz", "presets"],
@@ -172,6 +172,10 @@ fn configuration() {
         (
             b"version = 1\nversion = 1\n",
             &["fumehood.toml:2", "duplicate key"],
+        ),
+        (
+            b"version = 1\n[services]\ngihtub = [\"ghe.acme.example\"]\n",
+            &["fumehood.toml:3", "no service gihtub", "github"],
         ),
     ];
     for (text, words) in wrong {

@@ -204,6 +204,11 @@ impl Catalogue {
         Ok(())
     }
 
+    /// Names of all services, for `[services]`.
+    pub fn services(&self) -> impl Iterator<Item = &str> {
+        self.services.keys().map(String::as_str)
+    }
+
     /// Every row, in the files' order.
     pub fn rows(&self) -> &[Row] {
         &self.rows

@@ -75,10 +75,17 @@ impl Described {
     }
 }
 
+/// The services of which `[services]` can name further hosts.
+#[must_use]
+pub fn known_services() -> Vec<String> {
+    let shipped = Catalogue::shipped().unwrap_or_default();
+    shipped.services().map(str::to_owned).collect()
+}
+
 fn catalogue(services: &[(String, Vec<String>)]) -> Catalogue {
     let mut shipped = Catalogue::shipped().unwrap_or_default();
     for (service, hosts) in services {
-        let _unknown = shipped.set_hosts(service, hosts);
+        let _unknown = shipped.set_hosts(service, hosts); // refused where configuration is taken
     }
     shipped
 }

@@ -56,7 +56,7 @@ impl Exchanges {
         if self.catalogue.is_none() {
             let mut shipped = Catalogue::shipped().ok()?;
             for (service, hosts) in services {
-                // Of a service that no row is about there is nothing to know; the run's start says so.
+                // Of a service that no row is about there is nothing to know; a run with one does not start.
                 let _unknown = shipped.set_hosts(service, hosts);
             }
             self.catalogue = Some(shipped);

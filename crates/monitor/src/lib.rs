@@ -18,7 +18,7 @@ mod told;
 mod wire;
 
 pub use channel::{Channel, MAX_PACKET, Packet, pair};
-pub use described::{Answer, Described};
+pub use described::{Answer, Described, known_services};
 pub use fumehood_git::{Base, Ci, ObjectId, Pipelines};
 pub use line::Line;
 pub use message::{

@@ -4,7 +4,7 @@
 use crate::arguments::Boundary;
 use crate::say;
 use fumehood_destination::{Access, Rule, Rules};
-use fumehood_monitor::{Policy, Pushes, Report};
+use fumehood_monitor::{Policy, Pushes, Report, known_services};
 use fumehood_policy::config::Allow;
 use fumehood_policy::profile::NetworkWishes;
 use fumehood_policy::value::Publish;
@@ -46,6 +46,23 @@ pub(super) fn trust(wishes: &NetworkWishes) -> Result<Option<Trust>, String> {
     trust.transpose().map_err(|e| e.to_string())
 }
 
+/// A name that no row of the catalogue is about would have its hosts judged as any other's, and nobody told.
+fn services_are_known(wishes: &NetworkWishes) -> Result<(), String> {
+    if wishes.services.is_empty() {
+        return Ok(());
+    }
+    let known = known_services();
+    match wishes.services.iter().find(|s| !known.contains(&s.value.0)) {
+        None => Ok(()),
+        Some(unknown) => Err(format!(
+            "{}: services: the catalogue knows no service {}; it knows {}",
+            unknown.origin,
+            fumehood_policy::Escaped::from(unknown.value.0.as_str()).at_most(60),
+            known.join(", ")
+        )),
+    }
+}
+
 fn rules(wishes: &NetworkWishes) -> Result<Vec<Rule>, String> {
     let rule = |allow: &fumehood_policy::origin::Sourced<_>| {
         Rule::new(&allow.value).map_err(|e| format!("{}: network.allow: {e}", allow.origin))
@@ -55,6 +72,7 @@ fn rules(wishes: &NetworkWishes) -> Result<Vec<Rule>, String> {
 
 /// The network that a profile wants.
 pub(crate) fn network(wishes: &NetworkWishes) -> Result<Network, String> {
+    services_are_known(wishes)?;
     let rules = rules(wishes)?;
     let mut host: Vec<_> = wishes.host_ports.iter().map(|p| p.value).collect();
     host.sort_unstable();
