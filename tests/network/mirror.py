@@ -61,6 +61,9 @@ def answer(path, head, body):
     if form in CODINGS:
         name, encode = CODINGS[form]
         return b"Content-Encoding: %s\r\n" % name.encode(), encode(seen)
+    if form == "redirect":
+        token = next((l for l in head.split(b"\r\n") if l.lower().startswith(b"x-key:")), b"x-key: none")
+        return b"Location: https://good.example/landed?key=" + token.split(b":", 1)[1].strip() + b"\r\n", b""
     if form == "field":
         token = next((l for l in head.split(b"\r\n") if l.lower().startswith(b"x-key:")), b"x-key: none")
         return b"X-Echo: " + token.split(b":", 1)[1].strip() + b"\r\n", b"see the head\n"
@@ -102,7 +105,8 @@ def serve(connection, note):
             return
         note(mirror=(head + b"|" + body).decode("latin-1"), signed=signed_by(head, body))
         fields, text = answer(head.split(b" ")[1].decode(), head, body)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n" + fields + b"\r\n")
+        status = b"302 Found" if fields.startswith(b"Location:") else b"200 OK"
+        connection.sendall(b"HTTP/1.1 " + status + b"\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n" + fields + b"\r\n")
         # However it is cut, in frames of HTTP and in what TCP brings at once.
         framed = chunks(text, 11) + b"0\r\n\r\n"
         for i in range(0, len(framed), 17):

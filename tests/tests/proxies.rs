@@ -113,6 +113,31 @@ fn a_run_that_names_a_proxy_has_only_that_one() {
     assert_eq!(out.text().trim(), "end", "{}", out.errors());
 }
 
+/// A56: what the user's own environment names as a proxy is not dialled, and does not come inside.
+#[test]
+fn a56_a_further_proxy_outside_is_not_dialled() {
+    let hosts = Hosts::new();
+    let further = [
+        ("HTTPS_PROXY", "http://9.9.9.9:3000"),
+        ("ALL_PROXY", "socks5://9.9.9.9:3000"),
+    ];
+    let sandbox = further
+        .iter()
+        .fold(hosts.world.sandbox(), |sandbox, (name, value)| {
+            sandbox.env(name, value)
+        });
+    let script = "echo $HTTPS_PROXY $ALL_PROXY; curl -sS https://good.example/; curl -sS --noproxy '*' https://good.example/";
+    let out = hosts
+        .around(sandbox.flags(["--allow", "good.example"]))
+        .run(&["sh", "-c", script]);
+    let ran = Ran {
+        out,
+        log: hosts.log(),
+    };
+    ran.prints("http://127.0.0.1:1023 http://127.0.0.1:1023\nhello\nhello")
+        .nothing_left();
+}
+
 /// A1–A5, A45: each name within what a proxy is asked is the same, and none leads elsewhere than dialling would.
 #[test]
 fn a1_to_a5_a45_every_name_is_the_one_that_was_asked_for() {

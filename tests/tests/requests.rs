@@ -282,3 +282,37 @@ fn a50_the_key_of_the_authority_is_not_inside() {
     ran.prints("0\ncertificates.pem\nsession.pem\n1\n3")
         .nothing_left();
 }
+
+/// A45: neither an upgrade to HTTP/2 without TLS nor one that is not asked for opens a way that nobody reads.
+#[test]
+fn a45_http_2_without_tls_is_no_tunnel() {
+    let hosts = Hosts::new();
+    let ran = hosts.python(
+        &["--allow", "good.example:80"],
+        r#"
+frames = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
+def raw(send):
+    with socket.create_connection(("good.example", 80)) as s:
+        s.settimeout(30); s.sendall(send)
+        got = b""
+        try:
+            while data := s.recv(4096): got += data
+        except ConnectionResetError: pass
+        return got
+upgrade = b"GET /first HTTP/1.1\r\nHost: good.example\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
+got = raw(upgrade + frames)
+print(got.count(b"HTTP/1.1 200"), got.count(b"HTTP/1.1 101"), got.count(b"HTTP/1.1 505"))
+print(raw(frames)[:12].decode())
+"#,
+    );
+    ran.prints("1 0 1\nHTTP/1.1 505").nothing_left();
+    let seen: Vec<&str> = ran.log.lines().collect();
+    assert_eq!(seen.len(), 1, "{}", ran.log);
+    for word in ["pgrade", "http2-settings", "PRI"] {
+        assert!(
+            !seen[0].to_lowercase().contains(&word.to_lowercase()),
+            "{}",
+            ran.log
+        );
+    }
+}

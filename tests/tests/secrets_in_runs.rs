@@ -210,6 +210,29 @@ fn a_file_holds_the_placeholder() {
     assert!(!hosts.world.home().join(".config/test").exists());
 }
 
+/// A44: a redirect goes back to the client, with the placeholder in it; nobody follows it with the secret.
+#[test]
+fn a44_a_redirect_is_not_followed_with_the_secret() {
+    let hosts = hosts(&secret("KEY", ""));
+    let script = r#"
+        url=$(curl -sS -o /dev/null -w '%{http_code} %{redirect_url}' https://mirror.example/redirect -H "X-Key: $KEY")
+        test "$url" = "302 https://good.example/landed?key=$KEY" && echo same
+        curl -sSL --location-trusted -o /dev/null -w '%{http_code} %{url_effective}\n' https://mirror.example/redirect -H "X-Key: $KEY" |
+            sed "s#$KEY#PLACEHOLDER#"
+    "#;
+    let ran = sh(&hosts, &[("KEY", REAL)], script);
+    ran.prints("same\n403 https://good.example/landed?key=PLACEHOLDER");
+    never_inside(&ran.out, REAL);
+    let mirrored = mirrored(&ran);
+    assert_eq!(mirrored.len(), 2, "{}", ran.log);
+    assert!(
+        mirrored.iter().all(|request| request.contains(REAL)),
+        "{}",
+        ran.log
+    );
+    assert!(!ran.log.contains("landed"), "{}", ran.log);
+}
+
 /// A40, A41: to any other host, port, method, path or place, or without TLS, the request is refused as a whole, and
 /// nobody outside hears of it; also where the placeholder is percent-encoded or within Basic.
 #[test]

@@ -175,6 +175,12 @@ impl Http {
         self.limits
     }
 
+    /// Whether it says which paths it is for.
+    #[must_use]
+    pub fn names_paths(&self) -> bool {
+        self.paths.is_some()
+    }
+
     fn judge(&self, request: &Request<'_>) -> Result<(), Denied> {
         if !self.methods.contains(&request.method) {
             return Err(Denied::Method);

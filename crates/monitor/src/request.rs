@@ -191,12 +191,49 @@ fn permitted(rules: &Rules, head: &RequestHead) -> Result<Option<u64>, Denial> {
             return Err(denied(head, &method, &decision, why));
         }
         if let Some(Access::Http(http)) = decision.rule.map(fumehood_destination::Rule::access) {
+            if asks_a_resolver(head) && !http.names_paths() {
+                return Err(resolver(head, &decision));
+            }
             let body = http.limits().body;
             let body = if reading { Some(git::MAX_FETCH) } else { body };
             most = most.into_iter().chain(body).min();
         }
     }
     Ok(most)
+}
+
+/// Media types of questions for names and of their answers (RFC 8484, RFC 9230, and the JSON that some resolvers speak).
+const OF_NAMES: [&str; 3] = [
+    "application/dns-message",
+    "application/oblivious-dns-message",
+    "application/dns-json",
+];
+
+/// Whether a request is one over HTTPS for a name (A23): by its types, or by the path that resolvers have.
+fn asks_a_resolver(head: &RequestHead) -> bool {
+    let path = head.target.split('?').next().unwrap_or_default();
+    let types = ["content-type", "accept"].map(|name| head.fields.members(name));
+    let is_of_names =
+        |member: &String| OF_NAMES.contains(&member.split(';').next().unwrap_or_default().trim());
+    types.iter().flatten().any(is_of_names) || path.trim_end_matches('/').ends_with("/dns-query")
+}
+
+/// Names are answered inside; a host that is allowed for what it holds need not be a way around that.
+fn resolver(head: &RequestHead, decision: &Decision<'_>) -> Denial {
+    let host = &head.destination;
+    Denial {
+        status: 403,
+        reason: format!(
+            "{} {host}: asks a resolver of names over HTTPS, and the rule for this host names no paths",
+            plain(&head.method)
+        ),
+        rule: decision
+            .rule
+            .map_or_else(String::new, |rule| format!("network.allow {rule}")),
+        remedy: format!(
+            "names are answered inside without it; else, outside the sandbox, in fumehood.toml: [network] allow = [{{ host = \"{host}\", paths = [\"/dns-query\"] }}]"
+        ),
+    }
 }
 
 fn denied(head: &RequestHead, method: &str, decision: &Decision<'_>, why: &Denied) -> Denial {

@@ -97,6 +97,46 @@ fn a35_a_method_in_a_field_is_judged_too() {
 }
 
 /// A34: a path with more than one meaning is judged by nobody.
+/// A23: an allowed host is no resolver of names unless its rule names the paths.
+#[test]
+fn a23_a_resolver_over_https_is_not_reached_by_a_bare_host() {
+    let bare = rules(&[("cdn.example", &["GET", "POST"])]);
+    let mut named = Allow::host("cdn.example".parse().unwrap());
+    named.paths = vec!["/dns-query".parse().unwrap()];
+    let named = Rules::new(vec![Rule::new(&named).unwrap()]).unwrap();
+    for (line, fields) in [
+        (
+            "GET /dns-query?dns=AAABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB",
+            "",
+        ),
+        ("GET /resolve?name=a.example", "Accept: application/dns-json\r\n"),
+        (
+            "POST /x",
+            "Content-Type: Application/DNS-Message; v=1\r\nContent-Length: 3\r\n",
+        ),
+        (
+            "GET /x",
+            "Accept: text/html, application/oblivious-dns-message\r\n",
+        ),
+        ("GET /a/dns-query/", ""),
+    ] {
+        let head = head("cdn.example", line, fields);
+        let said = asked(&bare, &head, Body::Absent);
+        assert!(
+            said.starts_with("403") && said.contains("asks a resolver"),
+            "{line}: {said}"
+        );
+    }
+    let question = head(
+        "cdn.example",
+        "GET /dns-query?dns=AAAB",
+        "Accept: application/dns-message\r\n",
+    );
+    assert_eq!(asked(&named, &question, Body::Absent), "release");
+    let page = head("cdn.example", "GET /docs/dns-query.html", "Accept: */*\r\n");
+    assert_eq!(asked(&bare, &page, Body::Absent), "release");
+}
+
 #[test]
 fn a34_paths_that_lead_upwards_are_refused() {
     let rules = rules(&[("a.example", &[])]);
