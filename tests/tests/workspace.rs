@@ -281,6 +281,61 @@ fn a_run_that_changes_nothing_leaves_nothing() {
     assert_eq!(kept(&world, "cat README").ended(0), "edited outside");
 }
 
+/// The git directory of a run that committed nothing serves the next one, of which nothing is believed: what git
+/// would run, obey or follow is the host's again, and what the host did meanwhile is there.
+#[test]
+fn nothing_that_a_run_left_in_its_git_directory_meets_the_next() {
+    let world = World::with_repository();
+    let hook = world.project().join(".git/hooks/pre-push");
+    fs::write(&hook, "#!/bin/sh\necho the hosts own\n").unwrap();
+    fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let look = "cd .git && find . ! -name index -exec ls -ld --time-style=+ {} + && find . -type f ! -name index -exec cat {} +; \
+                cd .. && git config --local --list && git status --short --branch && git log --format=%s";
+    let first = kept(&world, look).ended(0);
+    assert!(first.contains("the hosts own"), "{first}");
+    let spare = || {
+        let sessions = world.own("state").join("fumehood/sessions");
+        let session = fs::read_dir(sessions).unwrap().next().unwrap().unwrap().path();
+        assert!(!session.join("git").exists());
+        session.join("spare").exists()
+    };
+    let deeds = [
+        "printf '#!/bin/sh\\necho evil\\n' > .git/hooks/pre-commit && chmod +x .git/hooks/pre-commit",
+        "printf '#!/bin/sh\\necho the evil own\\n' > .git/hooks/pre-push",
+        "git config core.fsmonitor evil && git config alias.status '!evil'",
+        "echo evil > .git/info/attributes; echo '*' >> .git/info/exclude",
+        "mkdir .git/worktrees .git/info/refs; mkfifo .git/pipe; echo /evil > .git/gitdir",
+        "rm -r .git/hooks && ln -s /etc .git/hooks; ln -sf /etc/passwd .git/description",
+        "echo /evil > .git/objects/info/alternates",
+        "chmod 0 .git/info .git/config .git/logs/refs",
+        "rm .git/index && git update-index --assume-unchanged README; rm -rf .git/index; mkdir .git/index",
+        "rm .git/objects/info/alternates && mkdir .git/objects/info/alternates",
+    ];
+    for deed in deeds {
+        kept(&world, &format!("{deed}; true")).ended(0);
+        // What a user cannot look through is not kept at all.
+        assert!(spare() || deed.contains("chmod 0"), "{deed}");
+        verb(&world, &["diff"]).refused(125, &["no session here kept changes back"]);
+        assert_eq!(kept(&world, look).ended(0), first, "{deed}");
+    }
+    // Objects of its own are gone with the run that made them.
+    kept(&world, "echo evil | git hash-object -w --stdin").ended(0);
+    assert!(!spare());
+    assert_eq!(kept(&world, look).ended(0), first);
+    let project = world.project();
+    fs::write(project.join("outside"), "out\n").unwrap();
+    world.git(&project, &["add", "-A"]);
+    world.git(&project, &["commit", "-q", "-m", "outside"]);
+    world.git(&project, &["switch", "-q", "-c", "topic"]);
+    world.git(&project, &["gc", "-q", "--prune=now"]);
+    let seen = kept(
+        &world,
+        "git status --short --branch && git log --format=%s && git branch --list | cat",
+    )
+    .ended(0);
+    assert_eq!(seen, "## topic\noutside\nfirst\n  main\n* topic");
+}
+
 /// A folder that takes the place of the project is another project: what was kept for the next run was not for it.
 #[test]
 fn a_project_made_anew_begins_anew() {

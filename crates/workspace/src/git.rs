@@ -13,6 +13,7 @@ mod listing;
 mod name;
 mod out;
 mod refs;
+mod renew;
 mod top;
 
 pub use name::{Head, ObjectId, RefName};
@@ -23,6 +24,7 @@ pub use top::{Top, top};
 use crate::beneath::{self, Kind, Tree};
 use crate::error::{At, Result};
 use crate::session::Owner;
+use renew::Content;
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -75,14 +77,25 @@ const FILES: [&str; 7] = [
     "logs/refs/stash",
 ];
 
+/// Made, also where the repository has none.
+const FOLDERS: [&str; 7] = [
+    "objects/info",
+    "objects/pack",
+    "refs/heads",
+    "refs/tags",
+    "info",
+    "hooks",
+    "logs/refs",
+];
+
 /// Of `FILES`, those that belong to one worktree.
 const OWN: [&str; 3] = ["HEAD", "index", "info/sparse-checkout"];
 
-/// Makes `to` a git directory for a session in the repository's worktree.
+/// What a session's git directory holds at its start, in the repository's worktree.
 ///
 /// # Errors
-/// Something cannot be read or written; a repository that is unfit is a value.
-pub fn make(repository: &Repository, to: &Path) -> Result<std::result::Result<(), Unfit>> {
+/// Something cannot be read; a repository that is unfit is a value.
+pub(crate) fn wanted(repository: &Repository) -> Result<std::result::Result<Wanted, Unfit>> {
     let git = &repository.common;
     let is_directory = |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|m| m.is_dir());
     if !is_directory(git) || !is_directory(&repository.own) {
@@ -106,17 +119,9 @@ pub fn make(repository: &Repository, to: &Path) -> Result<std::result::Result<()
     let Some(refs) = loose_refs(&common).at("read the refs of", git)? else {
         return Ok(Err(Unfit("it has too many loose refs; `git pack-refs --all`")));
     };
-    for folder in [
-        "",
-        "objects/info",
-        "objects/pack",
-        "refs/heads",
-        "refs/tags",
-        "info",
-        "hooks",
-        "logs/refs",
-    ] {
-        folder_at(&to.join(folder))?;
+    let mut content = Content::empty();
+    for folder in FOLDERS {
+        content.folder(Path::new(folder));
     }
     for file in FILES.iter().map(PathBuf::from).chain(refs) {
         let from = if OWN.iter().any(|o| file == Path::new(o)) {
@@ -125,16 +130,66 @@ pub fn make(repository: &Repository, to: &Path) -> Result<std::result::Result<()
             &common
         };
         if let Some(bytes) = read(from, &file).at("read", &git.join(&file))? {
-            write(&to.join(&file), &bytes)?;
+            content.file(&file, 0o644, bytes);
         }
     }
-    hooks(&common, git, to)?;
-    write(&to.join("config"), &config)?;
-    write(
-        &to.join("objects/info/alternates"),
-        format!("{OBJECTS}\n").as_bytes(),
-    )?;
-    Ok(Ok(()))
+    hooks(&common, git, &mut content)?;
+    content.file(Path::new("config"), 0o644, config);
+    let alternates = format!("{OBJECTS}\n").into_bytes();
+    content.file(Path::new("objects/info/alternates"), 0o644, alternates);
+    Ok(Ok(Wanted(content)))
+}
+
+/// What a session's git directory is to hold.
+#[derive(Debug)]
+pub(crate) struct Wanted(Content);
+
+impl Wanted {
+    /// Makes the index name the owners that the session sees.
+    pub(crate) fn seen_as(&mut self, owner: Owner, inside: Owner) {
+        self.0
+            .change(Path::new("index"), |index| index::seen_as(index, owner, inside));
+    }
+
+    /// Makes `to` such a directory, of which nothing is believed that lies there.
+    ///
+    /// # Errors
+    /// Something cannot be read or written.
+    pub(crate) fn make(&self, to: &Path, owner: Option<Owner>) -> Result<()> {
+        renew::renew(to, &self.0, owner)
+    }
+
+    /// What its names point to.
+    pub(crate) fn refs(&self) -> Refs {
+        Refs::of(&self.0)
+    }
+
+    /// The log of what was stashed.
+    pub(crate) fn stash(&self) -> Option<&[u8]> {
+        self.0.bytes(Path::new("logs/refs/stash"))
+    }
+}
+
+/// Names and bytes of a session's git directory that is kept for the next run.
+const SPARE: (u64, u64) = (1 << 15, 64 << 20);
+
+/// Whether a session's git directory is little more than the start made of it: no objects of its own, and within
+/// bounds.
+pub(crate) fn is_small(git: &Path) -> bool {
+    let no_objects = |git: &Path| {
+        let tree = Tree::open(git).ok()?;
+        let names = |path: &str| beneath::names(&tree.directory(Path::new(path)).ok()?).ok();
+        Some(names("objects")? == ["info", "pack"] && names("objects/pack")?.is_empty())
+    };
+    let (mut names, mut bytes) = (0u64, 0u64);
+    no_objects(git) == Some(true)
+        && fumehood_tree::each(git, |_, _, facts| {
+            names += 1;
+            bytes = u64::try_from(facts.st_size).map_or(u64::MAX, |size| size.saturating_add(bytes));
+            let within = names <= SPARE.0 && bytes <= SPARE.1;
+            if within { Ok(()) } else { Err(Errno::FBIG) }
+        })
+        .is_ok()
 }
 
 /// The paths that a repository tracks, of those that are `wanted`. None where it does not read: nothing is lost by it
@@ -149,24 +204,8 @@ pub fn tracked(repository: &Repository, wanted: impl Fn(&Path) -> bool) -> BTree
     paths.filter(|path| wanted(path)).collect()
 }
 
-/// Makes the index of a session's own git directory name the owners that the session sees.
-///
-/// # Errors
-/// It cannot be read or written.
-pub(crate) fn own_index(git: &Path, owner: Owner, inside: Owner) -> Result<()> {
-    let path = git.join("index");
-    let bytes = match std::fs::read(&path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        other => other.at("read", &path)?,
-    };
-    match index::seen_as(&bytes, owner, inside) {
-        Some(own) => std::fs::write(&path, own).at("write", &path),
-        None => Ok(()),
-    }
-}
-
 /// The host's hooks run inside as they do outside; what becomes of them there stays there.
-fn hooks(common: &Tree, git: &Path, to: &Path) -> Result<()> {
+fn hooks(common: &Tree, git: &Path, content: &mut Content) -> Result<()> {
     let Ok(folder) = common.directory(Path::new("hooks")) else {
         return Ok(());
     };
@@ -178,10 +217,7 @@ fn hooks(common: &Tree, git: &Path, to: &Path) -> Result<()> {
         let facts = beneath::facts(&folder, &name).at("look at", &git.join(&path))?;
         let runs = facts.is_some_and(|f| f.kind == Kind::File && f.mode & 0o100 != 0);
         if let (true, Some(bytes)) = (runs, read(common, &path).at("read", &git.join(&path))?) {
-            let own = to.join(&path);
-            write(&own, &bytes)?;
-            std::fs::set_permissions(&own, std::os::unix::fs::PermissionsExt::from_mode(0o755))
-                .at("set the mode of", &own)?;
+            content.file(&path, 0o755, bytes);
         }
     }
     Ok(())
@@ -253,11 +289,6 @@ fn folder_at(path: &Path) -> Result<()> {
         .recursive(true)
         .create(path)
         .at("make", path)
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    folder_at(path.parent().unwrap_or(path))?;
-    std::fs::write(path, bytes).at("write", path)
 }
 
 /// Keeps the commit that HEAD names from being pruned on the host, under this name. A repository without a

@@ -6,6 +6,8 @@
 //!   lock        locked while a supervisor or an apply uses it
 //!   bases       what the host had after our own last step, by path
 //!   upper work  the overlay's layers
+//!   git         a git directory of its own, where the project has one
+//!   spare       the same between two runs, if nothing was committed
 //!   title       how it was called, if it was (crate::title)
 //!   mask        names that are absent inside, if any
 //! ```
@@ -95,15 +97,19 @@ pub fn project_key(project: &Path) -> String {
 }
 
 /// What lies in the directory of a session in which nothing was kept.
-const UNTOUCHED: [&str; 7] = [
+const UNTOUCHED: [&str; 8] = [
     "session",
     "lock",
     "upper",
     "work",
     "mask",
     "settled",
+    SPARE,
     crate::power::RUNNING,
 ];
+
+/// A git directory that a run left, or one that is being made: nothing in it is believed.
+const SPARE: &str = "spare";
 
 /// From how many sessions on those of projects that are gone are looked for.
 const MANY: usize = 64;
@@ -413,25 +419,42 @@ impl Session {
             return Ok(Ok(None));
         }
         let repository = self.repository();
-        if let Err(unfit) = git::make(&repository, &own)? {
-            return Ok(Err(unfit));
-        }
-        let made = git::Repository {
-            own: own.clone(),
-            common: own.clone(),
+        let mut wanted = match git::wanted(&repository)? {
+            Ok(wanted) => wanted,
+            Err(unfit) => return Ok(Err(unfit)),
         };
-        git::Refs::read(&made)?.save(&self.path)?;
-        let stash = own.join("logs/refs/stash");
-        if stash.exists() {
-            let kept = self.path.join("stash");
-            std::fs::copy(&stash, &kept).at("copy", &stash)?;
+        let owner = rustix::process::geteuid().is_root().then_some(self.about.inside);
+        if owner.is_some() {
+            wanted.seen_as(self.about.owner, seen);
         }
-        if rustix::process::geteuid().is_root() {
-            git::own_index(&own, self.about.owner, seen)?;
-            give_tree(&own, Owner { uid: 0, gid: 0 }, self.about.inside)?;
+        let spare = self.path.join(SPARE);
+        wanted.make(&spare, owner)?;
+        wanted.refs().save(&self.path)?;
+        if let Some(stash) = wanted.stash() {
+            let kept = self.path.join("stash");
+            std::fs::write(&kept, stash).at("write", &kept)?;
         }
         git::pin(&repository, &self.id)?;
+        // Last: one that is there is whole.
+        std::fs::rename(&spare, &own).at("rename", &spare)?;
         Ok(Ok(Some(own)))
+    }
+
+    /// Puts the git directory aside for the next run, which makes it what the host's is by then. One in which there is
+    /// much that the host's has not is removed.
+    ///
+    /// # Errors
+    /// It cannot be renamed or removed.
+    pub(crate) fn spare_git(&self) -> Result<()> {
+        let (git, spare) = (self.path.join("git"), self.path.join(SPARE));
+        if git.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        if !git::is_small(&git) {
+            return remove_if_there(&git);
+        }
+        remove_if_there(&spare)?;
+        std::fs::rename(&git, &spare).at("rename", &git)
     }
 
     /// Forgets the changes: the layers are emptied and the session is gone.

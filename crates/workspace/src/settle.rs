@@ -28,15 +28,18 @@ impl Session {
         };
         sweep.folder(Path::new(""))?;
         // Git inside begins again from the host's, at the next start.
-        for name in ["git", "out", "check", "kept"] {
+        self.spare_git()?;
+        for name in ["out", "check", "kept"] {
             crate::session::remove_if_there(&self.path().join(name))?;
         }
         for name in ["bases", "refs", "stash", "undone"] {
             let _none = std::fs::remove_file(self.path().join(name));
         }
         crate::git::unpin(&self.repository(), self.id());
-        let mark = self.path().join("settled");
-        std::fs::write(&mark, b"").at("write", &mark)?;
+        if !self.is_untouched() {
+            let mark = self.path().join("settled");
+            std::fs::write(&mark, b"").at("write", &mark)?;
+        }
         Ok(true)
     }
 }

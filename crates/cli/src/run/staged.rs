@@ -354,8 +354,6 @@ fn forget(place: &Path, session: Session, found: &changes::Changes) -> Result<()
     if session.is_untouched() {
         return Ok(());
     }
-    // Outputs that stay for the next run.
-    session.make_durable()?;
     session.settle(found).map(drop)
 }
 

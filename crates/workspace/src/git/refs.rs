@@ -2,6 +2,7 @@
 //! began from.
 
 use super::name::{Head, ObjectId, RefName};
+use super::renew::Content;
 use super::{loose_refs, read};
 use crate::beneath::Tree;
 use crate::error::{At, Error, Result};
@@ -75,6 +76,20 @@ impl Refs {
         let head = read(&own, Path::new("HEAD")).at("read HEAD of", &repository.own)?;
         refs.head = head.and_then(|b| Head::parse(&b));
         Ok(refs)
+    }
+
+    /// Those of a git directory that holds this.
+    pub(super) fn of(git: &Content) -> Refs {
+        let mut refs = Refs::default();
+        let packed = git.bytes(Path::new("packed-refs"));
+        refs.list.extend(packed_refs(packed.unwrap_or_default()));
+        let loose = git.below(Path::new("refs")).filter_map(|(path, bytes)| {
+            let name = RefName::parse(path.as_os_str().as_encoded_bytes());
+            name.zip(ObjectId::parse(bytes.trim_ascii_end()))
+        });
+        refs.list.extend(loose);
+        refs.head = git.bytes(Path::new("HEAD")).and_then(Head::parse);
+        refs
     }
 
     /// The commit that HEAD leads to; none if the branch is not born.
