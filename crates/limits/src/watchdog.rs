@@ -66,7 +66,7 @@ impl Watchdog {
             .and_then(|span| now.checked_add(span));
         let ceiling = watched
             .ceiling
-            .and_then(|limit| Ceiling::start(limit, watched.init));
+            .and_then(|limit| Ceiling::start(limit, watched.init, now));
         if memory.is_none() && ceiling.is_none() && disk.is_none() && deadline.is_none() {
             return Ok(None);
         }
@@ -114,7 +114,7 @@ impl Watchdog {
         let memory = self.memory.as_ref().map(Memory::pause);
         let sample = memory
             .into_iter()
-            .chain(self.ceiling.as_ref().map(Ceiling::pause))
+            .chain(self.ceiling.as_ref().map(|ceiling| ceiling.pause(now)))
             .chain(self.disk.as_ref().map(Disk::pause))
             .min();
         let sample = sample.map(|pause| pause.max(self.took * REST));

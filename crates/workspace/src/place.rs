@@ -1,6 +1,8 @@
 //! Where layers can lie: not on an overlay (the kernel refuses an upper layer there), not in the project.
 
 use crate::error::{At, Error, Result};
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -76,7 +78,11 @@ pub fn is_overlay(path: &Path) -> std::io::Result<bool> {
 /// The list cannot be read.
 pub fn mounts_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let list = Path::new("/proc/self/mountinfo");
-    let text = std::fs::read(list).at("read", list)?;
+    // The kernel puts the list together for each read: few, and large.
+    let mut text = Vec::with_capacity(8 << 10);
+    File::open(list)
+        .and_then(|mut file| file.read_to_end(&mut text))
+        .at("read", list)?;
     Ok(text
         .split(|b| *b == b'\n')
         .filter_map(mount_point)

@@ -75,6 +75,8 @@ impl Memory {
 #[derive(Debug)]
 pub(crate) struct Ceiling {
     memory: Memory,
+    /// When it was looked at last, and how long that is enough.
+    looked: Instant,
     pause: Duration,
 }
 
@@ -84,17 +86,22 @@ const RARELY: Duration = Duration::from_secs(2);
 const OFTEN: Duration = Duration::from_millis(50);
 
 impl Ceiling {
-    pub(crate) fn start(limit: u64, init: i32) -> Option<Self> {
+    pub(crate) fn start(limit: u64, init: i32, now: Instant) -> Option<Self> {
         let memory = Memory::start(limit, init).ok()?;
         // What a short run can take before the first look is what the machine has left: looked at soon.
         Some(Self {
             memory,
+            looked: now,
             pause: RARELY / 4,
         })
     }
 
-    /// Whether the ceiling is passed.
+    /// Whether the ceiling is passed. Who has other things to do, and comes before it is time, reads nothing.
     pub(crate) fn step(&mut self, now: Instant) -> bool {
+        if !self.pause(now).is_zero() {
+            return false;
+        }
+        self.looked = now;
         let used = fs::read_to_string("/proc/meminfo")
             .ok()
             .and_then(|text| used(&text));
@@ -107,8 +114,10 @@ impl Ceiling {
         left == 0 && self.memory.step(now)
     }
 
-    pub(crate) fn pause(&self) -> Duration {
+    /// How long until the next look.
+    pub(crate) fn pause(&self, now: Instant) -> Duration {
         self.pause
+            .saturating_sub(now.saturating_duration_since(self.looked))
     }
 }
 
@@ -178,14 +187,30 @@ mod tests {
     #[test]
     fn a_ceiling_looks_at_processes_only_when_the_machine_is_that_full() {
         let now = Instant::now();
-        let mut ceiling = Ceiling::start(1 << 30, me()).unwrap();
-        assert!(!ceiling.step_at(0, now) && ceiling.pause() == Duration::from_millis(125));
-        assert!(!ceiling.step_at((1 << 30) - 1, now) && ceiling.pause() == OFTEN);
+        let mut ceiling = Ceiling::start(1 << 30, me(), now).unwrap();
+        assert!(!ceiling.step_at(0, now) && ceiling.pause(now) == Duration::from_millis(125));
+        assert!(!ceiling.step_at((1 << 30) - 1, now) && ceiling.pause(now) == OFTEN);
         assert!(!ceiling.step_at(u64::MAX, now), "this process is smaller");
-        let mut ceiling = Ceiling::start(1, me()).unwrap();
+        let mut ceiling = Ceiling::start(1, me(), now).unwrap();
         assert!(!ceiling.step_at(0, now) && ceiling.step_at(1, now));
-        let mut ceiling = Ceiling::start(u64::MAX, me()).unwrap();
-        assert!(!ceiling.step(now) && ceiling.pause() == RARELY);
+    }
+
+    #[test]
+    fn a_ceiling_is_looked_at_when_it_is_time_however_often_it_is_asked() {
+        let now = Instant::now();
+        let mut ceiling = Ceiling::start(1, me(), now).unwrap();
+        let first = ceiling.pause(now);
+        assert!(first == RARELY / 4 && !ceiling.step(now) && !ceiling.step(now + first / 2));
+        assert_eq!(
+            ceiling.pause(now + first / 2),
+            first / 2,
+            "asking puts nothing off"
+        );
+        assert!(ceiling.step(now + first), "one byte is passed");
+        assert_eq!(ceiling.pause(now + first), OFTEN);
+        assert!(!ceiling.step(now + first + OFTEN / 2) && ceiling.step(now + first + EXACT));
+        let mut ceiling = Ceiling::start(u64::MAX, me(), now).unwrap();
+        assert!(!ceiling.step(now + first) && ceiling.pause(now + first) == RARELY);
     }
 
     #[test]
