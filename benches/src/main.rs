@@ -131,16 +131,22 @@ fn start(fumehood: &Path, place: &Path) {
         &["--floor"],
         place,
     );
+    let repository = place.join("small");
+    git_repository(&repository, 1);
+    let mut in_repository = fumehood_true(fumehood, &repository);
+    in_repository.name = "the same in a repository".into();
     let cases = [
         fumehood_true(fumehood, place),
         bwrap_true(place),
         floor,
+        in_repository,
         Case::new("true", Path::new("true"), &[], place),
     ];
     let table = Table::measure("start: wall time of `true`", &cases, 400);
     table.print();
     table.ratio(0, 1);
     table.ratio(0, 2);
+    table.ratio(3, 0);
     let memory = measure::peak_together(fumehood, place);
     println!(
         "peak resident memory of our processes together: {} KiB; pages that they share counted once: {} KiB",
@@ -171,7 +177,7 @@ fn scale(fumehood: &Path, place: &Path) {
 /// Each job inside and outside.
 fn inside(fumehood: &Path, place: &Path) {
     let repository = place.join("repository");
-    git_repository(&repository);
+    git_repository(&repository, 500);
     pair(
         fumehood,
         &repository,
@@ -240,8 +246,9 @@ fn pair(fumehood: &Path, project: &Path, name: &str, runs: usize, command: &[&st
     table.ratio(0, 1);
 }
 
-fn git_repository(at: &Path) {
-    for folder in 0..500 {
+/// A repository with a commit of 100 files a folder.
+fn git_repository(at: &Path, folders: usize) {
+    for folder in 0..folders {
         let folder = at.join(format!("d{folder}"));
         std::fs::create_dir_all(&folder).unwrap();
         for file in 0..100 {
