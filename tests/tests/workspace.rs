@@ -336,6 +336,28 @@ fn nothing_that_a_run_left_in_its_git_directory_meets_the_next() {
     assert_eq!(seen, "## topic\noutside\nfirst\n  main\n* topic");
 }
 
+/// A session that waits, and of whose git directory a program left links in place of files: the next start makes it anew,
+/// and writes nothing where they lead.
+#[test]
+fn what_is_left_of_a_git_directory_leads_nowhere() {
+    let world = World::with_repository();
+    let outside = world.own("runtime").join("victim");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("file"), "mine\n").unwrap();
+    let script = format!(
+        "echo x > kept; rm .git/HEAD .git/config; ln -s {0}/file .git/config; rm -r .git/refs .git/hooks; \
+         ln -s {0} .git/refs; ln -s {0} .git/hooks; true",
+        outside.display()
+    );
+    kept(&world, &script).ended(0);
+    let resumed = world.sandbox().flags(["--apply", "ask", "--resume"]);
+    let out = resumed.sh("cat kept; git log --format=%s; find .git -type l");
+    assert_eq!(out.ended(0), "x\nfirst");
+    assert_eq!(picture(&outside).len(), 1);
+    assert_eq!(fs::read_to_string(outside.join("file")).unwrap(), "mine\n");
+    fs::remove_dir_all(&outside).unwrap();
+}
+
 /// A folder that takes the place of the project is another project: what was kept for the next run was not for it.
 #[test]
 fn a_project_made_anew_begins_anew() {

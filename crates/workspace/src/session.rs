@@ -435,6 +435,8 @@ impl Session {
             std::fs::write(&kept, stash).at("write", &kept)?;
         }
         git::pin(&repository, &self.id)?;
+        // Of one whose HEAD was removed inside: it may lead anywhere.
+        remove_if_there(&own)?;
         // Last: one that is there is whole.
         std::fs::rename(&spare, &own).at("rename", &spare)?;
         Ok(Ok(Some(own)))
