@@ -289,7 +289,7 @@ fn nothing_that_a_run_left_in_its_git_directory_meets_the_next() {
     let hook = world.project().join(".git/hooks/pre-push");
     fs::write(&hook, "#!/bin/sh\necho the hosts own\n").unwrap();
     fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let look = "cd .git && find . ! -name index -exec ls -ld --time-style=+ {} + && find . -type f ! -name index -exec cat {} +; \
+    let look = "cd .git && find . ! -name index -exec ls -ldn --time-style=+ {} + && find . -type f ! -name index -exec cat {} +; \
                 cd .. && git config --local --list && git status --short --branch && git log --format=%s";
     let first = kept(&world, look).ended(0);
     assert!(first.contains("the hosts own"), "{first}");
