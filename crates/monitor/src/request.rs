@@ -209,13 +209,15 @@ const OF_NAMES: [&str; 3] = [
     "application/dns-json",
 ];
 
-/// Whether a request is one over HTTPS for a name (A23): by its types, or by the path that resolvers have.
+/// Whether a request is one over HTTPS for a name (A23): by its types, or by the path that resolvers have. A page of
+/// that name elsewhere is none.
 fn asks_a_resolver(head: &RequestHead) -> bool {
-    let path = head.target.split('?').next().unwrap_or_default();
+    let (path, query) = head.target.split_once('?').unwrap_or((&head.target, ""));
+    let of_a_resolver = path == "/dns-query" || path.ends_with("/dns-query") && query.contains("dns=");
     let types = ["content-type", "accept"].map(|name| head.fields.members(name));
     let is_of_names =
         |member: &String| OF_NAMES.contains(&member.split(';').next().unwrap_or_default().trim());
-    types.iter().flatten().any(is_of_names) || path.trim_end_matches('/').ends_with("/dns-query")
+    types.iter().flatten().any(is_of_names) || of_a_resolver
 }
 
 /// Names are answered inside; a host that is allowed for what it holds need not be a way around that.

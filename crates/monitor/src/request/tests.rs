@@ -118,7 +118,8 @@ fn a23_a_resolver_over_https_is_not_reached_by_a_bare_host() {
             "GET /x",
             "Accept: text/html, application/oblivious-dns-message\r\n",
         ),
-        ("GET /a/dns-query/", ""),
+        ("GET /a/dns-query?dns=AAAB", ""),
+        ("GET /dns-query", ""),
     ] {
         let head = head("cdn.example", line, fields);
         let said = asked(&bare, &head, Body::Absent);
@@ -133,8 +134,14 @@ fn a23_a_resolver_over_https_is_not_reached_by_a_bare_host() {
         "Accept: application/dns-message\r\n",
     );
     assert_eq!(asked(&named, &question, Body::Absent), "release");
-    let page = head("cdn.example", "GET /docs/dns-query.html", "Accept: */*\r\n");
-    assert_eq!(asked(&bare, &page, Body::Absent), "release");
+    for page in [
+        "GET /docs/dns-query.html",
+        "GET /owner/dns-query",
+        "GET /owner/dns-query/info/refs?service=git-upload-pack",
+    ] {
+        let page = head("cdn.example", page, "Accept: */*\r\n");
+        assert_eq!(asked(&bare, &page, Body::Absent), "release");
+    }
 }
 
 #[test]
