@@ -454,6 +454,9 @@ pub(crate) enum HoldsMode {
 pub(crate) struct HoldsArguments {
     /// Show this hold whole
     pub(crate) id: Option<u64>,
+    /// Serve a page on which all are answered, to a browser of this machine, until it is ended
+    #[arg(long, conflicts_with_all = ["id", "session", "json"])]
+    pub(crate) page: bool,
     /// Of this session
     #[arg(long, value_name = "ID")]
     pub(crate) session: Option<String>,

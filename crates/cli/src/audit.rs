@@ -45,6 +45,11 @@ pub(crate) fn suggest(session: Option<&str>, json: bool) -> u8 {
     }
 }
 
+/// The last records of a session, a line each.
+pub(crate) fn recent(session: &str, most: usize) -> Result<Vec<String>, String> {
+    here().and_then(|here| find::recent(&here, session, most))
+}
+
 /// Where the logs are, and which project this is.
 struct Here {
     root: PathBuf,

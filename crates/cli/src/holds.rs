@@ -1,5 +1,7 @@
 //! `fumehood holds`, `allow`, `deny`, `freeze`: the human side, in any terminal of the account.
 
+mod page;
+
 use crate::FAILED;
 use crate::arguments::{AllowArguments, DenyArguments, FreezeArguments, HoldsArguments};
 use crate::policy::places;
@@ -130,6 +132,9 @@ fn print(text: &str) {
 }
 
 fn attempt_holds(arguments: &HoldsArguments) -> Result<(), Failure> {
+    if arguments.page {
+        return Ok(page::serve()?);
+    }
     if let Some(id) = arguments.id {
         let (session, _) = with_hold(id, arguments.session.as_deref())?;
         let (lines, card) = session.caller.card(HoldId(id))?;

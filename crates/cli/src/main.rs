@@ -7,6 +7,7 @@ mod apparmor;
 mod arguments;
 mod audit;
 mod configuration;
+mod connection;
 mod doctor;
 mod events;
 mod holds;

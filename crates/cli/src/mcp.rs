@@ -7,6 +7,8 @@ mod read_output;
 mod stdio;
 mod token;
 
+pub(crate) use token::random;
+
 use crate::FAILED;
 use crate::policy::places;
 use crate::say;

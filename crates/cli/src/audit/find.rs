@@ -215,6 +215,19 @@ pub(super) fn all(here: &Here) -> Vec<String> {
     all
 }
 
+/// The last records of a session, a line each.
+pub(super) fn recent(here: &Here, id: &str, most: usize) -> Result<Vec<String>, String> {
+    let mut last = std::collections::VecDeque::new();
+    each(here, id, &Question::default(), |record| {
+        if last.len() == most {
+            last.pop_front();
+        }
+        last.push_back(event::line(id, &record).trim_end().to_owned());
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(last.into())
+}
+
 /// How many records `tail` begins with.
 const LAST: usize = 20;
 

@@ -1,14 +1,13 @@
 //! Over HTTP, on loopback or a Unix socket: who may connect, and one thread for each connection.
 
-mod connection;
 mod exchange;
 mod sessions;
 
 use super::calls::Calls;
 use super::token::token;
 use crate::configuration::Places;
+use crate::connection::Connection;
 use crate::say;
-use connection::Connection;
 use exchange::Exchange;
 use fumehood_destination::Destination;
 use fumehood_policy::Escaped;

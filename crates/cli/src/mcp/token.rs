@@ -27,14 +27,19 @@ fn made(path: &Path) -> std::io::Result<Option<String>> {
         Err(e) if e.kind() == ErrorKind::AlreadyExists => return Ok(None),
         Err(e) => return Err(e),
     };
+    let text = random()?;
+    writeln!(file, "{text}")?;
+    Ok(Some(text))
+}
+
+/// 256 random bits, as 64 hexadecimal digits.
+pub(crate) fn random() -> std::io::Result<String> {
     let mut bytes = [0; 32];
     let got = getrandom(&mut bytes, GetRandomFlags::empty())?;
     if got != bytes.len() {
         return Err(ErrorKind::UnexpectedEof.into());
     }
-    let text: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-    writeln!(file, "{text}")?;
-    Ok(Some(text))
+    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
 }
 
 /// One that somebody else could read or write is no token.

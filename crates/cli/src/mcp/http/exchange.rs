@@ -1,7 +1,7 @@
 //! Requests of one connection, one after the other, and their answers.
 
-use super::connection::{Connection, End};
 use super::sessions::Sessions;
+use crate::connection::{Connection, End};
 use crate::mcp::calls::{Calls, Out};
 use fumehood_http::Length;
 use fumehood_http::h1::{Decoder, Event};
@@ -42,7 +42,7 @@ impl Exchange {
     /// One request; whether another may follow.
     fn one(&self, connection: &mut Connection) -> Result<bool, End> {
         let request = loop {
-            match self.door.open(&connection.buffer).map_err(End::Refused)? {
+            match self.door.open(&connection.buffer).map_err(refused)? {
                 Some(request) => break request,
                 None => connection.fill()?,
             }
@@ -133,6 +133,10 @@ impl From<Answer> for Posted {
     }
 }
 
+fn refused(answer: Answer) -> End {
+    End::Refused(answer.bytes(false))
+}
+
 /// A body of at most [`MAX_BYTES`].
 fn body(connection: &mut Connection, length: Length) -> Result<Vec<u8>, End> {
     let mut decoder = match length {
@@ -143,18 +147,14 @@ fn body(connection: &mut Connection, length: Length) -> Result<Vec<u8>, End> {
     let mut body = Vec::new();
     loop {
         let decoded = decoder.decode(&connection.buffer);
-        let (event, used) =
-            decoded.map_err(|e| End::Refused(Answer::refused(400, &format!("the body: {e}"))))?;
+        let (event, used) = decoded.map_err(|e| refused(Answer::refused(400, &format!("the body: {e}"))))?;
         let more = matches!(event, Event::More) && used == 0;
         if let Event::Data(range) = &event {
             body.extend_from_slice(&connection.buffer[range.clone()]);
         }
         connection.buffer.drain(..used);
         if body.len() > MAX_BYTES {
-            return Err(End::Refused(Answer::refused(
-                413,
-                "the message is longer than 1 MiB",
-            )));
+            return Err(refused(Answer::refused(413, "the message is longer than 1 MiB")));
         }
         match event {
             Event::End(_) => return Ok(body),

@@ -1,6 +1,5 @@
-//! A client's connection: bytes with deadlines, and whether the client is still there.
+//! A connection of a client of one of our own servers on this machine: bytes with deadlines, and whether the client is still there.
 
-use fumehood_tools::mcp::web::Answer;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -20,19 +19,19 @@ enum Stream {
     Unix(UnixStream),
 }
 
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: Stream,
     /// What was read and is not used.
-    pub(super) buffer: Vec<u8>,
+    pub(crate) buffer: Vec<u8>,
     deadline: Instant,
 }
 
 /// Why there is no request.
-pub(super) enum End {
+pub(crate) enum End {
     /// The client went, or took too long.
     Gone,
-    /// To answer, and then to end.
-    Refused(Answer),
+    /// To answer with these bytes, and then to end.
+    Refused(Vec<u8>),
 }
 
 impl From<std::io::Error> for End {
@@ -42,13 +41,13 @@ impl From<std::io::Error> for End {
 }
 
 impl Connection {
-    pub(super) fn tcp(stream: TcpStream) -> std::io::Result<Connection> {
+    pub(crate) fn tcp(stream: TcpStream) -> std::io::Result<Connection> {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Connection::of(Stream::Tcp(stream)))
     }
 
-    pub(super) fn unix(stream: UnixStream) -> std::io::Result<Connection> {
+    pub(crate) fn unix(stream: UnixStream) -> std::io::Result<Connection> {
         stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Connection::of(Stream::Unix(stream)))
     }
@@ -61,7 +60,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         match &self.stream {
             Stream::Tcp(s) => s.as_fd(),
             Stream::Unix(s) => s.as_fd(),
@@ -69,17 +68,17 @@ impl Connection {
     }
 
     /// A request is to begin.
-    pub(super) fn rest(&mut self) {
+    pub(crate) fn rest(&mut self) {
         self.deadline = Instant::now() + REST;
     }
 
     /// A request has begun: all of it is to be there soon.
-    pub(super) fn begun(&mut self) {
+    pub(crate) fn begun(&mut self) {
         self.deadline = self.deadline.min(Instant::now() + PATIENCE);
     }
 
     /// Reads more into the buffer.
-    pub(super) fn fill(&mut self) -> Result<(), End> {
+    pub(crate) fn fill(&mut self) -> Result<(), End> {
         if !self.readable()? {
             return Err(End::Gone);
         }
@@ -113,7 +112,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         match &mut self.stream {
             Stream::Tcp(s) => s.write_all(bytes),
             Stream::Unix(s) => s.write_all(bytes),
@@ -121,8 +120,8 @@ impl Connection {
     }
 
     /// Answers, and ends so that the answer arrives: a socket that is closed with bytes unread takes it back.
-    pub(super) fn last(&mut self, answer: &Answer) -> Result<(), End> {
-        self.write(&answer.bytes(false))?;
+    pub(crate) fn last(&mut self, answer: &[u8]) -> Result<(), End> {
+        self.write(answer)?;
         match &self.stream {
             Stream::Tcp(s) => s.shutdown(Shutdown::Write)?,
             Stream::Unix(s) => s.shutdown(Shutdown::Write)?,
