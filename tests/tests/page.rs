@@ -116,6 +116,12 @@ fn hosts() -> Hosts {
     hosts
 }
 
+/// A run that is held for as long as a busy machine takes to open the page and to answer on it.
+fn start(hosts: &Hosts) -> Running {
+    let sandbox = hosts.world.sandbox().deadline(Duration::from_secs(100));
+    hosts.around(sandbox).start(&["sh", "-c", MERGE])
+}
+
 /// How many requests reached the far side.
 fn reached(hosts: &Hosts) -> usize {
     hosts.log().matches("\"good\": \"http\"").count()
@@ -137,7 +143,7 @@ fn held(browser: &Browser, cookie: &str) -> (String, String) {
 #[test]
 fn a_hold_is_allowed_on_the_page() {
     let hosts = hosts();
-    let run = hosts.start(&[], &["sh", "-c", MERGE]);
+    let run = start(&hosts);
     let browser = Browser::open(&hosts, Some(&run));
     let cookie = browser.cookie();
     let (form, code) = held(&browser, &cookie);
@@ -163,7 +169,7 @@ fn a_hold_is_allowed_on_the_page() {
 #[test]
 fn a_hold_is_denied_on_the_page_with_a_sentence() {
     let hosts = hosts();
-    let run = hosts.start(&[], &["sh", "-c", MERGE]);
+    let run = start(&hosts);
     let browser = Browser::open(&hosts, Some(&run));
     let cookie = browser.cookie();
     let (form, _) = held(&browser, &cookie);
@@ -181,7 +187,7 @@ fn a_hold_is_denied_on_the_page_with_a_sentence() {
 #[test]
 fn others_do_nothing_on_the_page() {
     let hosts = hosts();
-    let run = hosts.start(&[], &["sh", "-c", MERGE]);
+    let run = start(&hosts);
     let browser = Browser::open(&hosts, Some(&run));
     let host = browser.host();
     // Before anybody came in: a guess, and the right code under a name that was made to mean this address.
