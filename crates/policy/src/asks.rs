@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::config::{Config, Secret, ToolNetwork};
+use crate::config::{Config, Secret, Tool, ToolNetwork};
 use crate::escape::Escaped;
 use crate::finding::Pos;
 use crate::origin::At;
@@ -35,6 +35,7 @@ pub fn asks(config: &Config) -> Vec<Ask> {
     of_the_network(config, &mut out);
     of_credentials(config, &mut out);
     of_tools(config, &mut out);
+    of_upstreams(config, &mut out);
     out
 }
 
@@ -291,17 +292,48 @@ fn verdicts(kinds: &[(&str, Option<crate::value::Verdict>)]) -> String {
     }
 }
 
-fn of_tools(config: &Config, out: &mut Vec<Ask>) {
-    for (name, tool) in &config.tools {
-        let hosts: Vec<String> = match &tool.network {
-            ToolNetwork::None => Vec::new(),
-            ToolNetwork::Hosts(hosts) => hosts.iter().map(|h| h.value.to_string()).collect(),
-        };
-        let reach = if hosts.is_empty() {
+fn of_upstreams(config: &Config, out: &mut Vec<Ask>) {
+    for (name, upstream) in &config.upstreams {
+        let words: Vec<&str> = upstream.command().collect();
+        let command = Escaped::from(words.join(" ").as_str()).to_string();
+        let reach = reach(&upstream.sandbox);
+        let secrets: Vec<&str> = upstream
+            .sandbox
+            .secrets
+            .iter()
+            .map(|s| s.value.as_str())
+            .collect();
+        let under = if secrets.is_empty() {
             String::new()
         } else {
-            format!(", reaching {}", hosts.join(", "))
+            format!(", with {}", secrets.join(" and "))
         };
+        push(
+            out,
+            "mcp",
+            name.pos,
+            format!(
+                "offer the tools of the server {}: {command}{reach}{under}",
+                name.value
+            ),
+        );
+    }
+}
+
+fn reach(tool: &Tool) -> String {
+    let hosts: Vec<String> = match &tool.network {
+        ToolNetwork::None => Vec::new(),
+        ToolNetwork::Hosts(hosts) => hosts.iter().map(|h| h.value.to_string()).collect(),
+    };
+    if hosts.is_empty() {
+        return String::new();
+    }
+    format!(", reaching {}", hosts.join(", "))
+}
+
+fn of_tools(config: &Config, out: &mut Vec<Ask>) {
+    for (name, tool) in &config.tools {
+        let reach = reach(tool);
         let words: Vec<String> = tool.argv.iter().map(|a| a.value.to_string()).collect();
         push(
             out,

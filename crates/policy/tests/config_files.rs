@@ -216,7 +216,7 @@ fn bytes_that_are_no_text() {
 fn terminal_attacks_in_a_file_are_shown_as_text() {
     let said = said("version = 1\n\"\\u001b]0;pwn\\u0007\" = 1\n[limits]\nmemory = \"\\u202e2G\"\n");
     insta::assert_snapshot!(said, @r#"
-    fumehood.toml:2:1: error: unknown key `\x1b]0;pwn\x07`; one of version, presets, isolation, nested, filesystem, env, workspace, git, limits, deny, rule, network, secret, postgres, kube, tool, require, services, environments, bytes_out, grant, audit, serial, expires, grace, mode
+    fumehood.toml:2:1: error: unknown key `\x1b]0;pwn\x07`; one of version, presets, isolation, nested, filesystem, env, workspace, git, limits, deny, rule, network, secret, postgres, kube, tool, mcp, require, services, environments, bytes_out, grant, audit, serial, expires, grace, mode
     fumehood.toml:4:10: error: `\u{202e}2G` is not a size; write a number with K, M, G or T, such as "2G"
     "#);
     assert!(
@@ -370,5 +370,31 @@ fn a_tool_places_values_where_they_stay_values() {
     fumehood.toml:6:7: error: by `NODE_OPTIONS` a program is told what else to run; leave it out; write an option into `argv` instead
     fumehood.toml:7:21: error: a tool gives back 1K to 64K; the rest is kept, and can be paged
     fumehood.toml:7:36: error: `pytst` is not a parser of output; did you mean `pytest`?
+    ");
+}
+
+#[test]
+fn a_server_behind_the_gateway_has_a_sandbox_and_is_asked_for() {
+    let text = "version = 1\n[mcp.files]\ncommand = [\"npx\", \"server\", \"{x}\"]\nnetwork = [\"api.example.com\"]\nsecrets = [\"KEY\"]\ntools = [\"read_file\"]\nrename = { read_file = \"read\" }\nhold = [\"write_file\"]\ntimeout = \"30s\"\n";
+    let config = good(Layer::Project, text);
+    let (name, upstream) = &config.upstreams[0];
+    assert_eq!(name.value.as_str(), "files");
+    assert_eq!(upstream.command().collect::<Vec<_>>(), ["npx", "server", "{x}"]);
+    let asks: Vec<String> = fumehood_policy::asks::asks(&config)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        asks,
+        ["offer the tools of the server files: npx server {x}, reaching api.example.com, with KEY"]
+    );
+    let wrong = said(
+        "version = 1\n[mcp.x]\ncommand = []\nprefix = \"a b\"\ntools = [\"-x\"]\nenv.set.LD_PRELOAD = \"x\"\n",
+    );
+    insta::assert_snapshot!(wrong, @r"
+    fumehood.toml:2:1: error: `command` is empty; list the program and its arguments
+    fumehood.toml:4:10: error: a prefix has at most 32 letters, digits, `_` and `-`; shorten it
+    fumehood.toml:5:10: error: `-x` is not a tool's name; use letters, digits, `_`, `-` and `.`
+    fumehood.toml:6:1: error: by `LD_PRELOAD` a program is told what else to run; leave it out; write an option into `argv` instead
     ");
 }

@@ -13,6 +13,7 @@ mod parameter;
 mod parse;
 mod sandbox;
 mod tool;
+mod upstream;
 
 pub use argument::Argument;
 pub use cluster::{Kube, KubeVerdicts, Postgres, PostgresVerdicts};
@@ -23,5 +24,6 @@ pub use parameter::{Parameter, ParameterKind};
 pub use parse::{MAX_BYTES, Parsed, parse};
 pub use sandbox::{EnvSection, Filesystem, Git, History, Limits, Workspace};
 pub use tool::{Output, Summary, Tool, ToolNetwork, ToolWorkspace, runs_others};
+pub use upstream::{Pass, Upstream};
 
 pub(crate) use decode::{Document, Fields, Node};

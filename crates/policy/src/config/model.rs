@@ -5,6 +5,7 @@ use super::governance::{Audit, Deny, Environment, Grant, OutLimit, Require, Rule
 use super::network::{Network, Secret};
 use super::sandbox::{EnvSection, Filesystem, Git, Limits, Workspace};
 use super::tool::Tool;
+use super::upstream::Upstream;
 use super::{Fields, Node};
 use crate::finding::Pos;
 use crate::origin::{At, Layer, Origin, Sourced};
@@ -50,6 +51,8 @@ pub struct Config {
     pub kube: Vec<(At<Label>, Kube)>,
     /// `[tool.NAME]`
     pub tools: Vec<(At<ToolName>, Tool)>,
+    /// `[mcp.NAME]`
+    pub upstreams: Vec<(At<ToolName>, Upstream)>,
     /// `[require]`
     pub require: Require,
     /// `[services]`
@@ -112,6 +115,7 @@ impl Config {
                 .unwrap_or_default(),
             kube: f.get("kube", |n| n.entries(Kube::decode)).unwrap_or_default(),
             tools: f.get("tool", |n| n.entries(Tool::decode)).unwrap_or_default(),
+            upstreams: f.get("mcp", |n| n.entries(Upstream::decode)).unwrap_or_default(),
             require: f.get("require", Require::decode).unwrap_or_default(),
             services: f
                 .get("services", |n| n.entries(Service::decode))

@@ -212,7 +212,7 @@ impl Tool {
 }
 
 /// A folder of the project, by its name.
-fn folder(node: &Node<'_>) -> Option<Glob> {
+pub(super) fn folder(node: &Node<'_>) -> Option<Glob> {
     let glob = node.text().and_then(|t| node.check(Glob::parse(t.as_bytes())))?;
     if glob.literal().is_none() {
         node.error("a tool runs in one folder", "name it without `*`");
@@ -221,7 +221,7 @@ fn folder(node: &Node<'_>) -> Option<Glob> {
     Some(glob)
 }
 
-fn environment(node: &Node<'_>) -> Option<EnvSection> {
+pub(super) fn environment(node: &Node<'_>) -> Option<EnvSection> {
     let env = EnvSection::decode(node)?;
     let set = env.set.iter().map(|(name, _)| name.value.as_str().to_owned());
     let passed = env.pass.iter().map(|name| name.value.to_string());
@@ -244,7 +244,7 @@ pub(super) fn description(node: &Node<'_>) -> Option<String> {
 }
 
 impl ToolNetwork {
-    fn decode(node: &Node<'_>) -> Option<Self> {
+    pub(super) fn decode(node: &Node<'_>) -> Option<Self> {
         if node.is_text() {
             let none = node.text() == Some("none");
             if !none {
@@ -260,7 +260,7 @@ impl ToolNetwork {
 }
 
 impl Output {
-    fn decode(node: &Node<'_>) -> Option<Self> {
+    pub(super) fn decode(node: &Node<'_>) -> Option<Self> {
         node.table(|f| {
             Some(Self {
                 budget: f.get("budget", budget),

@@ -25,7 +25,7 @@ pub use env::{EnvName, EnvPattern};
 pub use host::{HostName, HostPattern, HostPort, Port};
 pub use invalid::Invalid;
 pub use manager::{Item, MANAGERS, Manager};
-pub use name::{Label, ToolName};
+pub use name::{Label, ToolName, UpstreamTool};
 pub use path::{HidePattern, PathTemplate, Root, Variables};
 pub use place::Place;
 pub use publish::Publish;

@@ -51,6 +51,14 @@ name! {
     "use small letters, digits and `_`, such as `run_tests`"
 }
 
+name! {
+    /// The name of a tool as another's server calls it (specification 2025-11-25, "Tools": letters, digits, `_`, `-`, `.`).
+    UpstreamTool, "a tool's name",
+    |b| b.is_ascii_alphanumeric() || b == b'_',
+    |b| b.is_ascii_alphanumeric() || b"_-.".contains(&b),
+    "use letters, digits, `_`, `-` and `.`"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
