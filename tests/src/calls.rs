@@ -22,9 +22,18 @@ argv = ["sh", "-c", "trap '' TERM; echo begun >begun; while :; do sleep 0.05; do
 /// Writes tools into the user's configuration: `say` with `word`, `long` of 50,000 lines, `wait`, which ends only when it
 /// is killed.
 pub fn offer_tools(world: &World) {
+    offer_tools_and(world, "");
+}
+
+/// Likewise, with more in that file.
+pub(crate) fn offer_tools_and(world: &World, more: &str) {
     let folder = world.own("config").join("fumehood");
     fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("config.toml"), format!("version = 1\n{TOOLS}\n")).unwrap();
+    fs::write(
+        folder.join("config.toml"),
+        format!("version = 1\n{TOOLS}\n{more}\n"),
+    )
+    .unwrap();
 }
 
 /// The request that calls a tool, in the older way.

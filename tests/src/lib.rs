@@ -26,6 +26,7 @@
 mod calls;
 mod far_side;
 mod hosts;
+mod mcp_client;
 mod output;
 mod patience;
 mod programs;
@@ -39,6 +40,7 @@ mod world;
 pub use calls::{await_call, await_end_of_calls, calls_alive, offer_tools, tool_call};
 pub use far_side::FarSide;
 pub use hosts::{Hosts, Ran};
+pub use mcp_client::McpClient;
 pub use output::Output;
 pub use patience::{patience, slower};
 pub use programs::{fumehood, host_program, is_root, probe};

@@ -69,6 +69,24 @@ argv = ["echo", "{word}"]
 description = "Fails"
 argv = ["sh", "-c", "echo no; exit 3"]
 TOML
+# What the suite looks for beside tools of ours, and servers of others, behind the gateway.
+cp tests/mcp/fixture.py "$w/project/" && echo 'a file of the project' >"$w/project/read.me"
+modules=$(realpath "$kept/node_modules")
+cat >>"$w/config/fumehood/config.toml" <<TOML
+[filesystem]
+ro = ["$modules"]
+[mcp.fixture]
+command = ["python3", "fixture.py"]
+prefix = ""
+pass = ["resources", "prompts", "completion"]
+[mcp.everything]
+command = ["node", "$modules/@modelcontextprotocol/server-everything/dist/index.js"]
+tools = ["echo", "get-sum", "trigger-long-running-operation", "get-tiny-image"]
+[mcp.files]
+command = ["node", "$modules/@modelcontextprotocol/server-filesystem/dist/index.js", "$w/project"]
+tools = ["read_text_file", "write_file", "list_directory"]
+rename = { read_text_file = "read" }
+TOML
 in_account() {
     (cd "$w/project" && exec env -i PATH="$PATH" HOME="$w/home" XDG_CONFIG_HOME="$w/config" XDG_STATE_HOME="$w/state" \
         LANG=C.UTF-8 TERM=dumb NO_COLOR=1 timeout 600 "$@")
@@ -100,6 +118,19 @@ for version in 2025-11-25 2026-07-28; do
     read -r ok bad < <(sed -nE '$s/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p' "$w/judged")
     passed=$((passed + ${ok:-0})) failed=$((failed + ${bad:-1}))
 done
+
+# Servers of others, through the gateway.
+there() { in_account node "$kept/node_modules/.bin/mcp-inspector" --cli "$url" --transport http \
+    --header "Authorization: Bearer $token" --method tools/call --tool-name "$@"; }
+says() { local words=$1 && shift && "$@" && grep -qF -- "$words" "$w/out"; }
+check "server-everything echoes" says 'Echo: hello' there everything_echo --tool-arg message=hello
+check "server-everything adds" says '5' there everything_get-sum --tool-arg a=2 --tool-arg b=3
+check "server-everything shows a picture" says '"image/png"' there everything_get-tiny-image
+check "server-filesystem reads" says 'a file of the project' there read --tool-arg "path=$w/project/read.me"
+denied() { ! there read --tool-arg path=/etc/hostname && grep -qF 'Access denied' "$w/out"; }
+check "server-filesystem reads nothing else, and its refusal arrives" denied
+written() { there files_write_file --tool-arg "path=$w/project/new" --tool-arg content=x && [ ! -e "$w/project/new" ]; }
+check "server-filesystem writes into its layer only" written
 
 # Clients.
 check "Python" in_account "$kept/venv/bin/python" "$w/client.py" "$fumehood" "$url" "$token"

@@ -1,74 +1,11 @@
 //! `fumehood mcp` as a client meets it: a process with two pipes.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
-use fumehood_tests::{
-    World, await_call, await_end_of_calls, calls_alive, fumehood, host_program, offer_tools, tool_call,
-};
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
-
-struct Client {
-    child: Child,
-    to: Option<ChildStdin>,
-    from: BufReader<ChildStdout>,
-}
-
-impl Client {
-    fn start(world: &World) -> Client {
-        offer_tools(world);
-        let mut command = host_program(fumehood());
-        command
-            .arg("mcp")
-            .current_dir(world.project())
-            .env_clear()
-            .envs(world.sandbox().environment());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        Client {
-            to: child.stdin.take(),
-            from: BufReader::new(child.stdout.take().unwrap()),
-            child,
-        }
-    }
-
-    fn send(&mut self, line: &str) {
-        writeln!(self.to.as_mut().unwrap(), "{line}").unwrap();
-    }
-
-    /// The next message; each is one line.
-    fn next(&mut self) -> String {
-        let mut line = String::new();
-        self.from.read_line(&mut line).unwrap();
-        line
-    }
-
-    fn ask(&mut self, line: &str) -> String {
-        self.send(line);
-        self.next()
-    }
-
-    /// The client goes; the server ends, within what it allows its tools and some.
-    fn leave(mut self) -> String {
-        drop(self.to.take());
-        let mut rest = String::new();
-        std::io::Read::read_to_string(&mut self.from, &mut rest).unwrap();
-        assert!(self.child.wait().unwrap().success());
-        rest
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        let _ended_already = self.child.kill();
-        let _reaped = self.child.wait();
-    }
-}
+use fumehood_tests::{McpClient, World, await_call, await_end_of_calls, calls_alive, fumehood, tool_call};
 
 #[test]
 fn a_client_of_the_older_way() {
     let world = World::new();
-    let mut client = Client::start(&world);
+    let mut client = McpClient::start(&world);
     let hello = client.ask(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"0"}}}"#);
     assert!(hello.contains(r#""protocolVersion":"2025-06-18""#), "{hello}");
     client.send(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
@@ -109,7 +46,7 @@ fn a_client_of_the_older_way() {
 #[test]
 fn a_client_of_the_modern_way_reads_on() {
     let world = World::new();
-    let mut client = Client::start(&world);
+    let mut client = McpClient::start(&world);
     let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
     let found = client.ask(&format!(
         r#"{{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{{{meta}}}}}"#
@@ -138,7 +75,7 @@ fn a_client_of_the_modern_way_reads_on() {
     );
     client.leave();
     // What another server kept is not this one's.
-    let mut other = Client::start(&world);
+    let mut other = McpClient::start(&world);
     let none = other.ask(&tool_call(
         1,
         "read_output",
@@ -154,7 +91,7 @@ fn a_client_of_the_modern_way_reads_on() {
 #[test]
 fn a_cancelled_call_ends_and_is_not_answered() {
     let world = World::new();
-    let mut client = Client::start(&world);
+    let mut client = McpClient::start(&world);
     client.send(&tool_call(1, "wait", "{}"));
     await_call(&world);
     assert!(calls_alive(&world) > 0);
@@ -168,11 +105,112 @@ fn a_cancelled_call_ends_and_is_not_answered() {
 #[test]
 fn a_client_that_goes_takes_its_calls_with_it() {
     let world = World::new();
-    let mut client = Client::start(&world);
+    let mut client = McpClient::start(&world);
     client.send(&tool_call(1, "wait", "{}"));
     await_call(&world);
     assert_eq!(client.leave(), "");
     await_end_of_calls(&world);
     // The record is whole.
     world.sandbox().verb(&["audit", "verify"]).ended(0);
+}
+
+/// Words at a terminal of the account's own.
+fn at_a_terminal(world: &World, words: &str) -> fumehood_tests::Output {
+    let line = format!("{} {words}", fumehood().display());
+    let words = ["script", "-qec", &line, "/dev/null"];
+    world.sandbox().start_words(&words).wait()
+}
+
+const DENIED: &str = "[[deny]]\neffect = \"tool.call\"\nbecause = \"not today\"\n";
+const HELD: &str = "[[rule]]\neffect = \"tool.call\"\ndecide = \"hold\"\n";
+
+#[test]
+fn a_rule_denies_calls() {
+    let world = World::new();
+    let mut client = McpClient::with(&world, DENIED, &[]);
+    let denied = client.ask(&tool_call(1, "wait", "{}"));
+    for words in [
+        "\"isError\":true",
+        "tool.call is denied",
+        "not today",
+        "config.toml",
+    ] {
+        assert!(denied.contains(words), "{denied}");
+    }
+    // Nothing ran: there is no session of it.
+    let sessions = world.own("state").join("fumehood/sessions");
+    assert_eq!(std::fs::read_dir(sessions).into_iter().flatten().count(), 0);
+    client.leave();
+    let told = world.sandbox().verb(&["audit", "query", "--kind", "effect"]);
+    let told = told.ended(0);
+    assert!(told.contains("tool.call") && told.contains("deny"), "{told}");
+}
+
+/// A call that waits is told so, is shown with its arguments, and happens once when a person allows it.
+#[test]
+fn a_held_call_waits_for_a_person() {
+    let world = World::new();
+    let mut client = McpClient::with(&world, HELD, &[]);
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"say","arguments":{"word":"hello"},"_meta":{"progressToken":"p"}}}"#;
+    let waits = client.ask(call);
+    assert!(
+        waits.contains("waiting for approval") && waits.contains("fumehood allow 1"),
+        "{waits}"
+    );
+    let held = at_a_terminal(&world, "holds 1");
+    let card = held.ended(0);
+    assert!(
+        card.contains("hello") && card.contains("calls a tool: say on fumehood"),
+        "{card}"
+    );
+    let code = card
+        .lines()
+        .find_map(|l| l.split("code").nth(1))
+        .unwrap_or_default();
+    let code: String = code.chars().filter(char::is_ascii_alphanumeric).take(4).collect();
+    at_a_terminal(&world, &format!("allow 1 {code}")).ended(0);
+    let said = client.message();
+    assert!(said.contains("\"id\":1") && said.contains("hello\\n"), "{said}");
+    // Once: the same again is another question.
+    let again = client.ask(&call.replace("\"id\":1", "\"id\":2"));
+    assert!(again.contains("waiting for approval"), "{again}");
+    client.send(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}"#);
+    assert!(
+        client
+            .ask(r#"{"jsonrpc":"2.0","id":3,"method":"ping"}"#)
+            .contains("\"id\":3")
+    );
+    assert_eq!(client.leave(), "");
+    world.sandbox().verb(&["audit", "verify"]).ended(0);
+}
+
+#[test]
+fn without_anybody_to_ask_a_held_call_gets_a_ticket() {
+    let world = World::new();
+    let mut client = McpClient::with(&world, HELD, &["--holds", "deny"]);
+    let refused = client.ask(&tool_call(1, "say", r#"{"word":"hello"}"#));
+    assert!(
+        refused.contains("\"isError\":true") && refused.contains("fumehood allow 1"),
+        "{refused}"
+    );
+    client.leave();
+}
+
+/// Whoever freezes the session ends what runs, and nothing is called after.
+#[test]
+fn a_frozen_session_calls_nothing() {
+    let world = World::new();
+    let mut client = McpClient::with(&world, "", &[]);
+    client.send(&tool_call(1, "wait", "{}"));
+    await_call(&world);
+    let living = world.sandbox().verb(&["ps", "--json"]);
+    let living = living.ended(0);
+    let mut each = living.split("\"session\":\"");
+    let ours = each.find(|one| one.contains("\"mcp\"")).unwrap_or_default();
+    let id = ours.split('"').next().unwrap_or_default();
+    at_a_terminal(&world, &format!("freeze {id}")).ended(0);
+    await_end_of_calls(&world);
+    let refused = client.ask(&tool_call(2, "say", r#"{"word":"hello"}"#));
+    assert!(refused.contains("froze this session"), "{refused}");
+    client.leave();
 }

@@ -259,7 +259,7 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "FD|FILE")]
     pub(crate) events: Option<OsString>,
     /// As a call of a tool: reach only what flags name, say everything as events, and keep what is changed or not
-    #[arg(long, value_enum, value_name = "USE", hide = true, requires = "events")]
+    #[arg(long, value_enum, value_name = "USE", hide = true)]
     pub(crate) tool: Option<ToolUse>,
     /// Say what is done, on standard error
     #[arg(short, long)]

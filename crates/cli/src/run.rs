@@ -86,7 +86,12 @@ fn attempt(arguments: &RunArguments, begun: Option<OwnedFd>) -> Result<u8, Failu
     }
     let mut events = Events::open(arguments.events.as_deref())?;
     if arguments.tool.is_some() {
-        events.take_words()?;
+        // Who called it may be killed: the call ends with it.
+        let _kept_by_the_pipe =
+            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
+        if arguments.events.is_some() {
+            events.take_words()?;
+        }
     }
     let host = Host::look()?;
     let directory = directory(arguments.directory.as_deref())?;

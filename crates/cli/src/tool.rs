@@ -3,12 +3,14 @@
 pub(crate) mod call;
 mod check;
 pub(crate) mod offered;
+pub(crate) mod pins;
 pub(crate) mod result;
 mod show;
 
 use crate::FAILED;
 use crate::say;
 use clap::{Args, Subcommand};
+use fumehood_tools::Effect;
 use std::io::Write;
 
 #[derive(Debug, Subcommand)]
@@ -30,6 +32,8 @@ pub(crate) enum ToolVerb {
     },
     /// Call a tool in its own sandbox
     Call(CallArguments),
+    /// Look at what the servers behind the gateway offer, and accept what changed
+    Pins(pins::PinsArguments),
     /// Read on in an output that a call left out
     Read(ReadArguments),
 }
@@ -68,12 +72,22 @@ pub(crate) fn tool(verb: &ToolVerb) -> u8 {
             printed(text);
             code
         }),
+        ToolVerb::Pins(arguments) => pins::pins(arguments).map(printed),
         ToolVerb::Read(arguments) => show::read(arguments).map(printed),
     };
     done.unwrap_or_else(|text| {
         say::error(&text);
         FAILED
     })
+}
+
+/// What a sandbox lets its programs do, in a word.
+pub(crate) fn class(tool: &fumehood_policy::config::Tool) -> &'static str {
+    match fumehood_tools::effect_of(tool) {
+        Effect::Observe => "observe",
+        Effect::SandboxWrite => "sandbox-write",
+        Effect::Outward => "outward",
+    }
 }
 
 fn printed(text: String) -> u8 {

@@ -2,7 +2,7 @@
 
 use crate::hold::{Proof, Requirement};
 use fumehood_destination::{Destination, other_protocol};
-use fumehood_effect::{EffectKind, Reason};
+use fumehood_effect::{Decision, EffectKind, Reason};
 use fumehood_policy::config::Approval;
 use fumehood_policy::profile::EffectRule;
 use fumehood_policy::value::{Decide, HostName, Proof as Wanted};
@@ -64,6 +64,20 @@ pub(crate) fn said(rules: &[EffectRule], seen: &[Seen], to: Option<&Destination>
         }
     }
     held.map(|(kind, wanted, reason)| Said::Hold(kind, wanted, reason))
+}
+
+/// What the rules say of an effect that goes to no host, and who may release it where it waits. What no rule names
+/// flies.
+#[must_use]
+pub fn decide(rules: &[EffectRule], kind: EffectKind) -> (Decision, Requirement) {
+    match said(rules, &[Seen::is(kind)], None) {
+        None => {
+            let rule = format!("no rule names {kind}");
+            (Decision::Allow { rule }, Requirement::default())
+        }
+        Some(Said::Hold(_, requirement, reason)) => (Decision::Hold(reason), requirement),
+        Some(Said::Deny(reason)) => (Decision::Deny(reason), Requirement::default()),
+    }
 }
 
 /// Of a rule that matched: why, which, and how to ask.

@@ -6,8 +6,8 @@ use fumehood_effect::{Decision, Digest, Effect, Reason, SessionId, Tier};
 use fumehood_http::Denial;
 use fumehood_monitor::desk::{Client, Desk, DeskError, Heard, Peer, Reply, Said, Told};
 use fumehood_monitor::hold::{
-    Answered, Approver, Ask, Choice, HoldId, Holds, Permit, Proof, Recorded, Refusal, Settings, Time,
-    Verdict, Via, Waiter, Wake, Why, headline, lines,
+    Answered, Approver, Ask, Choice, HoldId, Holds, Permit, Proof, Recorded, Refusal, Requirement, Settings,
+    Time, Verdict, Via, Waiter, Wake, Why, headline, lines,
 };
 use fumehood_monitor::{FlowId, Held};
 use rustix::time::{ClockId, clock_gettime};
@@ -134,11 +134,84 @@ impl Approvals {
     /// Where it waits, what its client may be told.
     pub(crate) fn ask(&mut self, request: FlowId, held: &Held, log: &mut Log) -> Option<String> {
         let effect = held.effect(self.holds.session());
-        let reason = held.reason().clone();
+        self.hold(
+            request,
+            effect,
+            held.reason().clone(),
+            held.requirement().clone(),
+            log,
+        )
+    }
+
+    /// An effect of which policy has said what is to become of it: as [`Approvals::ask`]. What flies or is denied is
+    /// recorded too.
+    pub(crate) fn decided(
+        &mut self,
+        request: FlowId,
+        effect: Effect,
+        (decision, requirement): (Decision, Requirement),
+        log: &mut Log,
+    ) -> Option<String> {
+        let ask = match decision.clone() {
+            Decision::Hold(reason) => return self.hold(request, effect, reason, requirement, log),
+            Decision::Allow { .. } | Decision::Deny(_) => Ask {
+                effect: effect.clone(),
+                decision: decision.clone(),
+                requirement,
+                waiter: None,
+                kept: false,
+                words: None,
+            },
+        };
+        let verdict = self.holds.ask(ask, self.clock.now());
+        let word = if matches!(verdict, Verdict::Go(_)) {
+            "allow"
+        } else {
+            "deny"
+        };
+        let record = Entry::new(Kind::Effect)
+            .text("decision", word)
+            .text("kind", effect.kind)
+            .text("system", &effect.resource.system)
+            .text("name", &effect.resource.name)
+            .text("rule", decision.rule())
+            .digest("effect", effect.digest());
+        let ticket = log.record(record);
+        let answer = match verdict {
+            Verdict::Go(permit) => {
+                let now = self.clock.now();
+                let digest = effect.digest();
+                match self
+                    .holds
+                    .release(permit, digest, &effect.facts, &decision, None, now)
+                {
+                    Ok(_) if ticket.is_none() => {
+                        Answer::No(Denial::new(403, "it cannot be recorded, so it is not done"))
+                    }
+                    Ok(_) => Answer::Go(ticket),
+                    Err(why) => Answer::No(Denial::new(403, why.to_string())),
+                }
+            }
+            Verdict::Refuse(refusal) => Answer::No(denial(&refusal)),
+            // Nothing waits that nobody waits for.
+            Verdict::Wait(_) => Answer::No(Denial::new(403, "it waits for nobody".to_owned())),
+        };
+        self.answers.push((request, answer));
+        None
+    }
+
+    fn hold(
+        &mut self,
+        request: FlowId,
+        effect: Effect,
+        reason: Reason,
+        requirement: Requirement,
+        log: &mut Log,
+    ) -> Option<String> {
         let ask = Ask {
             effect: effect.clone(),
             decision: Decision::Hold(reason.clone()),
-            requirement: held.requirement().clone(),
+            requirement,
             waiter: Some(request),
             kept: false,
             words: None,
@@ -261,6 +334,11 @@ impl Approvals {
             self.wake(told.wakes, by, log);
         }
         heard
+    }
+
+    /// Whose holds these are.
+    pub(crate) const fn session(&self) -> &SessionId {
+        self.holds.session()
     }
 
     /// Whether a person stopped the session.

@@ -33,7 +33,7 @@ const PATIENCE: Timespec = Timespec {
 
 impl Log {
     /// Starts the writer. Where that fails, the log says so.
-    pub(crate) fn start(session: &Session, spec: &Spec) -> Self {
+    pub(crate) fn start(session: &Session, spec: Option<&Spec>) -> Self {
         match start(session, spec) {
             Ok((client, writer, process)) => Self {
                 client: Some(client),
@@ -97,6 +97,11 @@ impl Log {
     /// run is left when its refusal is read.
     pub(crate) fn broken_off(&mut self, error: &impl std::fmt::Display) {
         self.record(broken_off(error));
+        self.end();
+    }
+
+    /// The end of a session without a sandbox: its writer is waited for, as long as a disk takes.
+    pub(crate) fn end(&mut self) {
         self.client = None;
         if let Some(process) = self.process.take() {
             let mut ended = [PollFd::from_borrowed_fd(process.as_fd(), PollFlags::IN)];
@@ -144,7 +149,7 @@ impl Log {
     }
 }
 
-fn start(session: &Session, spec: &Spec) -> Result<(Client, i32, OwnedFd), RecorderError> {
+fn start(session: &Session, spec: Option<&Spec>) -> Result<(Client, i32, OwnedFd), RecorderError> {
     // So that whoever looks for the session's log knows of it before it is there.
     let folder = fumehood_audit::session_folder(&session.root, session.id.as_str());
     let mut builder = std::fs::DirBuilder::new();
@@ -164,13 +169,13 @@ fn start(session: &Session, spec: &Spec) -> Result<(Client, i32, OwnedFd), Recor
 }
 
 /// The writer's process.
-fn run(session: &Session, spec: &Spec, sender: OwnedFd) -> i32 {
+fn run(session: &Session, spec: Option<&Spec>, sender: OwnedFd) -> i32 {
     set_process_name(c"fumehood-log");
     // A terminal that hangs up, or Ctrl-C, is for the supervisor; the key is for nobody.
     let _leader_already = rustix::process::setsid();
     crate::terminal::let_go_of_all_streams();
     let mut session = session.clone();
-    if let Ok(plan) = Plan::new(spec) {
+    if let Some(Ok(plan)) = spec.map(Plan::new) {
         // Every step that built the walls, as it was carried out.
         session.start = session
             .start

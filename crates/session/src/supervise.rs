@@ -293,7 +293,7 @@ fn supervise(
     // Now, while the first process builds the walls; its socket is not in that process.
     let mut watcher = None;
     if let Some(session) = &run.session {
-        *log = Log::start(session, &run.spec);
+        *log = Log::start(session, Some(&run.spec));
         let client = log.client(&[Kind::ProgramExec, Kind::ProgramExit]).ok();
         watcher = Some(Watcher::start(client, &run.spec.command).map_err(RunError::Watcher)?);
     }

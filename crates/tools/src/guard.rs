@@ -54,9 +54,14 @@ impl fmt::Display for Guarded {
 /// # Errors
 /// It is too large, no JSON, or could be read in two ways.
 pub fn guard(bytes: &[u8]) -> Result<Guarded, Refused> {
-    if bytes.len() > MAX_BYTES {
+    guard_at_most(bytes, MAX_BYTES)
+}
+
+/// Likewise of a message that may be longer or has to be shorter.
+pub(crate) fn guard_at_most(bytes: &[u8], most: usize) -> Result<Guarded, Refused> {
+    if bytes.len() > most {
         return Err(Refused::call(
-            format_args!("the call has {} bytes, more than {MAX_BYTES}", bytes.len()),
+            format_args!("the call has {} bytes, more than {most}", bytes.len()),
             "send less, in several calls",
         ));
     }

@@ -147,14 +147,7 @@ impl Manifest {
     /// The most that it can do.
     #[must_use]
     pub fn effect(&self) -> Effect {
-        let reaches = matches!(&self.tool.network, ToolNetwork::Hosts(hosts) if !hosts.is_empty());
-        if reaches || !self.tool.secrets.is_empty() {
-            Effect::Outward
-        } else if self.tool.workspace == ToolWorkspace::Write || !self.tool.scratch.is_empty() {
-            Effect::SandboxWrite
-        } else {
-            Effect::Observe
-        }
+        effect_of(&self.tool)
     }
 
     /// What its definition is known by: SHA-256 of all that a client is told and all that is run. A change of
@@ -171,6 +164,19 @@ impl Manifest {
             hash.update(part);
         }
         hash.finalize().into()
+    }
+}
+
+/// The most that a program can do in this sandbox.
+#[must_use]
+pub fn effect_of(tool: &Tool) -> Effect {
+    let reaches = matches!(&tool.network, ToolNetwork::Hosts(hosts) if !hosts.is_empty());
+    if reaches || !tool.secrets.is_empty() {
+        Effect::Outward
+    } else if tool.workspace == ToolWorkspace::Write || !tool.scratch.is_empty() {
+        Effect::SandboxWrite
+    } else {
+        Effect::Observe
     }
 }
 

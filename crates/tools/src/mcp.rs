@@ -9,6 +9,7 @@
 //! be here anyway; what is left are two transports of a few hundred lines, held by the protocol's own conformance suite.
 
 mod server;
+pub mod upstream;
 pub mod web;
 
-pub use server::{Call, Id, LEGACY, MODERN, Server, Step, busy, too_long};
+pub use server::{Asked, Call, Id, LEGACY, MODERN, Passes, Server, Step, busy, too_long};

@@ -1,12 +1,16 @@
 //! The calls that are under way, of every client: begun, looked at, cancelled, ended.
 
+use super::gateway::{Gateway, Tool, Under, Upstream};
+use super::monitor::{Monitor, another, beside, own};
 use super::read_output;
+use super::taint::Taint;
 use crate::configuration::Places;
-use crate::tool::call::{CallError, Watch, call};
+use crate::tool::call::{CallError, Watch, run, words};
 use crate::tool::offered::Offered;
 use fumehood_output::Store;
-use fumehood_tools::Guarded;
-use fumehood_tools::mcp::{Call, Id, Server, busy};
+use fumehood_session::{Called, Leave, Standing};
+use fumehood_tools::mcp::{Asked, Call, Id, Server, busy};
+use fumehood_tools::{Effect, Guarded};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -31,6 +35,10 @@ struct Running {
     client: u64,
     id: Id,
     process: Option<u32>,
+    /// What is asked of the monitor, and not answered.
+    asked: Option<u64>,
+    /// What another's server was asked, and has not answered.
+    under: Option<Under>,
     cancelled: bool,
 }
 
@@ -43,19 +51,31 @@ impl Running {
 pub(super) struct Calls {
     server: Server,
     offered: Offered,
-    places: Places,
+    gateway: Gateway,
+    places: Arc<Places>,
     store: Store,
+    monitor: Monitor,
+    taint: Taint,
     running: Mutex<Vec<Running>>,
     changed: Condvar,
 }
 
 impl Calls {
-    pub(super) fn new(server: Server, offered: Offered, places: Places, store: Store) -> Calls {
+    pub(super) fn new(
+        server: Server,
+        (offered, gateway): (Offered, Gateway),
+        places: Arc<Places>,
+        store: Store,
+        (monitor, taint): (Monitor, Taint),
+    ) -> Calls {
         Calls {
             server,
             offered,
+            gateway,
             places,
             store,
+            monitor,
+            taint,
             running: Mutex::default(),
             changed: Condvar::new(),
         }
@@ -102,6 +122,8 @@ impl Calls {
             client,
             id: call.id.clone(),
             process: None,
+            asked: None,
+            under: None,
             cancelled: false,
         });
         None
@@ -124,11 +146,27 @@ impl Calls {
                 Err(why) => wanted.reply(&why, None, true),
             };
         }
+        if let Some(of) = &wanted.asked {
+            return self.passed(client, wanted, of, out);
+        }
+        if let Some(tool) = self.gateway.find(&wanted.name) {
+            return self.theirs(client, wanted, tool, out);
+        }
         let tool = match self.offered.find(&wanted.name) {
             Ok(tool) => tool,
             Err(why) => return wanted.unknown(&why),
         };
-        let arguments = Guarded::part(wanted.arguments.clone());
+        let refused = |why: &str| wanted.reply(why, None, true);
+        let words = match words(tool, &Guarded::part(wanted.arguments.clone())) {
+            Ok(words) => words,
+            Err(CallError::Refused(why) | CallError::Failed(why)) => return refused(&why),
+        };
+        let outward = tool.effect() == Effect::Outward;
+        let asked = self.taint.two(own(tool, &wanted.arguments), outward);
+        let leave = match self.allowed(client, wanted, asked, out) {
+            Ok(leave) => leave,
+            Err(why) => return refused(&why),
+        };
         let mut watch = Watching {
             calls: self,
             client,
@@ -136,9 +174,126 @@ impl Calls {
             out,
             last: Instant::now(),
         };
-        match call(tool, &arguments, &self.places, &self.store, &mut watch) {
-            Ok(result) => wanted.reply(&result.text(), Some(result.json()), result.is_error()),
-            Err(CallError::Refused(why) | CallError::Failed(why)) => wanted.reply(&why, None, true),
+        match run(tool, words, &self.places, &self.store, &mut watch) {
+            Ok(result) => {
+                if outward {
+                    self.taint.came(&format!("tool:{}", tool.name()), false);
+                }
+                self.monitor.ended(leave, &result);
+                wanted.reply(&result.text(), Some(result.json()), result.is_error())
+            }
+            Err(CallError::Refused(why) | CallError::Failed(why)) => {
+                self.monitor.failed(leave);
+                refused(&why)
+            }
+        }
+    }
+
+    /// A call of a tool of another's.
+    fn theirs(&self, client: u64, wanted: &Call, tool: &Tool, out: &dyn Out) -> Value {
+        let refused = |why: &str| wanted.reply(why, None, true);
+        let asked = another(tool, &wanted.arguments);
+        let asked = self.taint.look(asked, tool, &wanted.arguments);
+        let leave = match self.allowed(client, wanted, asked, out) {
+            Ok(leave) => leave,
+            Err(why) => return refused(&why),
+        };
+        let given = tool.call(wanted, &self.store, out, |under| {
+            self.set_under(client, &wanted.id, under)
+        });
+        // Also what it said of its failure.
+        self.came(&tool.upstream);
+        match given {
+            Ok(given) => {
+                self.monitor.given(leave, &given);
+                wanted.given(given.result)
+            }
+            Err(why) => {
+                self.monitor.failed(leave);
+                refused(&why)
+            }
+        }
+    }
+
+    /// What is asked of another's server beside calls.
+    fn passed(&self, client: u64, wanted: &Call, asked: &Asked, out: &dyn Out) -> Value {
+        let failed = |why: &str| wanted.failed(-32603, why);
+        let Some(upstream) = self.gateway.asked(asked) else {
+            return failed("nobody here has that");
+        };
+        let effect = self
+            .taint
+            .two(beside(upstream, asked), upstream.class() == "outward");
+        let leave = match self.allowed(client, wanted, effect, out) {
+            Ok(leave) => leave,
+            Err(why) => return failed(&why),
+        };
+        let given = upstream.pass(wanted, asked, &self.store, out, |under| {
+            self.set_under(client, &wanted.id, under);
+        });
+        // Also what it said of its failure.
+        self.came(upstream);
+        match given {
+            Ok(Ok(result)) => {
+                self.monitor.passed(leave, &result);
+                wanted.given(result)
+            }
+            Ok(Err(failure)) => {
+                self.monitor.failed(leave);
+                wanted.failed(failure.code, &failure.message)
+            }
+            Err(why) => {
+                self.monitor.failed(leave);
+                failed(&why)
+            }
+        }
+    }
+
+    /// A server's words are in the session.
+    fn came(&self, upstream: &Upstream) {
+        self.taint
+            .came(&format!("mcp:{}", upstream.name), upstream.is_private());
+    }
+
+    fn set_under(&self, client: u64, id: &Id, under: Under) {
+        let mut all = self.all();
+        let Some(found) = all.iter_mut().find(|c| c.is(client, id)) else {
+            return;
+        };
+        if found.cancelled {
+            drop(all);
+            return under.cancel();
+        }
+        found.under = Some(under);
+    }
+
+    /// Asks the monitor, and waits for a person where one is asked.
+    fn allowed(&self, client: u64, call: &Call, called: Called, out: &dyn Out) -> Result<Leave, String> {
+        let (number, standing) = self.monitor.ask(called);
+        self.asks(client, &call.id, Some(number));
+        let answer = loop {
+            match standing.recv() {
+                Ok(Standing::Waits(words)) => {
+                    if let Some(message) = call.told(&words) {
+                        out.send(&message);
+                    }
+                }
+                Ok(Standing::Go(leave)) => break Ok(leave),
+                Ok(Standing::No(why)) => break Err(why),
+                Err(_) => break Err("nobody waits for it any more".to_owned()),
+            }
+        };
+        self.asks(client, &call.id, None);
+        answer
+    }
+
+    fn asks(&self, client: u64, id: &Id, asked: Option<u64>) {
+        let mut all = self.all();
+        if let Some(found) = all.iter_mut().find(|c| c.is(client, id)) {
+            found.asked = asked;
+            if let (true, Some(number)) = (found.cancelled, asked) {
+                self.monitor.gone(number); // before it was asked
+            }
         }
     }
 
@@ -159,12 +314,23 @@ impl Calls {
         let _ended_or_late = self.changed.wait_timeout_while(all, GRACE, |all| !all.is_empty());
     }
 
+    /// The session is over; nothing is called any more.
+    pub(super) fn over(&self) {
+        self.gateway.end();
+        self.monitor.over();
+    }
+
     /// Asks them to end, and after a while ends them: with its supervisor a sandbox is gone.
     fn end(&self, which: impl Fn(&Running) -> bool) {
         let mut all = self.all();
         for found in all.iter_mut().filter(|c| which(c)) {
             found.cancelled = true;
             signal(found.process, Signal::TERM);
+            found
+                .asked
+                .into_iter()
+                .for_each(|number| self.monitor.gone(number));
+            found.under.take().iter().for_each(Under::cancel);
         }
         let runs = |all: &mut Vec<Running>| all.iter().any(|c| which(c) && c.process.is_some());
         let waited = self.changed.wait_timeout_while(all, GRACE, runs);

@@ -10,12 +10,12 @@ use crate::configuration::Places;
 use crate::policy::places;
 use fumehood_output::window::DEFAULT_BUDGET;
 use fumehood_output::{Output, Store};
-use fumehood_policy::config::{ToolNetwork, ToolWorkspace};
+use fumehood_policy::config::{Tool, ToolNetwork, ToolWorkspace};
 use fumehood_redact::Forbidden;
 use fumehood_tools::{Arguments, Guarded, Manifest, compile, guard};
 use std::ffi::OsString;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,6 +49,14 @@ pub(crate) enum CallError {
     Failed(String),
 }
 
+impl std::fmt::Display for CallError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            CallError::Refused(why) | CallError::Failed(why) => f.write_str(why),
+        }
+    }
+}
+
 impl From<std::io::Error> for CallError {
     fn from(e: std::io::Error) -> CallError {
         CallError::Failed(e.to_string())
@@ -68,7 +76,8 @@ pub(super) fn by_hand(arguments: &CallArguments) -> Result<(String, u8), String>
     let store = store(&places, "hand")?;
     let result = guard(arguments.arguments.as_bytes())
         .map_err(|e| CallError::Refused(e.to_string()))
-        .and_then(|json| call(tool, &json, &places, &store, &mut Alone))
+        .and_then(|json| words(tool, &json))
+        .and_then(|words| run(tool, words, &places, &store, &mut Alone))
         .map_err(|e| match e {
             CallError::Refused(text) | CallError::Failed(text) => text,
         })?;
@@ -79,21 +88,15 @@ pub(super) fn by_hand(arguments: &CallArguments) -> Result<(String, u8), String>
     Ok((text, result.status()))
 }
 
-/// Calls a tool.
-pub(crate) fn call(
-    tool: &Manifest,
-    json: &Guarded,
-    places: &Places,
-    store: &Store,
-    watch: &mut impl Watch,
-) -> Result<CallResult, CallError> {
+/// The command of a call, its arguments checked.
+pub(crate) fn words(tool: &Manifest, json: &Guarded) -> Result<Vec<OsString>, CallError> {
     let refused = |e: fumehood_tools::Refused| CallError::Refused(e.to_string());
     let checked = Arguments::check(tool, json).map_err(refused)?;
-    let words = compile(&tool.tool().argv, &checked).map_err(refused)?;
-    run(tool, words, places, store, watch)
+    compile(&tool.tool().argv, &checked).map_err(refused)
 }
 
-fn run(
+/// Runs the command of a call.
+pub(crate) fn run(
     tool: &Manifest,
     words: Vec<OsString>,
     places: &Places,
@@ -102,7 +105,14 @@ fn run(
 ) -> Result<CallResult, CallError> {
     let events = EventsFile::make(places)?;
     let (mut from, to) = std::io::pipe()?;
-    let mut command = sandboxed(tool, words, places, &events)?;
+    let mut command = sandboxed(
+        tool.name().as_str(),
+        tool.tool(),
+        Some(TIMEOUT),
+        words,
+        places,
+        Some(&events.0),
+    )?;
     command.stdin(Stdio::null()).stdout(to.try_clone()?).stderr(to);
     let mut child = command.spawn()?;
     drop(command); // it holds the pipe's other end
@@ -151,33 +161,36 @@ fn gather(
     }
 }
 
-/// `fumehood run` with what the manifest says, and nothing that it does not.
+/// `fumehood run` with what the manifest says, and nothing that it does not. `default` is how long it runs where that does
+/// not say.
 #[expect(
     clippy::disallowed_methods,
     reason = "it is fumehood itself, which makes the sandbox"
 )]
-fn sandboxed(
-    tool: &Manifest,
+pub(crate) fn sandboxed(
+    name: &str,
+    manifest: &Tool,
+    default: Option<&str>,
     words: Vec<OsString>,
     places: &Places,
-    events: &EventsFile,
+    events: Option<&Path>,
 ) -> Result<Command, CallError> {
     let mut command = Command::new("/proc/self/exe");
-    let manifest = tool.tool();
     let usage = match manifest.workspace {
         ToolWorkspace::Read => "read",
         ToolWorkspace::Write => "write",
         ToolWorkspace::None => {
             return Err(CallError::Failed(format!(
-                "tool {}: workspace = \"none\" is not available in this version; write \"read\"",
-                tool.name()
+                "tool {name}: workspace = \"none\" is not available in this version; write \"read\""
             )));
         }
     };
     command.args([
         "run", "--apply", "never", "--new", "--holds", "deny", "--tool", usage,
     ]);
-    command.arg("--events").arg(&events.0);
+    if let Some(events) = events {
+        command.arg("--events").arg(events);
+    }
     let folder = manifest.cwd.as_ref().and_then(|c| c.value.literal());
     let directory = folder.map_or_else(|| places.project.clone(), |f| places.project.join(f));
     command.arg("-C").arg(directory);
@@ -196,10 +209,9 @@ fn sandboxed(
         command.args(["--env", &format!("{}={value}", name.value)]);
     }
     let limits = &manifest.limits;
-    let timeout = limits
-        .timeout
-        .map_or_else(|| TIMEOUT.to_owned(), |t| t.value.to_string());
-    let mut set = vec![("--timeout", timeout)];
+    let timeout = limits.timeout.map(|t| t.value.to_string());
+    let timeout = timeout.or_else(|| Some(default?.to_owned()));
+    let mut set: Vec<(&str, String)> = timeout.map(|t| ("--timeout", t)).into_iter().collect();
     set.extend(limits.memory.map(|l| ("--memory", l.value.to_string())));
     set.extend(limits.cpus.map(|l| ("--cpus", l.value.to_string())));
     set.extend(limits.pids.map(|l| ("--pids", l.value.to_string())));

@@ -1,6 +1,7 @@
 //! The tools of this project: those of the configuration, then the shipped ones whose names are free.
 
-use crate::configuration::Places;
+use crate::configuration::{Places, real};
+use fumehood_policy::config::Upstream;
 use fumehood_policy::{Escaped, Layer};
 use fumehood_tools::{Manifest, shipped};
 
@@ -8,6 +9,8 @@ use fumehood_tools::{Manifest, shipped};
 #[derive(Debug, Default)]
 pub(crate) struct Offered {
     pub(crate) tools: Vec<Manifest>,
+    /// Servers whose tools are offered too: name, what is said of it, and which file says it.
+    pub(crate) upstreams: Vec<(String, Upstream, String)>,
     pub(super) left_out: Vec<String>,
 }
 
@@ -17,7 +20,7 @@ impl Offered {
         let mut offered = Offered::default();
         for file in places.files()? {
             let config = file.parsed().into_result().map_err(|e| e.to_string())?;
-            if config.tools.is_empty() {
+            if config.tools.is_empty() && config.upstreams.is_empty() {
                 continue;
             }
             if file.layer == Layer::Project && !places.trusts(&file)? {
@@ -26,6 +29,13 @@ impl Offered {
                     "{name}: its tools are not offered until you say fumehood trust"
                 ));
                 continue;
+            }
+            let key = Escaped::from(real(&file.path).as_path()).to_string();
+            for (name, upstream) in &config.upstreams {
+                let name = name.value.to_string();
+                if offered.upstreams.iter().all(|(known, ..)| *known != name) {
+                    offered.upstreams.push((name, upstream.clone(), key.clone()));
+                }
             }
             let tools = Manifest::of_config(&config).map_err(|e| e.to_string())?;
             tools.into_iter().for_each(|tool| offered.add(tool));

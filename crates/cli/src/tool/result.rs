@@ -76,6 +76,17 @@ impl CallResult {
         self.status
     }
 
+    /// What is recorded of it: counts, who decided its end, the digest of what was shown.
+    pub(crate) fn record(&self) -> (Vec<(&'static str, u64)>, &str, fumehood_effect::Digest) {
+        let counts = vec![
+            ("status", u64::from(self.status)),
+            ("bytes", self.finished.shown.bytes),
+            ("redacted", self.finished.redacted),
+        ];
+        let shown = fumehood_effect::Digest::of(self.finished.shown.text.as_bytes());
+        (counts, &self.origin, shown)
+    }
+
     /// Whether it did not do what it was called for.
     pub(crate) const fn is_error(&self) -> bool {
         self.status != 0

@@ -32,7 +32,7 @@ pub struct Desk {
     own: i32,
     account: u32,
     person: String,
-    processes: &'static dyn Processes,
+    processes: &'static (dyn Processes + Sync),
 }
 
 /// Why there is no desk.

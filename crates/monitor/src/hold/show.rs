@@ -35,7 +35,8 @@ pub fn escaped_ends(text: &str, limit: usize) -> String {
 }
 
 /// As [`escaped_ends`], not escaped: for a fact, which is escaped when it is shown.
-pub(crate) fn ends(text: &str, limit: usize) -> String {
+#[must_use]
+pub fn ends(text: &str, limit: usize) -> String {
     let count = text.chars().count();
     if count <= limit {
         return text.to_owned();

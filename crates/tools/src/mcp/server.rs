@@ -65,7 +65,59 @@ pub struct Call {
     pub arguments: Map<String, Value>,
     /// To be named in notifications of progress.
     pub progress: Option<Value>,
+    /// Where it is no call of a tool: what else is asked of another's server.
+    pub asked: Option<Asked>,
     modern: bool,
+}
+
+/// A request that is passed on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// Its method.
+    pub method: String,
+    /// Its parameters, without `_meta`.
+    pub params: Map<String, Value>,
+}
+
+/// What of other servers is passed on beside tools.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passes {
+    /// `resources/…`
+    pub resources: bool,
+    /// `prompts/…`
+    pub prompts: bool,
+    /// `completion/complete`
+    pub completion: bool,
+}
+
+impl Passes {
+    fn has(self, method: &str, modern: bool) -> bool {
+        match method {
+            "resources/list" | "resources/templates/list" | "resources/read" => self.resources,
+            "resources/subscribe" | "resources/unsubscribe" => self.resources && !modern,
+            "prompts/list" | "prompts/get" => self.prompts,
+            "completion/complete" => self.completion,
+            _ => false,
+        }
+    }
+
+    fn capabilities(self) -> Value {
+        let mut all = json!({"tools": {}});
+        let names = [
+            ("resources", self.resources),
+            ("prompts", self.prompts),
+            ("completions", self.completion),
+        ];
+        if let Some(object) = all.as_object_mut() {
+            object.extend(
+                names
+                    .iter()
+                    .filter(|(_, has)| *has)
+                    .map(|(n, _)| ((*n).to_owned(), json!({}))),
+            );
+        }
+        all
+    }
 }
 
 impl Call {
@@ -86,6 +138,60 @@ impl Call {
         error(Some(&self.id), code::PARAMS, why, None)
     }
 
+    /// The answer, as another server gave it and the gateway bounded it.
+    #[must_use]
+    pub fn given(&self, mut result: Value) -> Value {
+        let kept = self
+            .asked
+            .as_ref()
+            .is_some_and(|a| a.method.ends_with("/list") || a.method == "resources/read");
+        if let (true, true, Some(object)) = (kept, self.modern, result.as_object_mut()) {
+            object.insert("ttlMs".to_owned(), 0.into());
+            object.insert("cacheScope".to_owned(), "private".into());
+        }
+        success(&self.id, result, self.modern)
+    }
+
+    /// The error that another server answered. Of a resource that is not there the two eras have two codes.
+    #[must_use]
+    pub fn failed(&self, code: i64, words: &str) -> Value {
+        let code = match (code, self.modern) {
+            (-32002, true) => i64::from(code::PARAMS),
+            (code, _) => code,
+        };
+        let code = i32::try_from(code).unwrap_or(-32603);
+        let uri = self.asked.as_ref().and_then(|a| a.params.get("uri"));
+        error(Some(&self.id), code, words, uri.map(|uri| json!({ "uri": uri })))
+    }
+
+    /// Word of how far it is, as another server says: numbers, and words that are cleaned.
+    #[must_use]
+    pub fn passed_on(&self, params: &Map<String, Value>) -> Option<Value> {
+        let token = self.progress.clone()?;
+        let mut out = json!({"progressToken": token});
+        let object = out.as_object_mut()?;
+        for name in ["progress", "total"] {
+            if let Some(number @ Value::Number(_)) = params.get(name) {
+                object.insert(name.to_owned(), number.clone());
+            }
+        }
+        if let Some(words) = params.get("message").and_then(Value::as_str) {
+            let words = fumehood_policy::Escaped::from(words).at_most(200).to_string();
+            object.insert("message".to_owned(), words.into());
+        }
+        object
+            .contains_key("progress")
+            .then(|| json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": out}))
+    }
+
+    /// Word of why it has not begun.
+    #[must_use]
+    pub fn told(&self, words: &str) -> Option<Value> {
+        let token = self.progress.clone()?;
+        Some(json!({"jsonrpc": "2.0", "method": "notifications/progress",
+            "params": {"progressToken": token, "progress": 0, "message": words}}))
+    }
+
     /// Word of how far it is.
     #[must_use]
     pub fn progressed(&self, bytes: u64) -> Option<Value> {
@@ -104,6 +210,8 @@ pub struct Server {
     pub instructions: &'static str,
     /// Entries of `tools/list`, in their order.
     pub tools: Vec<Value>,
+    /// What else there is, of other servers.
+    pub passes: Passes,
 }
 
 impl Server {
@@ -177,6 +285,7 @@ impl Server {
             ("server/discover", true) => self.discover(),
             ("tools/list", _) => self.list(modern),
             ("tools/call", _) => return called(id, params, modern),
+            (method, _) if self.passes.has(method, modern) => return passed(id, method, params, modern),
             _ => {
                 let shown = fumehood_policy::Escaped::from(method).at_most(60);
                 let words = format!("there is no method `{shown}` here");
@@ -195,12 +304,12 @@ impl Server {
             .and_then(|p| p.get("protocolVersion"))
             .and_then(Value::as_str);
         let version = LEGACY.iter().find(|v| Some(**v) == wanted).unwrap_or(&LEGACY[0]);
-        json!({"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": self.about(),
+        json!({"protocolVersion": version, "capabilities": self.passes.capabilities(), "serverInfo": self.about(),
             "instructions": self.instructions})
     }
 
     fn discover(&self) -> Value {
-        json!({"supportedVersions": versions(), "capabilities": {"tools": {}}, "serverInfo": self.about(),
+        json!({"supportedVersions": versions(), "capabilities": self.passes.capabilities(), "serverInfo": self.about(),
             "_meta": {SERVER: self.about()},
             "instructions": self.instructions, "ttlMs": TTL_MS, "cacheScope": "private"})
     }
@@ -259,7 +368,8 @@ fn era(
     let Some(headers) = headers else {
         return Ok(true);
     };
-    let name = params.and_then(|p| p.get("name")).and_then(Value::as_str);
+    let named = if method == "resources/read" { "uri" } else { "name" };
+    let name = params.and_then(|p| p.get(named)).and_then(Value::as_str);
     match headers.differ(method, name) {
         Some(field) => Err((MISMATCH, format!("{field} is not what the body says"), None)),
         None => Ok(true),
@@ -293,6 +403,23 @@ fn called(id: &Id, params: Option<&Map<String, Value>>, modern: bool) -> Step {
         name: name.to_owned(),
         arguments,
         progress: progress.filter(|t| Id::of(t).is_some()).cloned(),
+        asked: None,
+        modern,
+    })
+}
+
+fn passed(id: &Id, method: &str, params: Option<&Map<String, Value>>, modern: bool) -> Step {
+    let mut params = params.cloned().unwrap_or_default();
+    params.remove("_meta");
+    Step::Call(Call {
+        id: id.clone(),
+        name: method.to_owned(),
+        arguments: Map::new(),
+        progress: None,
+        asked: Some(Asked {
+            method: method.to_owned(),
+            params,
+        }),
         modern,
     })
 }

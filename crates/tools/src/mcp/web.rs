@@ -54,7 +54,7 @@ impl Headers {
         if self.method.as_deref() != Some(method) {
             return Some("Mcp-Method");
         }
-        let named = matches!(method, "tools/call" | "prompts/get");
+        let named = matches!(method, "tools/call" | "prompts/get" | "resources/read");
         (named && self.name.as_deref() != name).then_some("Mcp-Name")
     }
 }

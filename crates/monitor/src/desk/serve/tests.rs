@@ -210,7 +210,7 @@ impl Processes for Script {
 /// Who may list and drive a session may not widen its rules: that takes a terminal, as an answer does.
 #[test]
 fn rules_are_not_changed_without_a_terminal() {
-    let heard = |processes: &'static dyn Processes| {
+    let heard = |processes: &'static (dyn Processes + Sync)| {
         let top = tempfile::tempdir().unwrap();
         let folder = top.path().join("holds");
         let mut desk = Desk::open(&folder, &session(), "ann").unwrap();

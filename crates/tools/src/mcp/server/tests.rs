@@ -8,6 +8,7 @@ fn server() -> Server {
         version: "1",
         instructions: "i",
         tools: vec![json!({"name": "t", "inputSchema": {"type": "object"}})],
+        passes: Passes::default(),
     }
 }
 
@@ -171,4 +172,38 @@ fn heads_of_requests() {
     assert_eq!(code(&call, &modern("tools/call", Some("t"))), 1);
     assert_eq!(code(&call, &modern("tools/call", Some("u"))), -32020);
     assert_eq!(code(&call, &modern("tools/call", None)), -32020);
+}
+
+/// What another's server has is passed on where that is said, and is not there otherwise.
+#[test]
+fn what_is_passed_on() {
+    let read = r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"a:b","_meta":{"x":1}}}"#;
+    assert_eq!(reply(read)["error"]["code"], -32601);
+    let passing = Server {
+        passes: Passes {
+            resources: true,
+            ..Passes::default()
+        },
+        ..server()
+    };
+    let Step::Call(call) = passing.step(read.as_bytes()) else {
+        panic!()
+    };
+    let asked = call.asked.clone().unwrap();
+    assert_eq!((asked.method.as_str(), asked.params.len()), ("resources/read", 1));
+    assert_eq!(
+        call.failed(-32002, "gone")["error"],
+        json!({"code": -32002, "message": "gone", "data": {"uri": "a:b"}})
+    );
+    let prompts = r#"{"jsonrpc":"2.0","id":1,"method":"prompts/list"}"#;
+    assert!(matches!(passing.step(prompts.as_bytes()), Step::Reply(v) if v["error"]["code"] == -32601));
+    let modern = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{{"uri":"a:b",{}}}}}"#,
+        meta(MODERN)
+    );
+    let Step::Call(call) = passing.step(modern.as_bytes()) else {
+        panic!()
+    };
+    assert_eq!(call.failed(-32002, "gone")["error"]["code"], -32602);
+    assert_eq!(call.given(json!({}))["result"]["cacheScope"], "private");
 }
