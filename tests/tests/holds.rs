@@ -114,6 +114,12 @@ fn a_released_request_names_its_release_its_answer_its_hold_and_its_command() {
         }
     }
     assert!(chain[3].contains("\"decision\":\"release\""), "{why}");
+    // Of the body the log has digest and length, and names of fields: not what they hold.
+    assert!(
+        put.contains(r#""body.outline":"{\"sha\":\"…3\"}""#) && put.contains("\"body.length\":13"),
+        "{put}"
+    );
+    assert!(put.contains("\"body.digest\":") && !put.contains("abc"), "{put}");
     let card = audit(&hosts, &["receipt", session]);
     for words in [
         "holds       1: 1 allowed, 0 denied; 1 request sent",

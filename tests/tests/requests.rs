@@ -202,6 +202,18 @@ fn servers_are_verified_outside() {
         "{}",
         ran.log
     );
+    let found = hosts
+        .world
+        .sandbox()
+        .verb(&["audit", "query", "--kind", "effect.failed"])
+        .ended(0);
+    for words in [
+        "the certificate of expired.example:443 has expired; nothing was sent",
+        "the certificate of untrusted.example:443 is signed by nobody",
+        "the certificate of wrong.example:443 is for another name",
+    ] {
+        assert!(found.contains(words), "{words}: {found}");
+    }
 }
 
 /// `tunnel = true`: the client speaks with the server itself, and the run says how much passed unread.

@@ -300,6 +300,101 @@ print(ask("/", {"X-Key": K}, host="good.example")[1].decode())
     }
 }
 
+fn audit(hosts: &Hosts, words: &[&str]) -> Output {
+    hosts.world.sandbox().verb(&[&["audit"], words].concat())
+}
+
+/// The log says which credentials went into which request, by name, and which requests the broker did not send; the receipt
+/// names those that were used, and is signed as a whole: who has it and the account's first key needs nothing else.
+#[test]
+fn used_credentials_and_refused_requests_are_recorded_and_on_a_signed_receipt() {
+    let hosts = hosts(&[secret("KEY", ""), secret("SPARE", "")].concat());
+    let real = [("KEY", REAL), ("SPARE", "sk_test_spare4eC39HqLyjWDarjt")];
+    let ran = python(
+        &hosts,
+        &real,
+        r#"
+K = E["KEY"]
+print(ask("/one", {"X-Key": K})[0], ask("/two", {"X-Key": K})[0])
+print(ask("/three", {"X-Key": K}, host="good.example")[0])
+"#,
+    );
+    assert_eq!(ran.out.ended(0).trim(), "200 200\n403", "{}", ran.log);
+    let number = |line: &str, name: &str| -> u64 {
+        let rest = line.split(&format!("\"{name}\":")).nth(1).unwrap_or_default();
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().unwrap_or_else(|_| panic!("{name}: {line}"))
+    };
+    let effects = audit(&hosts, &["query", "--kind", "effect", "--json"]).ended(0);
+    // The record of the request is what led to it.
+    let caused = |line: &str, path: &str| {
+        let cause = number(line, "cause");
+        let effect = effects
+            .lines()
+            .find(|l| l.contains("\"sequence\"") && number(l, "sequence") == cause);
+        assert!(
+            effect.is_some_and(|l| l.contains(path)),
+            "{path}: {line}: {effects}"
+        );
+    };
+    let used = audit(&hosts, &["query", "--kind", "credential.use", "--json"]).ended(0);
+    let used: Vec<&str> = used.lines().filter(|l| l.contains("\"names\":\"KEY\"")).collect();
+    assert_eq!(used.len(), 2, "{used:?}");
+    caused(used[0], "/one");
+    caused(used[1], "/two");
+    let failed = audit(&hosts, &["query", "--kind", "effect.failed", "--json"]).ended(0);
+    let failed: Vec<&str> = failed.lines().filter(|l| l.contains("\"error\"")).collect();
+    assert!(
+        failed.len() == 1 && failed[0].contains("the credential KEY is not for good.example:443"),
+        "{failed:?}"
+    );
+    caused(failed[0], "/three");
+    let card = audit(&hosts, &["receipt"]).ended(0);
+    for words in [
+        "credential  KEY: put into 2 requests",
+        "credential  not used: SPARE",
+        "not sent    1 request that had been allowed",
+    ] {
+        assert!(card.contains(words), "{words}: {card}");
+    }
+
+    // Signed, with another key than the account's first one.
+    let key = audit(&hosts, &["key"]).ended(0);
+    audit(&hosts, &["key", "--rotate"]).ended(0);
+    let receipt = format!("{}\n", audit(&hosts, &["receipt", "--signed"]).ended(0));
+    let logs = hosts.world.own("state").join("fumehood/audit");
+    fs::rename(&logs, logs.with_extension("elsewhere")).unwrap();
+    let file = hosts.world.own("state").join("receipt");
+    let verify = |text: &str| {
+        fs::write(&file, text).unwrap();
+        audit(&hosts, &["verify-receipt", file.to_str().unwrap(), "--key", &key])
+    };
+    let shown = verify(&receipt).ended(0);
+    assert!(shown.starts_with("signed by fumehood.local/"), "{shown}");
+    assert!(shown.contains("credential  KEY: put into 2 requests"), "{shown}");
+    for (from, to) in [("into 2 requests", "into 3 requests"), ("SPARE", "SPORE")] {
+        let out = verify(&receipt.replacen(from, to, 1));
+        assert!(
+            out.code == 125 && out.errors().contains("not signed by"),
+            "{out:?}"
+        );
+    }
+    for (_, value) in real {
+        never_inside(&ran.out, value);
+        assert!(!card.contains(value) && !shown.contains(value));
+    }
+    let everywhere = fumehood_tests::host_program("grep")
+        .args(["-rla", "4eC39HqLyj"])
+        .arg(logs.with_extension("elsewhere"))
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&everywhere.stdout),
+        "",
+        "a secret is in the log"
+    );
+}
+
 /// A42: to a host that one of the user's credentials is for, no other account's goes; to others it is the
 /// program's own business.
 #[test]

@@ -126,6 +126,11 @@ impl Account {
         self.writer.commit()
     }
 
+    /// The key that signs now.
+    pub(crate) fn key(&self) -> &Key {
+        self.writer.key()
+    }
+
     /// The last head, as a signed note.
     #[must_use]
     pub fn note(&self) -> &str {

@@ -4,13 +4,15 @@
 use crate::account::{ACCOUNT, identity, index_folder, session_folder};
 use crate::inspect::{InspectError, index_records};
 use crate::key::PublicKey;
+use crate::note::NoteError;
 use crate::proof::{Proof, ProofError, ProveError, prove};
 use crate::record::{Kind, Record, Value};
+use crate::writer::WriteError;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Between two proofs of a chain.
-const BETWEEN: &str = "\n---\n\n";
+pub(crate) const BETWEEN: &str = "\n---\n\n";
 /// The most proofs of a chain: a key a minute for a week.
 const LONGEST: usize = 10_080;
 
@@ -28,8 +30,11 @@ pub enum ChainError {
     /// A proof is of a log whose key nothing before it names.
     #[error("proof {0} is of a log whose key nothing before it names")]
     Unknown(usize),
+    /// A receipt is not signed by the key that the proofs after it lead to.
+    #[error("not signed by this account: {0}")]
+    Receipt(NoteError),
     /// Nothing is proved.
-    #[error("not a proof")]
+    #[error("not a proof, or not a receipt")]
     Empty,
 }
 
@@ -42,6 +47,9 @@ pub enum MakeError {
     /// The index does not verify.
     #[error(transparent)]
     Inspect(#[from] InspectError),
+    /// The index cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// The index does not know the session.
     #[error("no session of this account has this name")]
     Unknown,
@@ -78,6 +86,13 @@ fn joined(chain: &[Proof]) -> String {
 /// # Errors
 /// It does not.
 pub fn verify_event(text: &str, origin: &str, first: &PublicKey) -> Result<(String, Record), ChainError> {
+    verify_chain(text, origin, first).map(|(_, proved)| proved)
+}
+
+/// The newest key of each log that a chain proves, by its name, and the record that it ends with.
+type Chain = (BTreeMap<String, PublicKey>, (String, Record));
+
+pub(crate) fn verify_chain(text: &str, origin: &str, first: &PublicKey) -> Result<Chain, ChainError> {
     let mut keys = BTreeMap::from([(origin.to_owned(), *first)]);
     let mut last = None;
     for (at, part) in text.split(BETWEEN).take(LONGEST).enumerate() {
@@ -97,7 +112,7 @@ pub fn verify_event(text: &str, origin: &str, first: &PublicKey) -> Result<(Stri
         }
         last = Some((log, record));
     }
-    last.ok_or(ChainError::Empty)
+    Ok((keys, last.ok_or(ChainError::Empty)?))
 }
 
 fn text<'a>(record: &'a Record, name: &str) -> Option<&'a str> {

@@ -102,6 +102,29 @@ impl Checkpoint {
     }
 }
 
+/// A text of whole lines as a signed note.
+pub(crate) fn sign_text(text: &str, name: &str, key: &Key) -> String {
+    note(text, name, &key.public(), &key.sign(text.as_bytes()))
+}
+
+/// The text of a note with one signature, of this key.
+pub(crate) fn open_text<'a>(signed: &'a str, name: &str, key: &PublicKey) -> Result<&'a str, NoteError> {
+    let at = signed.rfind("\n\n").ok_or(NoteError::Form)? + 1;
+    let (text, line) = signed.split_at_checked(at).ok_or(NoteError::Form)?;
+    let signature = line
+        .trim_end()
+        .rsplit(' ')
+        .next()
+        .and_then(|word| STANDARD.decode(word).ok());
+    let signature = signature.and_then(|s| <[u8; 64]>::try_from(s.get(4..)?).ok());
+    let signature = signature.ok_or(NoteError::Form)?;
+    if signed == note(text, name, key, &signature) && key.verifies(text.as_bytes(), &signature) {
+        Ok(text)
+    } else {
+        Err(NoteError::Signature)
+    }
+}
+
 fn note(body: &str, origin: &str, key: &PublicKey, signature: &[u8; 64]) -> String {
     let mut signed = key.id(origin).to_vec();
     signed.extend_from_slice(signature);

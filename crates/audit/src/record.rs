@@ -54,6 +54,8 @@ kinds! {
     FlowEnd, "flow.end", "a connection is over";
     WorkspaceUndo, "workspace.undo", "an apply was taken back";
     WorkspaceDiscard, "workspace.discard", "changes that waited were forgotten";
+    CredentialUse, "credential.use", "credentials were put into a request";
+    EffectFailed, "effect.failed", "a request that was allowed was not sent, or has no whole answer";
 }
 
 /// The value of a field. No secret is ever one: credentials are named, bodies are digests.

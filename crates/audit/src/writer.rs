@@ -172,6 +172,11 @@ impl Writer {
         self.key.public()
     }
 
+    /// The key that signs now.
+    pub(crate) const fn key(&self) -> &Key {
+        &self.key
+    }
+
     /// How many records are on the disk.
     #[must_use]
     pub const fn durable(&self) -> u64 {

@@ -45,6 +45,7 @@ impl Custody for Keeper {
                 renews: used.renews,
                 answer: None,
             }),
+            used: used.names,
         })
     }
 }

@@ -37,7 +37,8 @@ pub use secret::{Secret, Unusable};
 pub use source::{FetchError, FileError, Machine, Outside, RunError, fetch};
 pub use store::{Store, StoreError, Stored};
 pub use upstream::{
-    Allotment, BodyDigest, Custody, Dial, Guards, Incoming, NoCustody, Outgoing, Release, TlsError, Upstream,
+    Allotment, Became, BodyDigest, Custody, Dial, Guards, Incoming, NoCustody, Outgoing, Release, TlsError,
+    Upstream,
 };
 pub use vault::{Credential, MAX_BODY, Used, Vault};
 pub use websocket::FrameError;

@@ -1,12 +1,12 @@
 //! The broker's process: it does what is released to it.
 
 use crate::dial::dial;
-use crate::telling::Telling;
-use crate::upstream::{Allotment, BodyDigest, Custody, Dial, Release, Upstream};
+use crate::telling::{Telling, within};
+use crate::upstream::{Allotment, Became, BodyDigest, Custody, Dial, Release, Upstream};
 use fumehood_authority::Roots;
 use fumehood_destination::Destination;
 use fumehood_lane::Lane;
-use fumehood_monitor::{Channel, DialError, FromBroker, Line, Released, ToBroker, Wire};
+use fumehood_monitor::{Channel, DialError, FlowId, FromBroker, Line, MAX_NAMES, Released, ToBroker, Wire};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -46,6 +46,25 @@ impl Dial for Dialler {
                 Err(why)
             }
         }
+    }
+
+    async fn tell(&self, request: FlowId, what: Became) {
+        let message = match what {
+            Became::Used(mut names) => {
+                names.truncate(MAX_NAMES);
+                let names = names.into_iter().map(within).collect();
+                FromBroker::Used { request, names }
+            }
+            Became::Denied(denial) => {
+                let why = within(denial.reason);
+                FromBroker::Undone { request, why }
+            }
+            Became::BrokeOff => {
+                let why = "it, or its answer, broke off".to_owned();
+                FromBroker::Undone { request, why }
+            }
+        };
+        let _supervisor_gone = self.0.send(&message, None).await;
     }
 }
 

@@ -44,6 +44,11 @@ fn words(method: &str, denial: &Denial) -> String {
         words.push_str("; ");
         words.push_str(&denial.remedy);
     }
+    within(words)
+}
+
+/// As long as words may be.
+pub(crate) fn within(mut words: String) -> String {
     while words.len() > MAX_WHY {
         words.pop();
     }

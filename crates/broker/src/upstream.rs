@@ -15,5 +15,5 @@ mod up;
 pub use custody::{Custody, Guards, Incoming, NoCustody, Outgoing};
 pub use most::Allotment;
 pub use release::{BodyDigest, Release};
-pub use serve::{Dial, Upstream};
+pub use serve::{Became, Dial, Upstream};
 pub use tls::TlsError;

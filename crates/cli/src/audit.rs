@@ -91,7 +91,12 @@ fn attempt(verb: &AuditVerb) -> Result<bool, String> {
         AuditVerb::Show { session, json } => show::show(&here()?, session.as_deref(), *json),
         AuditVerb::Report { session, html: _ } => report::report(&here()?, session.as_deref()),
         AuditVerb::Why { event, json } => why::why(&here()?, event, *json),
-        AuditVerb::Receipt { session, json } => receipt::receipt(&here()?, session.as_deref(), *json),
+        AuditVerb::Receipt {
+            session,
+            signed,
+            json,
+        } => receipt::receipt(&here()?, session.as_deref(), *signed, *json),
+        AuditVerb::VerifyReceipt { file, key } => verify::receipt(file, key.as_deref()),
         AuditVerb::Export(arguments) => export::export(&here()?, arguments),
     }
 }

@@ -4,6 +4,7 @@ use crate::budget::{Share, Spent};
 use crate::effects::{Said, Seen, said};
 use crate::message::{BodyOf, FlowId, Released, ToBroker, ToGateway};
 use crate::monitor::{Action, Monitor};
+use crate::preview::outline;
 use crate::request::{Held, Judgement, Standing, Terms, forbidden, judge, judge_remote, plain, terms};
 use crate::told::Sent;
 use fumehood_catalogue::{Body, Catalogue};
@@ -31,12 +32,28 @@ pub(crate) struct Exchanges {
     shares: BTreeMap<FlowId, (Destination, Share)>,
 }
 
+/// What stays of a body that was looked at.
+#[derive(Debug)]
+struct Shown {
+    body: BodyOf,
+    outline: Option<String>,
+}
+
+impl Shown {
+    fn of(bytes: &[u8]) -> Self {
+        Self {
+            body: BodyOf::bytes(bytes),
+            outline: outline(bytes),
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Open {
     /// Its body was asked for, at most so much of it; what is here.
     Asked(Box<RequestHead>, u64, Vec<u8>),
     /// A person is asked.
-    Held(Box<RequestHead>, BodyOf, EffectKind),
+    Held(Box<RequestHead>, Shown, EffectKind),
     /// Its body goes to a model there.
     Model(Destination),
 }
@@ -113,7 +130,7 @@ impl Monitor {
 
     fn judged(&mut self, request: FlowId, head: RequestHead, body: Body) -> Action {
         let shown = match &body {
-            Body::Bytes(bytes) => Some(BodyOf::bytes(bytes)),
+            Body::Bytes(bytes) => Some(Shown::of(bytes)),
             _ => None,
         };
         let Some(catalogue) = self.exchanges.catalogue(&self.policy.services) else {
@@ -137,16 +154,16 @@ impl Monitor {
         }
     }
 
-    fn hold(&mut self, request: FlowId, head: RequestHead, shown: Option<BodyOf>, held: Box<Held>) -> Action {
-        let body = match (shown, head.body) {
-            (Some(body), _) => body,
-            (None, Length::Empty) => BodyOf::bytes(b""),
+    fn hold(&mut self, request: FlowId, head: RequestHead, shown: Option<Shown>, held: Box<Held>) -> Action {
+        let shown = match (shown, head.body) {
+            (Some(shown), _) => shown,
+            (None, Length::Empty) => Shown::of(b""),
             // Held without its bytes: it could not be compared with what is sent.
             (None, _) => return denied(request, Denial::new(403, "its body was not seen")),
         };
         self.exchanges
             .open
-            .insert(request, Open::Held(Box::new(head), body, held.kind()));
+            .insert(request, Open::Held(Box::new(head), shown, held.kind()));
         Action::Hold(request, held)
     }
 
@@ -161,8 +178,8 @@ impl Monitor {
     /// waits for it any more.
     pub fn allowed(&mut self, request: FlowId) -> Option<Action> {
         match self.exchanges.open.remove(&request)? {
-            Open::Held(head, body, kind) => Some(match self.still(&head, kind) {
-                Ok(terms) => self.release(request, *head, Some(body), terms, None),
+            Open::Held(head, shown, kind) => Some(match self.still(&head, kind) {
+                Ok(terms) => self.release(request, *head, Some(shown), terms, None),
                 Err(denial) => self.deny_request(request, &head, denial),
             }),
             other => {
@@ -195,11 +212,12 @@ impl Monitor {
         &mut self,
         request: FlowId,
         head: RequestHead,
-        body: Option<BodyOf>,
+        shown: Option<Shown>,
         terms: Terms,
         own: Option<&Effect>,
     ) -> Action {
         let Terms { mut most, model } = terms;
+        let (body, outline) = shown.map(|shown| (shown.body, shown.outline)).unzip();
         let share = match self.afford(&head, body, most) {
             Ok(share) => share,
             Err(spent) => return self.deny_request(request, &head, over(&head, spent)),
@@ -214,7 +232,7 @@ impl Monitor {
             let kept = (head.destination.clone(), share);
             self.exchanges.shares.insert(request, kept);
         }
-        let sent = Sent::new(request, &head, body, model.is_some());
+        let sent = Sent::new(request, &head, body, model.is_some()).outlined(outline.flatten());
         self.ledger.sent(match own {
             Some(effect) => sent.of_effect(effect),
             None => sent,

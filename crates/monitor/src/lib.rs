@@ -11,6 +11,7 @@ pub mod hold;
 mod line;
 mod message;
 mod monitor;
+mod preview;
 mod pushes;
 mod report;
 mod request;
@@ -23,8 +24,8 @@ pub use effects::decide;
 pub use fumehood_git::{Base, Ci, ObjectId, Pipelines};
 pub use line::Line;
 pub use message::{
-    BodyOf, Broken, DialError, FlowId, FromBroker, FromGateway, MAX_ADDRESSES, MAX_WHY, Released, ToBroker,
-    ToGateway, Wire,
+    BodyOf, Broken, DialError, FlowId, FromBroker, FromGateway, MAX_ADDRESSES, MAX_NAMES, MAX_WHY, Released,
+    ToBroker, ToGateway, Wire,
 };
 pub use monitor::{Action, Monitor, Policy};
 pub use pushes::Pushes;

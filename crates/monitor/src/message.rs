@@ -5,7 +5,7 @@ mod broker;
 mod from_gateway;
 mod to_gateway;
 
-pub use broker::{BodyOf, FromBroker, MAX_WHY, Released, ToBroker};
+pub use broker::{BodyOf, FromBroker, MAX_NAMES, MAX_WHY, Released, ToBroker};
 pub use from_gateway::FromGateway;
 pub use to_gateway::ToGateway;
 

@@ -438,6 +438,18 @@ impl Monitor {
                 self.passed(*request, *bytes, *over);
                 None
             }
+            FromBroker::Used { request, names } => {
+                let shown = |name: &String| fumehood_policy::Escaped::from(name.as_str()).to_string();
+                let names: Vec<String> = names.iter().map(shown).collect();
+                names.iter().for_each(|name| self.counts.credential(name));
+                self.ledger.used(*request, names);
+                None
+            }
+            FromBroker::Undone { request, why } => {
+                let why = fumehood_policy::Escaped::from(why.as_str()).to_string();
+                self.ledger.failed(*request, why);
+                None
+            }
             FromBroker::Withheld { destination, why } => {
                 // The broker reads what servers send: its words are shown as anybody's.
                 let why = fumehood_policy::Escaped::from(why.as_str()).to_string();

@@ -46,6 +46,8 @@ pub struct Report {
     pub more: u64,
     /// Tokens that models' answers say were used.
     pub tokens: Usage,
+    /// Credentials that were put into requests, and into how many.
+    pub credentials: BTreeMap<String, u64>,
     /// Which process died, taking the network with it.
     pub lost: Option<&'static str>,
 }
@@ -57,6 +59,7 @@ pub(crate) struct Counts {
     tunnels: BTreeMap<Destination, Tunnel>,
     more: u64,
     tokens: Usage,
+    credentials: BTreeMap<String, u64>,
 }
 
 impl Counts {
@@ -108,12 +111,19 @@ impl Counts {
         self.tokens.output = self.tokens.output.saturating_add(usage.output);
     }
 
+    pub(crate) fn credential(&mut self, name: &str) {
+        if self.credentials.len() < MAX_LINES || self.credentials.contains_key(name) {
+            *self.credentials.entry(name.to_owned()).or_default() += 1;
+        }
+    }
+
     pub(crate) fn report(&self) -> Report {
         Report {
             blocked: self.blocked.values().cloned().collect(),
             tunnels: self.tunnels.values().cloned().collect(),
             more: self.more,
             tokens: self.tokens,
+            credentials: self.credentials.clone(),
             lost: None,
         }
     }

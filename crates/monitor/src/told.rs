@@ -33,6 +33,20 @@ pub enum Told {
     },
     /// A request that was read is sent.
     Sent(Box<Sent>),
+    /// Credentials were put into a request.
+    Used {
+        /// Which request.
+        request: FlowId,
+        /// The names of the credentials.
+        names: Vec<String>,
+    },
+    /// A request that was released was not sent, or has no whole answer.
+    Failed {
+        /// Which request.
+        request: FlowId,
+        /// Why.
+        why: String,
+    },
     /// A flow that was allowed is over.
     Ended {
         /// The flow.
@@ -61,6 +75,8 @@ pub struct Sent {
     pub target: Digest,
     /// Of its body, where that was read before it was sent.
     pub body: Option<BodyOf>,
+    /// The outline of that body: names of its fields, and how long is what they hold.
+    pub outline: Option<String>,
     /// What it does to what, where that was decoded.
     pub effect: Option<(String, Digest)>,
 }
@@ -84,8 +100,13 @@ impl Sent {
             path: path.chars().take(PATH).collect(),
             target: Digest::of(head.target.as_bytes()),
             body,
+            outline: None,
             effect: None,
         }
+    }
+
+    pub(crate) fn outlined(self, outline: Option<String>) -> Self {
+        Self { outline, ..self }
     }
 
     /// The same, of which is known what it does.
@@ -142,6 +163,14 @@ impl Ledger {
 
     pub(crate) fn sent(&mut self, sent: Sent) {
         self.waiting.push(Told::Sent(Box::new(sent)));
+    }
+
+    pub(crate) fn used(&mut self, request: FlowId, names: Vec<String>) {
+        self.waiting.push(Told::Used { request, names });
+    }
+
+    pub(crate) fn failed(&mut self, request: FlowId, why: String) {
+        self.waiting.push(Told::Failed { request, why });
     }
 
     pub(crate) fn refused(&mut self, destination: &Destination, why: &str) {

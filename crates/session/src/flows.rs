@@ -3,12 +3,14 @@
 use crate::log::Log;
 use fumehood_audit::{Entry, Kind, Ticket};
 use fumehood_monitor::{Ending, FlowId, Sent, Told};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Connections whose end is still to be recorded.
 #[derive(Debug, Default)]
 pub(crate) struct Flows {
     open: HashMap<FlowId, Ticket>,
+    /// Records of requests that were sent: what becomes of them names them. The newest of them, by their numbers.
+    sent: BTreeMap<FlowId, Ticket>,
     /// Records of releases, of requests that are about to be sent.
     released: HashMap<FlowId, Ticket>,
 }
@@ -32,7 +34,15 @@ impl Flows {
                 Told::Refused { .. } => drop(log.record(entry)),
                 Told::Sent(sent) => {
                     let by = self.released.remove(&sent.request);
-                    log.record(entry.caused_by(by.unwrap_or(Ticket::START)));
+                    let ticket = log.record(entry.caused_by(by.unwrap_or(Ticket::START)));
+                    self.sent.extend(ticket.map(|ticket| (sent.request, ticket)));
+                    if self.sent.len() > REMEMBERED {
+                        self.sent.pop_first();
+                    }
+                }
+                Told::Used { request, .. } | Told::Failed { request, .. } => {
+                    let led = self.sent.get(&request).copied();
+                    log.record(entry.caused_by(led.unwrap_or(Ticket::START)));
                 }
                 Told::Ended { flow, .. } => {
                     let entry = match self.open.remove(&flow) {
@@ -45,6 +55,9 @@ impl Flows {
         }
     }
 }
+
+/// Of how many requests the records are remembered.
+const REMEMBERED: usize = 4096;
 
 fn entry(told: &Told) -> Entry {
     let (entry, destination) = match told {
@@ -65,6 +78,8 @@ fn entry(told: &Told) -> Entry {
             (entry.number("times", *times), destination)
         }
         Told::Sent(sent) => return request(sent),
+        Told::Used { names, .. } => return Entry::new(Kind::CredentialUse).text("names", names.join(" ")),
+        Told::Failed { why, .. } => return Entry::new(Kind::EffectFailed).text("error", why),
         Told::Ended { destination, how, .. } => (ended(how), destination),
     };
     match destination {
@@ -85,6 +100,10 @@ fn request(sent: &Sent) -> Entry {
         .digest("target.digest", sent.target);
     let entry = match &sent.effect {
         Some((name, digest)) => entry.text("name", name).digest("effect", *digest),
+        None => entry,
+    };
+    let entry = match &sent.outline {
+        Some(outline) => entry.text("body.outline", outline),
         None => entry,
     };
     match &sent.body {

@@ -23,6 +23,8 @@ pub struct Guards {
     pub outgoing: Box<dyn Outgoing>,
     /// Over what comes.
     pub incoming: Box<dyn Incoming>,
+    /// The names of the credentials that were put in.
+    pub used: Vec<String>,
 }
 
 impl std::fmt::Debug for Guards {
@@ -83,6 +85,7 @@ impl Custody for NoCustody {
         Ok(Guards {
             outgoing: Box::new(NoCustody),
             incoming: Box::new(NoCustody),
+            used: Vec::new(),
         })
     }
 }

@@ -36,7 +36,9 @@ pub(crate) async fn run(
     let (mut read, mut write) = split(stream);
     let shared = Shared::default();
     let sent_whole = AtomicBool::new(false);
-    let Guards { outgoing, incoming } = guards;
+    let Guards {
+        outgoing, incoming, ..
+    } = guards;
     let sending = async {
         let sent = send(&mut write, head, up, &mut lane.reader, outgoing, &shared).await;
         match sent {

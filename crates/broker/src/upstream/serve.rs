@@ -23,6 +23,23 @@ pub trait Dial: Send + Sync + 'static {
         destination: &Destination,
         permitted: &[IpAddr],
     ) -> impl Future<Output = Result<TcpStream, DialError>> + Send;
+
+    /// Hears what became of a request, before anybody inside does.
+    fn tell(&self, request: FlowId, what: Became) -> impl Future<Output = ()> + Send {
+        let _nobody_listens = (request, what);
+        async {}
+    }
+}
+
+/// What became of a request that was released.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Became {
+    /// These credentials were put in; it is about to be sent.
+    Used(Vec<String>),
+    /// It was not sent, or there is no answer.
+    Denied(Denial),
+    /// It was sent, or a part of it, and it or its answer broke off.
+    BrokeOff,
 }
 
 /// The upstream leg of a session.
@@ -84,7 +101,18 @@ impl<C: Custody, D: Dial> Upstream<C, D> {
     async fn exchange(&self, lane: &mut Lane, id: FlowId) -> bool {
         let mut up = Up::default();
         let result = match self.releases.take(id).await {
-            Some(release) => self.carry_out(lane, release, &mut up).await,
+            Some(release) => {
+                let done = self.carry_out(lane, (id, release), &mut up).await;
+                let became = match &done {
+                    Ok(Ended::Whole) => None,
+                    Ok(_) => Some(Became::BrokeOff),
+                    Err(denial) => Some(Became::Denied(denial.clone())),
+                };
+                if let Some(became) = became {
+                    self.dial.tell(id, became).await;
+                }
+                done
+            }
             None => Err(Denial::new(403, "nobody released this request")),
         };
         match result {
@@ -94,7 +122,12 @@ impl<C: Custody, D: Dial> Upstream<C, D> {
         }
     }
 
-    async fn carry_out(&self, lane: &mut Lane, release: Release, up: &mut Up) -> Result<Ended, Denial> {
+    async fn carry_out(
+        &self,
+        lane: &mut Lane,
+        (id, release): (FlowId, Release),
+        up: &mut Up,
+    ) -> Result<Ended, Denial> {
         let Release {
             head: mut judged,
             permitted,
@@ -114,6 +147,10 @@ impl<C: Custody, D: Dial> Upstream<C, D> {
         for fresh in [false, true] {
             let mut head = judged.clone();
             let mut guards = self.admit(lane, &mut head, up).await?;
+            if !fresh && !guards.used.is_empty() {
+                let used = std::mem::take(&mut guards.used);
+                self.dial.tell(id, Became::Used(used)).await;
+            }
             if let Some(most) = most {
                 guards.outgoing = Most::over(guards.outgoing, most, bound.clone());
             }

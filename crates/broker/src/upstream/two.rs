@@ -25,7 +25,9 @@ pub(crate) async fn run(
     let Ok((response, stream)) = connection.send_request(request, is_empty) else {
         return Ok(Ended::Unseen);
     };
-    let Guards { outgoing, incoming } = guards;
+    let Guards {
+        outgoing, incoming, ..
+    } = guards;
     let (begun, sent_whole) = (AtomicBool::new(false), AtomicBool::new(false));
     let sending = async {
         match send(stream, is_empty, up, &mut lane.reader, outgoing).await {

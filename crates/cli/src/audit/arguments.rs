@@ -90,9 +90,20 @@ pub(crate) enum AuditVerb {
     Receipt {
         /// This session instead of the newest here
         session: Option<String>,
+        /// As a note that the account signs, for others: `verify-receipt` needs it and the account's public key alone
+        #[arg(long, conflicts_with = "json")]
+        signed: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Verify a signed receipt; needs nothing but the receipt and the account's public key
+    VerifyReceipt {
+        /// The receipt
+        file: PathBuf,
+        /// The account's public key, as `key` prints it, instead of this account's
+        #[arg(long, value_name = "KEY")]
+        key: Option<String>,
     },
     /// Print all records for other programs
     Export(ExportArguments),

@@ -113,6 +113,8 @@ pub(super) fn sentence(record: &Record) -> String {
             get("port"),
             get("path")
         ),
+        Kind::CredentialUse => format!("credentials in the request: {}", get("names")),
+        Kind::EffectFailed => format!("not sent, or without an answer: {}", get("error")),
         Kind::WorkspaceApply | Kind::WorkspaceUndo | Kind::WorkspaceDiscard => changed(record),
         Kind::WorkspaceStage => format!("{} changes wait in {}", get("changes"), get("workspace")),
         _ => listed(record),

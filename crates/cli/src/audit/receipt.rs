@@ -2,7 +2,7 @@
 
 use super::{Here, event, find, print, show, verify};
 use crate::workspace::plural;
-use fumehood_audit::{Clock, Kind, Question, Record, Value};
+use fumehood_audit::{Clock, Kind, Question, Record, Value, sign_receipt};
 use fumehood_policy::json::Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -32,6 +32,10 @@ struct Card {
     hosts: BTreeMap<String, Traffic>,
     refused: BTreeSet<String>,
     secrets: Vec<String>,
+    /// Credentials that were put into requests, and into how many.
+    used: BTreeMap<String, u64>,
+    /// Requests that were allowed and not sent, or broke off.
+    undone: u64,
     holds: u64,
     allowed: u64,
     denied: u64,
@@ -39,7 +43,7 @@ struct Card {
     limits: Vec<String>,
     /// Applies by number: how many paths each brought.
     applied: BTreeMap<u64, u64>,
-    undone: BTreeSet<u64>,
+    taken_back: BTreeSet<u64>,
     /// How many changes waited at the end, and what became of them since.
     waiting: u64,
     since: Option<&'static str>,
@@ -81,6 +85,12 @@ impl Card {
             }
             Kind::Effect if record.fields.contains_key("method") => self.host(record).requests += 1,
             Kind::Effect => self.released += u64::from(is("decision", "release")),
+            Kind::CredentialUse => {
+                for name in get("names").unwrap_or_default().split_whitespace() {
+                    *self.used.entry(name.to_owned()).or_default() += 1;
+                }
+            }
+            Kind::EffectFailed => self.undone += 1,
             Kind::Hold => self.holds += 1,
             Kind::Approval => {
                 self.allowed += u64::from(is("answer", "allow"));
@@ -98,7 +108,7 @@ impl Card {
                     self.waiting = number("waits");
                 }
             }
-            Kind::WorkspaceUndo => drop(self.undone.insert(number("apply"))),
+            Kind::WorkspaceUndo => drop(self.taken_back.insert(number("apply"))),
             Kind::WorkspaceDiscard => self.since = Some("forgotten since"),
             _ => {}
         }
@@ -109,12 +119,17 @@ impl Card {
         self.hosts.entry(at).or_default()
     }
 
+    /// Credentials that the session had, and that were put into no request.
+    fn unused(&self) -> impl Iterator<Item = &String> {
+        self.secrets.iter().filter(|name| !self.used.contains_key(*name))
+    }
+
     /// What a person can take back, and with which words.
     fn undo(&self) -> Option<String> {
         let landed: Vec<String> = self
             .applied
             .keys()
-            .filter(|number| !self.undone.contains(number))
+            .filter(|number| !self.taken_back.contains(number))
             .map(u64::to_string)
             .collect();
         let landed = (!landed.is_empty()).then(|| {
@@ -157,11 +172,21 @@ impl Card {
             let more = if self.refused.len() > NAMED { ", …" } else { "" };
             line("refused", format!("{}{more}", named.join(", ")));
         }
-        if !self.secrets.is_empty() {
+        if self.undone > 0 {
             line(
-                "credentials",
-                format!("{}, in the broker alone", self.secrets.join(", ")),
+                "not sent",
+                format!("{} that had been allowed", of(self.undone, "request")),
             );
+        }
+        for (name, requests) in &self.used {
+            line(
+                "credential",
+                format!("{name}: put into {}", of(*requests, "request")),
+            );
+        }
+        let unused: Vec<&str> = self.unused().map(String::as_str).collect();
+        if !unused.is_empty() {
+            line("credential", format!("not used: {}", unused.join(", ")));
         }
         if self.holds > 0 {
             let (holds, allowed, denied, released) = (self.holds, self.allowed, self.denied, self.released);
@@ -177,7 +202,7 @@ impl Card {
             line("limit", format!("{limit} was reached"));
         }
         for (number, paths) in &self.applied {
-            let undone = if self.undone.contains(number) {
+            let undone = if self.taken_back.contains(number) {
                 ", taken back"
             } else {
                 ""
@@ -208,11 +233,17 @@ impl Card {
                 ("received", Json::Number(traffic.received)),
             ])
         });
+        let used = self.used.iter().map(|(name, requests)| {
+            Json::Object(vec![
+                ("name", Json::text(name)),
+                ("requests", Json::Number(*requests)),
+            ])
+        });
         let applied = self.applied.iter().map(|(number, paths)| {
             Json::Object(vec![
                 ("apply", Json::Number(*number)),
                 ("paths", Json::Number(*paths)),
-                ("undone", Json::Bool(self.undone.contains(number))),
+                ("undone", Json::Bool(self.taken_back.contains(number))),
             ])
         });
         vec![
@@ -222,7 +253,9 @@ impl Card {
             ("failed", Json::Number(self.failed)),
             ("hosts", Json::List(hosts.collect())),
             ("refused", texts(&mut self.refused.iter())),
-            ("credentials", texts(&mut self.secrets.iter())),
+            ("credentials", Json::List(used.collect())),
+            ("unused", texts(&mut self.unused())),
+            ("undone", Json::Number(self.undone)),
             ("holds", Json::Number(self.holds)),
             ("allowed", Json::Number(self.allowed)),
             ("denied", Json::Number(self.denied)),
@@ -267,8 +300,8 @@ fn at(record: &Record) -> Option<String> {
     })
 }
 
-/// Prints the card of a session; no where its log does not verify.
-pub(super) fn receipt(here: &Here, named: Option<&str>, json: bool) -> Result<bool, String> {
+/// Prints the card of a session; no where its log does not verify: then it is not signed either.
+pub(super) fn receipt(here: &Here, named: Option<&str>, signed: bool, json: bool) -> Result<bool, String> {
     let id = find::session(here, named)?;
     let verified = verify::of_session(here, &id)?;
     let mut card = Card::default();
@@ -293,12 +326,21 @@ pub(super) fn receipt(here: &Here, named: Option<&str>, json: bool) -> Result<bo
             .lines()
             .map(|line| format!("    {line}\n"))
             .collect();
-        print(&format!(
+        let card = format!(
             "receipt of session {id}\n{}  {:<12}{}, by this head:\n{note}",
             card.text(),
             "log",
             verified.says
-        ))?;
+        );
+        if signed && !verified.good {
+            return Err(format!("{id}: {}; a receipt of it is not signed", verified.says));
+        }
+        let card = if signed {
+            sign_receipt(&here.root, &card).map_err(|e| format!("sign the receipt: {e}"))?
+        } else {
+            card
+        };
+        print(&card)?;
     }
     Ok(verified.good)
 }
@@ -361,6 +403,9 @@ mod tests {
                 Kind::Effect,
                 &with(&[("decision", text("allow")), ("method", text("GET"))]),
             ),
+            record(Kind::CredentialUse, &[("names", text("two"))]),
+            record(Kind::CredentialUse, &[("names", text("two three"))]),
+            record(Kind::EffectFailed, &[("error", text("no"))]),
             record(Kind::Hold, &[]),
             record(Kind::Approval, &[("answer", text("allow"))]),
             record(Kind::Effect, &[("decision", text("release"))]),
@@ -389,7 +434,9 @@ mod tests {
             "programs    2, 2 of them ended by a signal",
             "host        a.example:443: 1 connection, 1 request, 18446744073709551615 bytes out, 4 in",
             "refused     [::1]:1, others",
-            "credentials one, two, in the broker alone",
+            "not sent    1 request that had been allowed",
+            "credential  two: put into 2 requests",
+            "credential  not used: one",
             "holds       1: 1 allowed, 0 denied; 1 request sent",
             "files       apply 1: 2 paths, taken back",
             "files       1 change waited at the end",

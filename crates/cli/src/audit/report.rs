@@ -90,8 +90,7 @@ fn page(id: &str, records: &[Record], more: usize, good: bool, verdict: &str) ->
     let of =
         |kinds: &[Kind]| -> Vec<&Record> { records.iter().filter(|r| kinds.contains(&r.kind)).collect() };
     out.push_str(&destinations(&of(&[Kind::Flow, Kind::FlowEnd])));
-    let acted = [Kind::Effect, Kind::Hold, Kind::Approval, Kind::Grant];
-    out.push_str(&table("Effects, holds and approvals", &of(&acted)));
+    out.push_str(&table("Effects, holds and approvals", &of(&ACTED)));
     let changed = [
         Kind::WorkspaceStage,
         Kind::WorkspaceApply,
@@ -140,15 +139,21 @@ fn facts(records: &[Record]) -> String {
     out
 }
 
+/// What was done at the boundary.
+const ACTED: [Kind; 6] = [
+    Kind::Effect,
+    Kind::EffectFailed,
+    Kind::CredentialUse,
+    Kind::Hold,
+    Kind::Approval,
+    Kind::Grant,
+];
+
 /// Kinds that have a row of the picture, with its colour.
 const LANES: [(&str, &[Kind], &str); 5] = [
     ("programs", &[Kind::ProgramExec], "#3d6fb4"),
     ("connections", &[Kind::Flow, Kind::FlowEnd], "#2f7d5b"),
-    (
-        "effects",
-        &[Kind::Effect, Kind::Hold, Kind::Approval, Kind::Grant],
-        "#96620a",
-    ),
+    ("effects", &ACTED, "#96620a"),
     (
         "changes",
         &[

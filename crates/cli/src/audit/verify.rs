@@ -4,7 +4,8 @@ use super::witness::{self, Asked};
 use super::{Here, event, find, print};
 use fumehood_audit::{
     Account, Clock, Cosigned, InspectError, Known, PublicKey, Remembered, Report, State, identity,
-    inspect_index, inspect_session, prove_event, session_folder, sessions, settle, verify_event,
+    inspect_index, inspect_session, open_receipt, prove_event, session_folder, sessions, settle,
+    verify_event,
 };
 use fumehood_policy::Escaped;
 use fumehood_policy::json::Json;
@@ -235,19 +236,40 @@ pub(super) fn prove(here: &Here, event: &str) -> Result<bool, String> {
 /// The longest proof that is read, bytes.
 const PROOF: u64 = 64 << 20;
 
-/// Verifies a proof against a public key: the one given, or this account's.
-pub(super) fn proof(file: &Path, key: Option<&str>, json: bool) -> Result<bool, String> {
+/// What someone kept: the name of the file, escaped, and its text.
+fn kept(file: &Path) -> Result<(String, String), String> {
     use std::io::Read;
     let shown = Escaped::from(file).to_string();
     let mut text = String::new();
     std::fs::File::open(file)
         .and_then(|file| file.take(PROOF).read_to_string(&mut text))
         .map_err(|e| format!("{shown}: {e}"))?;
-    let (origin, key): (String, PublicKey) = match key {
+    Ok((shown, text))
+}
+
+/// Name and first public key of the account that was named, or of this one.
+fn whose(key: Option<&str>) -> Result<(String, PublicKey), String> {
+    match key {
         Some(key) => PublicKey::from_verifier(key.trim())
-            .ok_or("--key: not a public key; `fumehood audit key` prints one")?,
-        None => identity(&super::here()?.root).ok_or("this account recorded nothing; give --key")?,
-    };
+            .ok_or_else(|| "--key: not a public key; `fumehood audit key` prints one".to_owned()),
+        None => identity(&super::here()?.root)
+            .ok_or_else(|| "this account recorded nothing; give --key".to_owned()),
+    }
+}
+
+/// Verifies a receipt against a public key, and prints what it says.
+pub(super) fn receipt(file: &Path, key: Option<&str>) -> Result<bool, String> {
+    let (shown, text) = kept(file)?;
+    let (origin, key) = whose(key)?;
+    let card = open_receipt(&text, &origin, &key).map_err(|e| format!("{shown}: {e}"))?;
+    let lines = card.lines().map(|line| format!("{}\n", Escaped::from(line)));
+    print(&format!("signed by {origin}\n{}", lines.collect::<String>()))
+}
+
+/// Verifies a proof against a public key: the one given, or this account's.
+pub(super) fn proof(file: &Path, key: Option<&str>, json: bool) -> Result<bool, String> {
+    let (shown, text) = kept(file)?;
+    let (origin, key) = whose(key)?;
     let (log, record) = verify_event(&text, &origin, &key).map_err(|e| format!("{shown}: {e}"))?;
     let session = log.rsplit('/').next().unwrap_or_default();
     let text = if json {

@@ -145,6 +145,17 @@ pub(super) fn receipt(log: &mut Log, network: Option<&Report>) {
     if let Some(report) = network {
         hosts(report);
     }
+    if let Some(report) = network.filter(|report| !report.credentials.is_empty()) {
+        let used = report.credentials.iter().take(HOSTS);
+        let used = used.map(|(name, times)| {
+            let times = plural(usize::try_from(*times).unwrap_or(usize::MAX), "request");
+            format!("{name} ({times})")
+        });
+        say::line(&format!(
+            "  credentials used: {}",
+            used.collect::<Vec<_>>().join(", ")
+        ));
+    }
     if let Some(words) = files(&summary) {
         say::line(&format!("  files: {words}"));
     }

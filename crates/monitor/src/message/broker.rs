@@ -95,6 +95,20 @@ pub enum FromBroker {
         /// Whether it wanted to send more.
         over: bool,
     },
+    /// Credentials were put into a request that was released.
+    Used {
+        /// The request.
+        request: FlowId,
+        /// Their names, at most [`MAX_NAMES`], each of at most [`MAX_WHY`] bytes.
+        names: Vec<String>,
+    },
+    /// A request that was released is not sent, or has no whole answer; its client was told.
+    Undone {
+        /// The request.
+        request: FlowId,
+        /// Why; at most [`MAX_WHY`] bytes.
+        why: String,
+    },
     /// Not sent: a credential would have gone where it is not for. Its client was told.
     Withheld {
         /// Where.
@@ -104,6 +118,8 @@ pub enum FromBroker {
     },
 }
 
+/// How many names of credentials are told of one request.
+pub const MAX_NAMES: usize = 16;
 /// The longest reason, bytes.
 pub const MAX_WHY: usize = 512;
 
@@ -119,6 +135,12 @@ fn read_addresses(read: &mut Reader<'_>) -> Option<Vec<IpAddr>> {
         .ok()
         .filter(|n| *n <= MAX_ADDRESSES)?;
     (0..count).map(|_| read.address()).collect()
+}
+
+fn read_names(read: &mut Reader<'_>) -> Option<Vec<String>> {
+    let count = usize::try_from(read.number()?).ok().filter(|n| *n <= MAX_NAMES)?;
+    let name = |_| Some(read.text().filter(|t| t.len() <= MAX_WHY)?.to_owned());
+    (0..count).map(name).collect()
 }
 
 impl Wire for ToBroker {
@@ -243,6 +265,19 @@ impl Wire for FromBroker {
                 out.number(*request).number(*bytes).byte(u8::from(*over));
                 out.finish()
             }
+            FromBroker::Used { request, names } => {
+                let mut out = Writer::new(b'k');
+                out.number(*request).number(names.len() as u64);
+                for name in names {
+                    out.bytes(name.as_bytes());
+                }
+                out.finish()
+            }
+            FromBroker::Undone { request, why } => {
+                let mut out = Writer::new(b'x');
+                out.number(*request).bytes(why.as_bytes());
+                out.finish()
+            }
             FromBroker::Withheld { destination, why } => {
                 let mut out = Writer::new(b'w');
                 out.destination(destination).bytes(why.as_bytes());
@@ -263,6 +298,14 @@ impl Wire for FromBroker {
                     1 => true,
                     _ => return None,
                 },
+            },
+            b'k' => FromBroker::Used {
+                request: read.number()?,
+                names: read_names(&mut read)?,
+            },
+            b'x' => FromBroker::Undone {
+                request: read.number()?,
+                why: read.text().filter(|t| t.len() <= MAX_WHY)?.to_owned(),
             },
             b'w' => FromBroker::Withheld {
                 destination: read.destination()?,

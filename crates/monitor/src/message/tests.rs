@@ -28,7 +28,7 @@ fn comes_back<T: Wire + PartialEq + std::fmt::Debug>(value: &T) -> bool {
 
 proptest! {
     #[test]
-    fn any_packet_decodes_to_one_value_or_is_refused(tag in prop::sample::select(&b"obectisrdcfaulgp"[..]),
+    fn any_packet_decodes_to_one_value_or_is_refused(tag in prop::sample::select(&b"obectisrdcfaulgpkwx"[..]),
         mut bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         bytes.insert(0, tag);
         prop_assert!(canonical::<FromGateway>(&bytes) && canonical::<ToGateway>(&bytes));
@@ -81,6 +81,10 @@ proptest! {
         let released = Released { request, head: head(&to), permitted: Vec::new(), body, most, budget: most.map(|_| "b".to_owned()) };
         let message = ToBroker::Send(Box::new(released));
         prop_assert!(comes_back(&message));
+        let names = vec!["TOKEN".to_owned(), "login:codex".to_owned()];
+        for message in [FromBroker::Used { request, names }, FromBroker::Undone { request, why: "no".to_owned() }] {
+            prop_assert!(comes_back(&message), "{:?}", message);
+        }
         let message = FromBroker::Passed { request, bytes: 7, over: most.is_some() };
         prop_assert!(comes_back(&message));
         let message = ToBroker::Lane;
