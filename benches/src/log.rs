@@ -78,6 +78,7 @@ fn append(folder: &Path, many: u64) -> PublicKey {
         writer.append_at(n * 1_000, kind, None, fields).expect("a record");
         if n % GROUP == GROUP - 1 {
             writer.commit().expect("on the disk");
+            writer.rotate(Pace::default().journal).expect("laid out");
         }
     }
     let (wall, cpu) = (begun.elapsed(), crate::measure::own_cpu() - cpu);
@@ -89,8 +90,23 @@ fn append(folder: &Path, many: u64) -> PublicKey {
     );
     let begun = Instant::now();
     writer.finish().expect("the end of a log");
-    println!("end of the log, its tiles laid out: {:.2?}", begun.elapsed());
+    println!(
+        "end of the log, the rest of its tiles laid out: {:.2?}",
+        begun.elapsed()
+    );
+    println!("bytes on the disk for each record: {}", size(folder) / many);
     public
+}
+
+/// Bytes of all files below a folder.
+fn size(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).expect("a folder").flatten();
+    let of = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(file) if file.is_dir() => size(&entry.path()),
+        Ok(file) => file.len(),
+        Err(_) => 0,
+    };
+    entries.map(of).sum()
 }
 
 /// What waits for its record, through socket and writer, beside a bare fdatasync of as many bytes.

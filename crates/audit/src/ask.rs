@@ -62,7 +62,15 @@ pub fn ask(
     question: &Question,
     mut each: impl FnMut(Record) -> ControlFlow<()>,
 ) -> Result<(), ReadError> {
-    let index = read::file(folder, INDEX)?;
+    let index = match read::file(folder, INDEX) {
+        // Of a log that is begun at this moment.
+        Err(ReadError::System { error, .. })
+            if error.kind() == std::io::ErrorKind::NotFound && !read::ended(folder) =>
+        {
+            Vec::new()
+        }
+        read => read?,
+    };
     let spans: Vec<Span> = index
         .chunks_exact(ENTRY)
         .filter_map(|entry| Some(Span::decode(entry.try_into().ok()?)))

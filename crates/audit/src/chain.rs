@@ -122,7 +122,7 @@ fn text<'a>(record: &'a Record, name: &str) -> Option<&'a str> {
     }
 }
 
-fn key(record: &Record) -> Option<PublicKey> {
+pub(crate) fn key(record: &Record) -> Option<PublicKey> {
     match record.fields.get("key") {
         Some(Value::Bytes(bytes)) => Some(PublicKey::from_bytes(bytes.as_slice().try_into().ok()?)),
         _ => None,

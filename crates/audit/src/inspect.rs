@@ -11,6 +11,7 @@ use crate::verify::{Remembered, Report, VerifyError, verify};
 use rustix::fs::{FlockOperation, flock};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -200,10 +201,19 @@ pub fn sessions(root: &Path) -> Vec<String> {
 /// Whether a writer holds the log in this folder.
 #[must_use]
 pub fn is_running(folder: &Path) -> bool {
-    let journal = std::fs::File::open(folder.join(JOURNAL));
-    journal.is_ok_and(|file| {
-        flock(&file, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK)
-    })
+    let path = folder.join(JOURNAL);
+    while let Ok(file) = std::fs::File::open(&path) {
+        if flock(&file, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK) {
+            return true;
+        }
+        // Nobody's, unless another took its place meanwhile.
+        let number = |file: std::fs::Metadata| (file.dev(), file.ino());
+        let (ours, named) = (file.metadata().map(number), std::fs::metadata(&path).map(number));
+        if named.is_err() || ours.ok() == named.ok() {
+            return false;
+        }
+    }
+    false
 }
 
 /// How long one waits for a log that is about to be ended: a machine that is busy, a long log that is laid out.

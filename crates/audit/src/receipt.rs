@@ -2,7 +2,7 @@
 //! account's first public key checks one; where another key has taken over since, the proofs of that come with it.
 
 use crate::account::{ACCOUNT, Account, identity};
-use crate::chain::{BETWEEN, ChainError, MakeError, prove_event, verify_chain};
+use crate::chain::{BETWEEN, ChainError, MakeError, key, prove_event, verify_chain};
 use crate::inspect::index_records;
 use crate::key::PublicKey;
 use crate::note::{open_text, sign_text};
@@ -20,17 +20,18 @@ pub fn sign_receipt(root: &Path, text: &str) -> Result<String, MakeError> {
     let (origin, first) = identity(root).ok_or(MakeError::Unknown)?;
     let (note, signer) = {
         let account = Account::open(root)?;
-        let (key, signer) = (account.key(), account.key().public());
-        (sign_text(&format!("{BEGIN}{text}"), &origin, key), signer)
+        let note = sign_text(&format!("{BEGIN}{text}"), &origin, account.key());
+        (note, account.key().public())
     };
     if signer == first {
         return Ok(note);
     }
-    let changes = index_records(root)?
+    let named = index_records(root)?
         .into_iter()
-        .filter(|record| record.kind == Kind::KeyNext);
-    let newest = changes.last().ok_or(MakeError::Unknown)?;
-    let proofs = prove_event(root, ACCOUNT, newest.sequence)?;
+        .rev()
+        .find(|record| record.kind == Kind::KeyNext && key(record) == Some(signer));
+    let named = named.ok_or(MakeError::Unknown)?;
+    let proofs = prove_event(root, ACCOUNT, named.sequence)?;
     Ok(format!("{note}{BETWEEN}{proofs}"))
 }
 

@@ -72,9 +72,8 @@ pub struct Writer {
     blinds: Blinds,
     index: Index,
     index_file: File,
-    /// Where the journal begins, and the one before it, which still says that this log has a writer to whoever opened it.
+    /// Where the journal begins.
     begins: Begins,
-    before: Option<File>,
     waiting: Vec<u8>,
     /// How many records were brought to the disk.
     synced: u64,
@@ -84,6 +83,16 @@ pub struct Writer {
     /// The last checkpoint as it was signed.
     note: String,
     failed: bool,
+}
+
+/// A journal that takes the place of another, or of none, when it is renamed: this process has its lock already.
+fn next_journal(folder: &Path) -> Result<File, WriteError> {
+    let path = folder.join(NEXT_JOURNAL);
+    let _none = std::fs::remove_file(&path); // of one that had no room
+    let next = new(&path)?;
+    flock(&next, FlockOperation::NonBlockingLockExclusive)
+        .map_err(|errno| doing("lock the journal")(errno.into()))?;
+    Ok(next)
 }
 
 impl Writer {
@@ -96,18 +105,12 @@ impl Writer {
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700);
         builder.create(folder).map_err(doing("make the folder"))?;
-        let journal = new(&folder.join(JOURNAL))?;
-        if folder.join(CHECKPOINT).exists() {
-            return Err(WriteError::Exists);
-        }
-        // It was just made, so whoever has it for an instant is a reader who looks whether it has a writer.
-        while let Err(errno) = flock(&journal, FlockOperation::LockExclusive) {
-            if errno != rustix::io::Errno::INTR {
-                return Err(doing("lock the journal")(errno.into()));
-            }
-        }
+        // Whoever makes this one is the writer; it stays when the log has ended.
         let checkpoints = new(&folder.join(CHECKPOINTS))?;
         let index_file = new(&folder.join(INDEX))?;
+        // Last, and with its lock: who sees a journal sees a log that can be read and whether it has a writer.
+        let journal = next_journal(folder)?;
+        std::fs::rename(folder.join(NEXT_JOURNAL), folder.join(JOURNAL)).map_err(doing("begin a journal"))?;
         Ok(Self {
             folder: folder.to_owned(),
             origin: origin.to_owned(),
@@ -119,7 +122,6 @@ impl Writer {
             index: Index::default(),
             index_file,
             begins: Begins::default(),
-            before: None,
             waiting: Vec::new(),
             synced: 0,
             named: false,
@@ -152,7 +154,6 @@ impl Writer {
             index: found.index,
             index_file: found.index_file,
             begins: Begins::default(),
-            before: None,
             waiting: Vec::new(),
             note: found.note,
             failed: false,
@@ -338,7 +339,7 @@ impl Writer {
         self.flush()?;
         match self.begin_next(complete) {
             Ok(next) => {
-                self.before = Some(std::mem::replace(&mut self.journal, next));
+                self.journal = next;
                 self.begins = Begins {
                     bundles: self.size() / WIDTH as u64,
                     offset: self.index.boundary(),
@@ -365,14 +366,10 @@ impl Writer {
             .seek(SeekFrom::Start(complete))
             .and_then(|_| journal.read_to_end(&mut rest))
             .map_err(doing("read the records"))?;
-        let named = self.folder.join(NEXT_JOURNAL);
-        let _none = std::fs::remove_file(&named); // of one that had no room
-        let mut next = new(&named)?;
-        flock(&next, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|errno| doing("lock the journal")(errno.into()))?;
+        let mut next = next_journal(&self.folder)?;
         next.write_all(&rest)
             .and_then(|()| next.sync_data())
-            .and_then(|()| std::fs::rename(&named, &path))
+            .and_then(|()| std::fs::rename(self.folder.join(NEXT_JOURNAL), &path))
             .map_err(doing("begin a journal"))?;
         Ok(next)
     }

@@ -7,7 +7,7 @@ const LONGEST: usize = 512;
 const NAME: usize = 40;
 
 /// The outline of a body of JSON, or of a form: `{"title":"…12","draft":true,"labels":[#,#]}`, `title=…12&draft=…4`. None of
-/// anything else.
+/// anything else, and of a form where a field is empty.
 pub(crate) fn outline(body: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?;
     match text.trim_start().chars().next()? {
@@ -71,12 +71,14 @@ fn string_end(text: &str) -> Option<usize> {
     bytes.find_map(ends)
 }
 
+/// What only looks like a form has none: of Base64 with its padding the whole would be a name.
 fn form(text: &str) -> Option<String> {
     let mut out = String::new();
     for pair in text.split('&') {
         let (key, value) = pair.split_once('=')?;
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.[]%+".contains(c);
-        if key.is_empty() || !key.chars().all(plain) {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.[]".contains(c);
+        let begins = key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        if !begins || !key.chars().all(plain) || key.len() > NAME || value.is_empty() || value.contains('=') {
             return None;
         }
         if !out.is_empty() {
@@ -110,14 +112,16 @@ mod tests {
         let told =
             "{\"title\":\"\u{2026}18\",\"n\":#,\"ok\":true,\"no\":null,\"deep\":[{\"a\":[\"\u{2026}1\"]},#]}";
         assert_eq!(outline(body).as_deref(), Some(told));
-        let told = "user=\u{2026}5&pass%20word=\u{2026}6";
-        assert_eq!(outline(b"user=alice&pass%20word=secret").as_deref(), Some(told));
+        let told = "user=\u{2026}5&pass[word]=\u{2026}6";
+        assert_eq!(outline(b"user=alice&pass[word]=secret").as_deref(), Some(told));
         for other in [
             &b""[..],
             b"hello",
             b"\xff",
             b"0032want deadbeef",
             b"{secret}",
+            b"c2VjcmV0cw=",
+            b"c2VjcmV0cw==",
             b"a b=c",
             b"{\"a",
         ] {
