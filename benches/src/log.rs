@@ -25,10 +25,14 @@ pub(crate) fn run(place: &Path) {
     let many = fewer.unwrap_or(MANY);
     let folder = place.join("many");
     let key = append(&folder, many);
-    let begun = Instant::now();
+    let (begun, cpu) = (Instant::now(), crate::measure::own_cpu());
     let report = verify(&folder, ORIGIN, key, &[]).expect("the log verifies");
     assert_eq!(report.signed, many);
-    println!("verify {many} records: {:.2?} (bar 10 s)", begun.elapsed());
+    println!(
+        "verify {many} records: {:.2?} (bar 10 s), processor time {:.2?}",
+        begun.elapsed(),
+        crate::measure::own_cpu() - cpu
+    );
     let kinds = Question {
         kinds: vec![Kind::SessionEnd],
         ..Question::default()

@@ -211,46 +211,6 @@ fn a_thousand_programs_are_a_thousand_records() {
     );
 }
 
-/// What the journal holds is laid out while the run goes on, compressed, by the writer behind its own walls; a log of two
-/// parts is verified, asked and proved as one, and nothing of it is missing.
-#[test]
-fn a_log_that_grows_is_laid_out_while_the_run_goes_on() {
-    const PROGRAMS: usize = 2_400;
-    let world = World::new();
-    let ready = world.project().join("ready");
-    let script = format!(
-        "x=$(head -c 1900 /dev/zero | tr '\\0' x); i=0; while [ $i -lt {PROGRAMS} ]; do /bin/true $i $x; i=$((i+1)); done; \
-         echo x > ready; while [ -e ready ]; do sleep 0.05; done"
-    );
-    let sandbox = world.live().deadline(Duration::from_secs(180));
-    let mut running = sandbox.start(&["sh", "-c", &script]);
-    running.await_file(&ready);
-    let id = newest(&world);
-    let session = logs(&world).join("sessions").join(&id);
-    await_that("the first part", || session.join("tile/entries/000.gz").exists());
-    let verified = audit(&world, &["verify", &id]).ended(0);
-    assert!(verified.contains(": running, "), "{verified}");
-    std::fs::remove_file(&ready).unwrap();
-    running.wait().ended(0);
-    let verified = audit(&world, &["verify", &id]).ended(0);
-    assert!(verified.contains(": whole, "), "{verified}");
-    let found = audit(&world, &["query", "--kind", "program.exec"]).ended(0);
-    let number = |line: &str| -> Option<usize> {
-        let (number, rest) = line.split_once("] /bin/true ")?.1.split_once(' ')?;
-        number.parse().ok().filter(|_| rest.starts_with("xxx"))
-    };
-    let mut shown: Vec<usize> = found.lines().filter_map(number).collect();
-    shown.sort_unstable();
-    assert!(
-        shown.into_iter().eq(0..PROGRAMS),
-        "a program is missing, or there twice"
-    );
-    let proof = audit(&world, &["prove", &format!("{id}:1000")]).ended(0);
-    let file = world.own("state").join("proof");
-    std::fs::write(&file, format!("{proof}\n")).unwrap();
-    audit(&world, &["verify-proof", file.to_str().unwrap()]).ended(0);
-}
-
 #[test]
 fn a_proof_needs_the_public_key_and_no_log() {
     let world = World::new();
