@@ -189,21 +189,6 @@ print(socks(b"evil.example"), socks(bytes([9, 9, 9, 9]), form=1), socks(bytes(15
     assert!(!ran.log.contains("good"), "{}", ran.log);
 }
 
-/// Clients of registries ask by `CONNECT` too, and print the answer.
-#[test]
-fn npm_and_pip_print_why() {
-    let hosts = Hosts::new();
-    let script = "npm ping --registry https://good.example/ --fetch-retries 0 2>&1 | grep -c PONG
-        npm ping --registry https://evil.example/ --fetch-retries 0 2>&1 | grep -o 'denied by fumehood'
-        python3 -m pip -vvv download --retries 0 --index-url https://evil.example/simple x 2>&1 | grep -om1 'Tunnel connection failed: 403'
-        python3 -m pip -v download --retries 0 --index-url https://good.example/simple x 2>&1 | grep -om1 'https://good.example/simple/x/'";
-    hosts
-        .sh(&["--allow", "good.example"], script)
-        .prints("1\ndenied by fumehood\nTunnel connection failed: 403\nhttps://good.example/simple/x/")
-        .says("blocked evil.example:443")
-        .nothing_left();
-}
-
 /// A31: loopback is dialled without a proxy by those that know one, and not reached by it; the host's ports that a
 /// run names are on it.
 #[test]
