@@ -11,6 +11,7 @@ mod login;
 mod mac;
 mod opening;
 mod placeholder;
+mod postgres;
 mod process;
 mod redact;
 mod secret;
@@ -29,8 +30,12 @@ pub use denied::Denied;
 pub use dial::dial;
 pub use keeper::Keeper;
 pub use login::{Renewed, keep};
-pub use opening::{MAX_SECRETS, Open, OpenError, Opened, Told, ToldLogin, Wanted, WantedLogin, minter, open};
+pub use opening::{
+    MAX_SECRETS, Open, OpenError, Opened, Told, ToldLogin, Wanted, WantedLogin, WantedPassword, minter, open,
+    passwords,
+};
 pub use placeholder::{Minter, Placeholder};
+pub use postgres::Passwords;
 pub use process::run;
 pub use redact::{Forbidden, Redactor};
 pub use secret::{Secret, Unusable};

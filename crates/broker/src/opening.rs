@@ -4,6 +4,7 @@
 use crate::binding::Binding;
 use crate::login::Tokens;
 use crate::placeholder::Minter;
+use crate::postgres::Passwords;
 use crate::secret::{Secret, Unusable};
 use crate::source::{FetchError, FileError, Outside, fetch};
 use crate::store::{Store, StoreError};
@@ -80,6 +81,32 @@ enum Why {
     Wider { stored: String, asked: String },
     #[error("{0}")]
     Unusable(#[from] Unusable),
+}
+
+/// A database's password that a session is to have.
+#[derive(Clone, Debug)]
+pub struct WantedPassword {
+    /// What the configuration calls the database.
+    pub name: String,
+    /// Where it lies.
+    pub from: SecretSource,
+    /// Who wants it.
+    pub origin: String,
+}
+
+/// Fetches passwords of databases. Nothing stands for them inside.
+///
+/// # Errors
+/// The first that cannot be used: the place, why, the fix. Holds no value.
+pub fn passwords(wanted: &[WantedPassword], outside: &impl Outside) -> Result<Passwords, String> {
+    let one = |wanted: &WantedPassword| match fetch(&wanted.from, outside) {
+        Ok(password) => Ok((wanted.name.clone(), password)),
+        Err(why) => Err(format!(
+            "{}: password of postgres.{}: {why}",
+            wanted.origin, wanted.name
+        )),
+    };
+    wanted.iter().map(one).collect()
 }
 
 /// What of a session is open.

@@ -1,8 +1,9 @@
 //! The broker's process: it does what is released to it.
 
 use crate::dial::dial;
+use crate::postgres::{Asking, Passwords, Postgres};
 use crate::telling::{Telling, within};
-use crate::upstream::{Allotment, Became, BodyDigest, Custody, Dial, Release, Upstream};
+use crate::upstream::{Allotment, Became, BodyDigest, Custody, Dial, Release, Tls, Upstream};
 use fumehood_authority::Roots;
 use fumehood_destination::Destination;
 use fumehood_lane::Lane;
@@ -21,14 +22,14 @@ const LANES: usize = 512;
 /// Runs until the supervisor is gone; returns the status to end with. Servers are verified by these roots, and
 /// what goes into requests besides what was released is the custody's.
 #[must_use]
-pub fn run(monitor: Channel, roots: &Roots, custody: impl Custody) -> i32 {
+pub fn run(monitor: Channel, roots: &Roots, custody: impl Custody, passwords: Passwords) -> i32 {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(16) // the C library's resolver waits
         .thread_keep_alive(std::time::Duration::from_secs(5))
         .build();
     let Ok(runtime) = runtime else { return 1 };
-    runtime.block_on(async { obey(monitor, roots, custody).await.map_or(1, |()| 0) })
+    runtime.block_on(async { obey(monitor, roots, custody, passwords).await.map_or(1, |()| 0) })
 }
 
 /// Dials for requests, and tells the supervisor where that fails.
@@ -68,7 +69,12 @@ impl Dial for Dialler {
     }
 }
 
-async fn obey(monitor: Channel, roots: &Roots, custody: impl Custody) -> std::io::Result<()> {
+async fn obey(
+    monitor: Channel,
+    roots: &Roots,
+    custody: impl Custody,
+    passwords: Passwords,
+) -> std::io::Result<()> {
     let monitor = Arc::new(Line::new(monitor)?);
     let custody = Telling {
         custody,
@@ -77,6 +83,10 @@ async fn obey(monitor: Channel, roots: &Roots, custody: impl Custody) -> std::io
     // Without roots nothing is sent: whoever has no rule that reads requests does not need any.
     let upstream = Upstream::new(custody, Dialler(Arc::clone(&monitor)), roots);
     let upstream = upstream.ok().map(Arc::new);
+    let asking = Arc::new(Asking::new(Arc::clone(&monitor)));
+    let dial = Dialler(Arc::clone(&monitor));
+    let databases = Postgres::new(passwords, Arc::clone(&asking), Tls::new(roots).ok(), dial);
+    let databases = Arc::new(databases);
     let (dialling, lanes) = (
         Arc::new(Semaphore::new(DIALLING)),
         Arc::new(Semaphore::new(LANES)),
@@ -96,6 +106,17 @@ async fn obey(monitor: Channel, roots: &Roots, custody: impl Custody) -> std::io
             (Some(ToBroker::Send(released)), Some(upstream)) => {
                 let request = released.request;
                 upstream.release(request, release(*released, &monitor));
+            }
+            (Some(ToBroker::Statement(request, said)), _) => asking.said(request, said),
+            (Some(ToBroker::Database(open)), _) => {
+                let (Some(end), Ok(room)) = (packet.fd, Arc::clone(&lanes).try_acquire_owned()) else {
+                    continue;
+                };
+                let databases = Arc::clone(&databases);
+                tokio::spawn(async move {
+                    databases.serve(*open, end).await;
+                    drop(room);
+                });
             }
             (Some(ToBroker::Lane), Some(upstream)) => {
                 // One too many is closed, which its other end hears.

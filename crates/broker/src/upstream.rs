@@ -12,8 +12,10 @@ mod tls;
 mod two;
 mod up;
 
+pub(crate) use connection::Stream;
 pub use custody::{Custody, Guards, Incoming, NoCustody, Outgoing};
 pub use most::Allotment;
 pub use release::{BodyDigest, Release};
 pub use serve::{Became, Dial, Upstream};
+pub(crate) use tls::Tls;
 pub use tls::TlsError;

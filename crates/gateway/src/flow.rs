@@ -3,7 +3,7 @@
 use crate::http::{Counted, Ended, Inspector, Monitor, Rewind};
 use crate::process::{Answer, Gateway};
 use crate::proxy::{self, Client, Manner};
-use crate::{dns, greeting, tunnel};
+use crate::{dns, greeting, postgres, tunnel};
 use bytes::Bytes;
 use fumehood_destination::Destination;
 use fumehood_http::Denial;
@@ -171,12 +171,19 @@ async fn open(context: &Context, mut client: Client, destination: Destination) {
     }
     let (sent, received) = match decided(answer).await {
         Some((ToGateway::Refused { denial, .. }, _)) => return client.refuse(&denial).await,
-        Some((ToGateway::Tunnel { .. }, _)) if client.manner == Manner::Url => {
+        Some((ToGateway::Tunnel { .. } | ToGateway::Database { .. }, _)) if client.manner == Manner::Url => {
             client.refuse(&unread(&destination)).await;
             (0, 0)
         }
         Some((ToGateway::Tunnel { most, .. }, Some(upstream))) => match client.admit().await {
             Some(()) => pass(gateway, flow, client, (upstream, most), &destination).await,
+            None => (0, 0),
+        },
+        Some((ToGateway::Database { most, .. }, _)) => match client.admit().await {
+            Some(()) => {
+                let inspector = context.inspector.as_ref();
+                postgres::serve(inspector, gateway, flow, client, (&destination, most)).await
+            }
             None => (0, 0),
         },
         Some((ToGateway::Inspect { .. }, _)) => match (&context.inspector, client.admit().await) {

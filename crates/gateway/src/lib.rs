@@ -6,6 +6,7 @@ mod flow;
 pub mod greeting;
 mod http;
 mod names;
+mod postgres;
 mod process;
 mod proxy;
 pub mod socks;

@@ -184,7 +184,9 @@ async fn hear(gateway: &Gateway) {
         }
         match message {
             // Before its flow goes on, so that a cut that follows finds it.
-            ToGateway::Tunnel { flow, .. } | ToGateway::Inspect { flow } => drop(gateway.cut_of(flow)),
+            ToGateway::Tunnel { flow, .. }
+            | ToGateway::Inspect { flow }
+            | ToGateway::Database { flow, .. } => drop(gateway.cut_of(flow)),
             ToGateway::Cut { flow } => {
                 let cuts = gateway.cuts.lock().unwrap_or_else(PoisonError::into_inner);
                 cuts.get(&flow).iter().for_each(|cut| cut.notify_one());

@@ -2,7 +2,7 @@
 
 use crate::budget::{Share, Spent};
 use crate::effects::{Said, Seen, said};
-use crate::message::{BodyOf, FlowId, Released, ToBroker, ToGateway};
+use crate::message::{BodyOf, FlowId, Released, STATEMENTS, ToBroker, ToGateway};
 use crate::monitor::{Action, Monitor};
 use crate::preview::outline;
 use crate::request::{Held, Judgement, Standing, Terms, forbidden, judge, judge_remote, plain, terms};
@@ -85,7 +85,7 @@ impl Exchanges {
 impl Monitor {
     pub(crate) fn ask(&mut self, request: FlowId, head: RequestHead) -> Action {
         let open = &self.exchanges.open;
-        if open.contains_key(&request) || open.len() >= MAX_REQUESTS {
+        if request >= STATEMENTS || open.contains_key(&request) || open.len() >= MAX_REQUESTS {
             return denied(request, Denial::new(503, "too many requests wait at a time"));
         }
         self.judged(request, head, Body::Unread)
@@ -170,6 +170,9 @@ impl Monitor {
     /// What the client of a held request may be told while a person is asked. Nothing if nobody waits for it any more.
     #[must_use]
     pub fn waiting(&self, request: FlowId, words: String) -> Option<Action> {
+        if request >= STATEMENTS {
+            return self.waiting_statement(request, &words);
+        }
         let held = matches!(self.exchanges.open.get(&request), Some(Open::Held(..)));
         held.then_some(Action::Gateway(ToGateway::Waiting { request, words }))
     }
@@ -177,6 +180,9 @@ impl Monitor {
     /// A person allowed what was held: policy is asked again, and the very bytes are released. Nothing if nobody
     /// waits for it any more.
     pub fn allowed(&mut self, request: FlowId) -> Option<Action> {
+        if request >= STATEMENTS {
+            return self.allowed_statement(request);
+        }
         match self.exchanges.open.remove(&request)? {
             Open::Held(head, shown, kind) => Some(match self.still(&head, kind) {
                 Ok(terms) => self.release(request, *head, Some(shown), terms, None),
@@ -199,6 +205,9 @@ impl Monitor {
 
     /// What was held is not sent. Nothing if nobody waits for it any more.
     pub fn refused(&mut self, request: FlowId, denial: Denial) -> Option<Action> {
+        if request >= STATEMENTS {
+            return self.refused_statement(request, &denial);
+        }
         match self.exchanges.open.remove(&request)? {
             Open::Held(head, ..) => Some(self.deny_request(request, &head, denial)),
             other => {

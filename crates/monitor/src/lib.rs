@@ -15,6 +15,7 @@ mod preview;
 mod pushes;
 mod report;
 mod request;
+mod statements;
 mod told;
 mod wire;
 
@@ -24,12 +25,13 @@ pub use effects::decide;
 pub use fumehood_git::{Base, Ci, ObjectId, Pipelines};
 pub use line::Line;
 pub use message::{
-    BodyOf, Broken, DialError, FlowId, FromBroker, FromGateway, MAX_ADDRESSES, MAX_NAMES, MAX_WHY, Released,
-    ToBroker, ToGateway, Wire,
+    BodyOf, Broken, DialError, FlowId, FromBroker, FromGateway, MAX_ADDRESSES, MAX_NAMES, MAX_SQL, MAX_WHY,
+    OpenDatabase, Released, STATEMENTS, Said, Statement, ToBroker, ToGateway, Wire,
 };
 pub use monitor::{Action, Monitor, Policy};
 pub use pushes::Pushes;
 pub use report::{Blocked, Report, Tunnel};
 pub use request::{Held, Judgement, MAX_BODY, Standing, Terms, judge, judge_remote};
+pub use statements::{Database, ORDINARY, ORDINARY_ADDED};
 pub use told::{Ending, Sent, Told};
 pub use wire::{Reader, Writer};

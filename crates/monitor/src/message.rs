@@ -2,10 +2,12 @@
 //! belongs to one travels in the same packet.
 
 mod broker;
+mod database;
 mod from_gateway;
 mod to_gateway;
 
 pub use broker::{BodyOf, FromBroker, MAX_NAMES, MAX_WHY, Released, ToBroker};
+pub use database::{MAX_SQL, OpenDatabase, STATEMENTS, Said, Statement};
 pub use from_gateway::FromGateway;
 pub use to_gateway::ToGateway;
 

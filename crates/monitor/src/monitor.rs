@@ -7,6 +7,7 @@ use crate::message::{DialError, FlowId, FromBroker, FromGateway, MAX_ADDRESSES, 
 use crate::pushes::Pushes;
 use crate::report::{Counts, Report};
 use crate::request::Held;
+use crate::statements::{Database, Statements};
 use crate::told::{Ending, Ledger, Told};
 use fumehood_destination::{Access, Class, Denied, Destination, Rules, class};
 use fumehood_effect::{EffectKind, Reason, SessionId};
@@ -32,6 +33,8 @@ pub struct Policy {
     pub effects: Vec<EffectRule>,
     /// How much may leave.
     pub bytes_out: Vec<BytesOut>,
+    /// Databases whose connections are read.
+    pub databases: Vec<Database>,
     /// Further hosts of services that the catalogue knows: a name, and patterns.
     pub services: Vec<(String, Vec<String>)>,
 }
@@ -40,7 +43,7 @@ impl Policy {
     /// Whether nothing can be reached.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rules.is_empty() && self.host.is_empty()
+        self.rules.is_empty() && self.host.is_empty() && self.databases.is_empty()
     }
 }
 
@@ -75,6 +78,7 @@ pub struct Monitor {
     pub(crate) counts: Counts,
     pub(crate) ledger: Ledger,
     pub(crate) budgets: Budgets,
+    pub(crate) statements: Statements,
 }
 
 #[derive(Debug)]
@@ -85,6 +89,8 @@ struct Flow {
     share: Option<Share>,
     /// How it was let through: unread, or request by request.
     unread: bool,
+    /// It is one to a database.
+    database: bool,
 }
 
 /// The rule of what comes from outside.
@@ -102,6 +108,7 @@ impl Monitor {
             exchanges: Exchanges::default(),
             counts: Counts::default(),
             ledger: Ledger::default(),
+            statements: Statements::default(),
         }
     }
 
@@ -117,7 +124,8 @@ impl Monitor {
     pub fn set_rules(&mut self, rules: Rules) -> Vec<Action> {
         self.policy.rules = rules;
         let still = |flow: &Flow| {
-            let Some(to) = flow.destination.as_ref().filter(|to| !is_loopback(&to.host)) else {
+            let outside = |to: &&Destination| !is_loopback(&to.host) && !flow.database;
+            let Some(to) = flow.destination.as_ref().filter(outside) else {
                 return true;
             };
             let decision = self.policy.rules.connect(to);
@@ -260,6 +268,7 @@ impl Monitor {
             }
             FromGateway::Done { request } => self.done(request),
             FromGateway::Lane => Some(Action::Lane(ToBroker::Lane)),
+            FromGateway::Database { flow } => self.serve_database(flow),
         }
     }
 
@@ -272,6 +281,7 @@ impl Monitor {
             open: false,
             share: None,
             unread: false,
+            database: false,
         };
         self.flows.insert(flow, begun);
         Some(())
@@ -285,6 +295,9 @@ impl Monitor {
             );
             let denial = Denial::new(503, "too many connections at a time");
             return Some(Action::Gateway(ToGateway::Refused { flow, denial }));
+        }
+        if self.database(&destination).is_some() {
+            return self.connect_database(flow, &destination);
         }
         if is_loopback(&destination.host) {
             return Some(self.open_host_port(flow, destination));
@@ -309,6 +322,36 @@ impl Monitor {
                 self.dial(flow, destination, &rule, permitted)
             }
         })
+    }
+
+    /// What is said on it is read, so only the connection itself is judged here.
+    fn connect_database(&mut self, flow: FlowId, destination: &Destination) -> Option<Action> {
+        if let Some(why) = self.spoken_against(&connecting(destination), destination) {
+            return Some(self.forbid(flow, destination, &why));
+        }
+        let most = match (self.budgets.share(destination, None), self.flows.get_mut(&flow)) {
+            (Err(spent), _) => {
+                let why = Reason {
+                    why: spent.why(),
+                    rule: spent.rule,
+                    remedy: "wait, or ask whoever set it".to_owned(),
+                };
+                return Some(self.forbid(flow, destination, &why));
+            }
+            (Ok(share), Some(begun)) => {
+                let most = share.as_ref().map(|share| share.bytes);
+                (begun.share, begun.database) = (share, true);
+                most
+            }
+            (Ok(_), None) => None,
+        };
+        self.open_database(flow, destination, most)
+    }
+
+    /// Where a flow leads that is one to a database.
+    pub(crate) fn serving(&self, flow: FlowId) -> Option<Destination> {
+        let flow = self.flows.get(&flow).filter(|f| f.database)?;
+        flow.destination.clone()
     }
 
     fn open_host_port(&mut self, flow: FlowId, destination: Destination) -> Action {
@@ -434,6 +477,8 @@ impl Monitor {
                 self.failed(destination, *why);
                 None
             }
+            FromBroker::Statement(statement) => self.statement((**statement).clone()),
+            FromBroker::StatementGone(request) => self.statement_gone(*request),
             FromBroker::Passed { request, bytes, over } => {
                 self.passed(*request, *bytes, *over);
                 None

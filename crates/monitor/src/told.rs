@@ -1,7 +1,7 @@
 //! What is decided about each flow and how it ended, for the log. A program that tries the same refused destination
 //! again and again is told of ever more rarely, so that it cannot fill a disk; what passes is told each time.
 
-use crate::message::{BodyOf, FlowId};
+use crate::message::{BodyOf, FlowId, Statement};
 use fumehood_destination::Destination;
 use fumehood_effect::{Digest, Effect};
 use fumehood_http::RequestHead;
@@ -107,6 +107,21 @@ impl Sent {
 
     pub(crate) fn outlined(self, outline: Option<String>) -> Self {
         Self { outline, ..self }
+    }
+
+    /// A statement to a database.
+    pub(crate) fn of_statement(to: &Destination, statement: &Statement) -> Self {
+        Self {
+            request: statement.request,
+            kind: statement.kind.name(),
+            destination: to.clone(),
+            method: "SQL".to_owned(),
+            path: statement.names.chars().take(PATH).collect(),
+            target: statement.content,
+            body: None,
+            effect: None,
+            outline: None,
+        }
     }
 
     /// The same, of which is known what it does.

@@ -305,35 +305,31 @@ fn statement_means(statement: &Statement, tokens: &[Spanned<'_>]) -> Means {
         },
         Statement::Fetch { into: None, .. } | Statement::Close { .. } => Means::Read,
         Statement::Copy {
-            source,
+            source: CopySource::Query(query),
             to: true,
             target: CopyTarget::Stdout,
             ..
-        } => match (source, &called) {
-            (_, Some(name)) => calls(name),
-            (CopySource::Query(query), None) => of_query(query).map_or(Means::CopyOut, effect),
-            (CopySource::Table { .. }, None) => Means::CopyOut,
+        } => match &called {
+            Some(name) => calls(name),
+            None => of_query(query).map_or(Means::CopyOut, effect),
         },
         Statement::Copy {
             source: CopySource::Table { table_name, .. },
-            to: false,
-            target: CopyTarget::Stdin,
+            to,
+            target: CopyTarget::Stdin | CopyTarget::Stdout,
             ..
-        } => {
-            if called.is_some() {
-                // `COPY t (columns)` is told from a call by its own words.
-                let mut rest = tokens.iter().skip(2).skip_while(|t| t.token != Token::Sign(b')'));
-                if call::foreign(&rest.by_ref().copied().collect::<Vec<_>>()).is_some() {
-                    return effect(hidden("copies through a function"));
-                }
-            }
-            effect(Judged {
+        } => match call::foreign(behind_columns(tokens)) {
+            Some(name) => calls(&name),
+            None if *to => effect(
+                Judged::new(EffectKind::SqlRead, "copies a whole table out").names([table_name.to_string()]),
+            ),
+            None => effect(Judged {
                 ordinary: true,
                 counted: true,
                 copies_in: true,
                 ..Judged::new(EffectKind::SqlWrite, "adds rows").names([table_name.to_string()])
-            })
-        }
+            }),
+        },
         Statement::StartTransaction {
             modes,
             modifier: None,
@@ -423,6 +419,22 @@ fn statement_means(statement: &Statement, tokens: &[Spanned<'_>]) -> Means {
             effect(known.unwrap_or_else(|| hidden("is of a kind that is not known")))
         }
     }
+}
+
+/// What follows the table of a COPY, and its columns if it names some: they look like a call's arguments.
+fn behind_columns<'t, 'a>(tokens: &'t [Spanned<'a>]) -> &'t [Spanned<'a>] {
+    let part = |t: &Spanned<'_>| matches!(t.token, Token::Word(_) | Token::Quoted(_) | Token::Sign(b'.'));
+    let mut at = 2;
+    // `a.b.c`: a name goes on as long as points join its parts.
+    while tokens.get(at).is_some_and(|t| t.token == Token::Sign(b'.')) && tokens.get(at + 1).is_some_and(part)
+    {
+        at += 2;
+    }
+    if tokens.get(at).is_some_and(|t| t.token == Token::Sign(b'(')) {
+        let end = tokens.iter().skip(at).position(|t| t.token == Token::Sign(b')'));
+        at += end.map_or(0, |n| n + 1);
+    }
+    tokens.get(at..).unwrap_or_default()
 }
 
 fn names_no_schema(name: &ObjectName) -> bool {

@@ -113,6 +113,7 @@ fn rows_35_and_36_changes_of_a_whole_table() {
         "insert into orders values (1) on conflict (id) do update set paid = excluded.paid",
         "copy orders from stdin",
         "copy orders (id, paid) from stdin with (format csv)",
+        "copy shop.orders (id) from stdin",
     ]);
     let judged = effect("delete from shop.orders o where o.id = 7");
     assert_eq!(
@@ -196,6 +197,8 @@ fn row_39_the_servers_own_files_and_programs() {
             "copy t from program 'cat /etc/passwd'",
             "copy t to '/tmp/x'",
             "copy t from '/etc/passwd'",
+            // Of a copy with a condition the grammar knows nothing.
+            "copy t from stdin where wipe() > 0",
             "create subscription s connection 'x' publication p",
             "create extension dblink",
             "create server s foreign data wrapper postgres_fdw",
@@ -213,6 +216,11 @@ fn row_39_the_servers_own_files_and_programs() {
         ],
     );
     assert_eq!(judge("copy (select * from t limit 3) to stdout"), Means::CopyOut);
+    // Row 40: a whole table.
+    held(
+        fumehood_effect::EffectKind::SqlRead,
+        &["copy t to stdout", "copy shop.t (a, b) to stdout with csv"],
+    );
 }
 
 #[test]

@@ -4,7 +4,10 @@
 use crate::trust::machine_roots;
 use crate::view::c_string;
 use fumehood_authority::Roots;
-use fumehood_broker::{Keeper, Machine, NoCustody, Opened, Told, ToldLogin, Vault, Wanted, WantedLogin};
+use fumehood_broker::{
+    Keeper, Machine, NoCustody, Opened, Passwords, Told, ToldLogin, Vault, Wanted, WantedLogin,
+    WantedPassword,
+};
 use fumehood_monitor::{Channel, pair};
 use fumehood_policy::value::SecretSource;
 use fumehood_sandbox::{
@@ -62,18 +65,22 @@ impl Broker {
     pub fn open(
         wanted: &[Wanted],
         logins: &[WantedLogin],
+        passwords: &[WantedPassword],
         machine: &Machine,
     ) -> Result<(Broker, Vec<Told>, Vec<ToldLogin>), CredentialError> {
         let start = |e: rustix::io::Errno| CredentialError::Start(Errno(e.raw_os_error()));
         let (ours, theirs) = pair().map_err(start)?;
-        let process = fork_role(move || be_the_broker(wanted, logins, machine, theirs))
+        let process = fork_role(move || be_the_broker(wanted, logins, passwords, machine, theirs))
             .map_err(CredentialError::Start)?;
         let broker = Broker {
             process: Some(process),
             channel: Some(ours),
         };
-        for wanted in wanted {
-            if let Some(SecretSource::Env(name)) = wanted.secret.as_ref().map(|s| &s.from) {
+        let sources = wanted
+            .iter()
+            .filter_map(|wanted| wanted.secret.as_ref().map(|s| &s.from));
+        for source in sources.chain(passwords.iter().map(|p| &p.from)) {
+            if let SecretSource::Env(name) = source {
                 forget_variable(OsStr::new(name.as_str()))
                     .map_err(|e| CredentialError::Forget(name.to_string(), e))?;
             }
@@ -108,7 +115,13 @@ impl Broker {
 }
 
 /// The broker's life: opens, tells, gives up what it does not need, serves.
-fn be_the_broker(wanted: &[Wanted], logins: &[WantedLogin], machine: &Machine, channel: Channel) -> i32 {
+fn be_the_broker(
+    wanted: &[Wanted],
+    logins: &[WantedLogin],
+    passwords: &[WantedPassword],
+    machine: &Machine,
+    channel: Channel,
+) -> i32 {
     // Before anything is opened: who writes logins back has no secret but what it is told to write.
     let keeps = if logins.is_empty() {
         None
@@ -119,7 +132,12 @@ fn be_the_broker(wanted: &[Wanted], logins: &[WantedLogin], machine: &Machine, c
     let opened = fumehood_broker::open(wanted, logins, machine, || {
         fumehood_broker::minter(&machine.state)
     });
+    let passwords = fumehood_broker::passwords(passwords, machine);
     let (vault, told) = match opened {
+        _ if passwords.is_err() => {
+            let why = passwords.as_ref().err().cloned().unwrap_or_default();
+            (None, Opened::Failed(why))
+        }
         Ok(Some((mut vault, told, logins))) => {
             if let Some(keeps) = keeps.filter(|_| logins.iter().any(|login| login.file.is_ok())) {
                 vault.kept_by(keeps);
@@ -138,7 +156,10 @@ fn be_the_broker(wanted: &[Wanted], logins: &[WantedLogin], machine: &Machine, c
     });
     match (sent, told) {
         // Where there are none the supervisor finds that out too, and says it.
-        (Ok(()), Opened::Told(..)) => serve(channel, vault, &machine_roots().unwrap_or_default()),
+        (Ok(()), Opened::Told(..)) => {
+            let passwords = passwords.unwrap_or_default();
+            serve(channel, vault, &machine_roots().unwrap_or_default(), passwords)
+        }
         _ => 1,
     }
 }
@@ -169,7 +190,7 @@ fn be_the_keeper(logins: &[WantedLogin], channel: &Channel) -> i32 {
 }
 
 /// Serves until the supervisor is gone. Servers are verified by these roots.
-pub(crate) fn serve(channel: Channel, vault: Option<Vault>, roots: &Roots) -> i32 {
+pub(crate) fn serve(channel: Channel, vault: Option<Vault>, roots: &Roots, passwords: Passwords) -> i32 {
     let keeps = vault.as_ref().and_then(Vault::keeper);
     let open: Vec<_> = std::iter::once(channel.as_fd()).chain(keeps).collect();
     if become_role(c"fumehood-broker", &open).is_err() {
@@ -179,8 +200,8 @@ pub(crate) fn serve(channel: Channel, vault: Option<Vault>, roots: &Roots) -> i3
         return 1;
     }
     match vault {
-        Some(vault) => fumehood_broker::run(channel, roots, Keeper::new(vault)),
-        None => fumehood_broker::run(channel, roots, NoCustody),
+        Some(vault) => fumehood_broker::run(channel, roots, Keeper::new(vault), passwords),
+        None => fumehood_broker::run(channel, roots, NoCustody, passwords),
     }
 }
 

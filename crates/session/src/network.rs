@@ -8,6 +8,7 @@ use crate::log::Log;
 use crate::reach::Reach;
 use crate::trust::Kept;
 use fumehood_authority::Roots;
+use fumehood_broker::Passwords;
 use fumehood_effect::SessionId;
 use fumehood_monitor::{
     Action, Channel, FlowId, FromBroker, FromGateway, Held, Monitor, Packet, Policy, Report, ToGateway, Wire,
@@ -72,9 +73,17 @@ impl Network {
             return None;
         }
         let mut ports: Vec<u16> = self.policy.rules.ports().map(|p| p.get()).collect();
+        let mut host: Vec<u16> = self.policy.host.iter().map(|p| p.get()).collect();
+        for database in &self.policy.databases {
+            let port = database.destination.port.get();
+            if database.is_here() {
+                host.push(port);
+            } else {
+                ports.push(port);
+            }
+        }
         ports.sort_unstable();
         ports.dedup();
-        let host: Vec<u16> = self.policy.host.iter().map(|p| p.get()).collect();
         ports.retain(|p| !host.contains(p) && *p != 53);
         let best = self.best;
         Some(Boundary { ports, host, best })
@@ -295,7 +304,7 @@ impl Watch {
                 channel,
                 waiting: VecDeque::new(),
             },
-            None => Helper::start(|channel| credentials::serve(channel, None, &roots))?,
+            None => Helper::start(|channel| credentials::serve(channel, None, &roots, Passwords::new()))?,
         };
         Ok((gateway, broker))
     }

@@ -35,6 +35,7 @@ type Config = Arc<ClientConfig>;
 pub(crate) struct Tls {
     one: Config,
     two: Config,
+    database: Config,
 }
 
 impl Tls {
@@ -50,11 +51,14 @@ impl Tls {
             .with_root_certificates(store)
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let mut database = config.clone();
+        database.alpn_protocols = vec![b"postgresql".to_vec()];
         let mut two = config.clone();
         two.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Tls {
             one: Arc::new(config),
             two: Arc::new(two),
+            database: Arc::new(database),
         })
     }
 
@@ -70,24 +74,39 @@ impl Tls {
             Version::Http1 => &self.one,
             Version::Http2 => &self.two,
         };
-        let name = match &destination.host {
-            HostName::Name(name) => ServerName::try_from(name.clone()).map_err(|_| {
-                Denial::new(502, format!("{name} is no name that a certificate could be for"))
-            })?,
-            HostName::Address(address) => ServerName::from(*address),
-        };
-        let connector = TlsConnector::from(Arc::clone(config));
-        match timeout(HANDSHAKE, connector.connect(name, stream)).await {
-            Ok(Ok(stream)) => {
-                let is_two = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                Ok((stream, if is_two { Version::Http2 } else { Version::Http1 }))
-            }
-            Ok(Err(error)) => Err(failed(destination, &error)),
-            Err(_) => Err(Denial::new(
-                504,
-                format!("the TLS handshake with {destination} was not complete in time"),
-            )),
-        }
+        let stream = handshake(config, stream, destination).await?;
+        let is_two = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        Ok((stream, if is_two { Version::Http2 } else { Version::Http1 }))
+    }
+
+    /// A handshake with a database that agreed to one.
+    pub(crate) async fn database(
+        &self,
+        stream: TcpStream,
+        destination: &Destination,
+    ) -> Result<TlsStream<TcpStream>, Denial> {
+        handshake(&self.database, stream, destination).await
+    }
+}
+
+async fn handshake(
+    config: &Config,
+    stream: TcpStream,
+    destination: &Destination,
+) -> Result<TlsStream<TcpStream>, Denial> {
+    let name = match &destination.host {
+        HostName::Name(name) => ServerName::try_from(name.clone())
+            .map_err(|_| Denial::new(502, format!("{name} is no name that a certificate could be for")))?,
+        HostName::Address(address) => ServerName::from(*address),
+    };
+    let connector = TlsConnector::from(Arc::clone(config));
+    match timeout(HANDSHAKE, connector.connect(name, stream)).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(failed(destination, &error)),
+        Err(_) => Err(Denial::new(
+            504,
+            format!("the TLS handshake with {destination} was not complete in time"),
+        )),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::configuration::Places;
 use crate::say;
-use fumehood_broker::{Machine, Told, Wanted, WantedLogin};
+use fumehood_broker::{Machine, Told, Wanted, WantedLogin, WantedPassword};
 use fumehood_destination::{Access, Rule};
 use fumehood_policy::Origin;
 use fumehood_policy::config::Allow;
@@ -39,12 +39,14 @@ pub(super) fn open(profile: &mut Profile, places: &Places) -> Result<Credentials
         patience: PATIENCE,
     };
     let logins = logins(profile, &machine);
-    if profile.secrets.is_empty() && logins.is_empty() {
+    let passwords = passwords(profile);
+    if profile.secrets.is_empty() && logins.is_empty() && passwords.is_empty() {
         return Ok(Credentials::default());
     }
     let wanted: Vec<Wanted> = profile.secrets.iter().map(wanted).collect();
     let there: Vec<WantedLogin> = logins.iter().map(|(_, _, wanted)| wanted.clone()).collect();
-    let (broker, told, opened) = Broker::open(&wanted, &there, &machine).map_err(|e| e.to_string())?;
+    let (broker, told, opened) =
+        Broker::open(&wanted, &there, &passwords, &machine).map_err(|e| e.to_string())?;
     for wish in &profile.secrets {
         check(wish, &told, profile)?;
     }
@@ -72,6 +74,19 @@ pub(super) fn open(profile: &mut Profile, places: &Places) -> Result<Credentials
         logins: shown,
         told,
     })
+}
+
+/// Passwords of databases.
+fn passwords(profile: &Profile) -> Vec<WantedPassword> {
+    let one = |database: &Sourced<(_, fumehood_policy::config::Postgres)>| {
+        let (name, config): &(fumehood_policy::value::Label, _) = &database.value;
+        Some(WantedPassword {
+            name: name.to_string(),
+            from: config.password.clone()?,
+            origin: database.origin.to_string(),
+        })
+    };
+    profile.network.databases.iter().filter_map(one).collect()
 }
 
 /// The logins whose files are there: who names it, its place inside, what is wanted.

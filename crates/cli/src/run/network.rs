@@ -3,11 +3,12 @@
 
 use crate::arguments::Boundary;
 use crate::say;
-use fumehood_destination::{Access, Rule, Rules};
-use fumehood_monitor::{Policy, Pushes, Report, known_services};
-use fumehood_policy::config::Allow;
+use fumehood_destination::{Access, Destination, Rule, Rules};
+use fumehood_monitor::{Database, Policy, Pushes, Report, known_services};
+use fumehood_policy::config::{Allow, Postgres};
+use fumehood_policy::origin::Sourced;
 use fumehood_policy::profile::NetworkWishes;
-use fumehood_policy::value::Publish;
+use fumehood_policy::value::{Label, Publish};
 use fumehood_sandbox::Way;
 use fumehood_session::{Broker, Network, Published, Trust};
 
@@ -42,6 +43,8 @@ pub(super) fn trust(wishes: &NetworkWishes) -> Result<Option<Trust>, String> {
     let reads = rules(wishes)?
         .iter()
         .any(|rule| matches!(rule.access(), Access::Http(_)));
+    // A client of a database may want TLS too.
+    let reads = reads || !wishes.databases.is_empty();
     let trust = reads.then(Trust::new);
     trust.transpose().map_err(|e| e.to_string())
 }
@@ -92,6 +95,7 @@ pub(crate) fn network(wishes: &NetworkWishes) -> Result<Network, String> {
             pushes: Pushes::default(),
             effects: wishes.rules.clone(),
             bytes_out: wishes.bytes_out.clone(),
+            databases: wishes.databases.iter().map(database).collect(),
             services: wishes.services.iter().map(|s| s.value.clone()).collect(),
         },
         published: wishes
@@ -103,6 +107,21 @@ pub(crate) fn network(wishes: &NetworkWishes) -> Result<Network, String> {
         broker: None,
         trust: None,
     })
+}
+
+fn database(wanted: &Sourced<(Label, Postgres)>) -> Database {
+    let (name, config) = &wanted.value;
+    Database {
+        name: name.to_string(),
+        destination: Destination {
+            host: config.at.host.clone(),
+            port: config.at.port,
+        },
+        user: config.at.user.as_ref().map(ToString::to_string),
+        database: config.at.database.to_string(),
+        on: config.on.clone(),
+        origin: wanted.origin.to_string(),
+    }
 }
 
 fn publish(wanted: &Publish) -> Result<Published, String> {
@@ -147,6 +166,14 @@ pub(super) fn words(wishes: &NetworkWishes) -> String {
     if !wishes.host_ports.is_empty() {
         let list = wishes.host_ports.iter().map(|p| p.value.to_string()).collect();
         parts.push(ports(list, "this machine's port"));
+    }
+    if !wishes.databases.is_empty() {
+        let list = wishes
+            .databases
+            .iter()
+            .map(|d| d.value.1.at.to_string())
+            .collect();
+        parts.push(ports(list, "database"));
     }
     if !wishes.publish.is_empty() {
         let list = wishes.publish.iter().map(|p| p.value.to_string()).collect();

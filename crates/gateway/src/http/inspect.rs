@@ -10,6 +10,7 @@ use fumehood_authority::{Authority, AuthorityError, Leaves};
 use fumehood_destination::Destination;
 use fumehood_http::{ClientHello, HelloError, Scheme};
 use fumehood_policy::value::HostName;
+use rustls::ServerConfig;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -82,6 +83,11 @@ impl<J: Judge> Inspector<J> {
             long: Semaphore::new(LONG),
             tls,
         })
+    }
+
+    /// What a client of a database is shown, which speaks of no protocol of the web.
+    pub(crate) fn database(&self, destination: &Destination) -> Result<Arc<ServerConfig>, AuthorityError> {
+        self.tls.database(destination)
     }
 
     /// Serves a connection to its end.

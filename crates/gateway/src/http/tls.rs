@@ -46,6 +46,18 @@ impl ResolvesServerCert for Always {
     }
 }
 
+#[derive(Debug)]
+struct NamedOr(ByName, Always);
+
+impl ResolvesServerCert for NamedOr {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        match hello.server_name() {
+            Some(_) => self.0.resolve(hello),
+            None => self.1.resolve(hello),
+        }
+    }
+}
+
 impl Tls {
     pub(crate) fn new(leaves: Leaves) -> Result<Tls, AuthorityError> {
         let leaves = Arc::new(leaves);
@@ -70,6 +82,19 @@ impl Tls {
         }
         let key = self.leaves.get(&destination.host, SystemTime::now())?;
         config(&self.provider, Arc::new(Always(key)))
+    }
+}
+
+impl Tls {
+    /// For a client of a database: one that names nobody gets the certificate of its destination.
+    pub(crate) fn database(&self, destination: &Destination) -> Result<Arc<ServerConfig>, AuthorityError> {
+        let always = Always(self.leaves.get(&destination.host, SystemTime::now())?);
+        let named = ByName(Arc::clone(&self.leaves));
+        let made = config(&self.provider, Arc::new(NamedOr(named, always)))?;
+        let mut config = ServerConfig::clone(&made);
+        // PostgreSQL 17 and later name it; older clients name none.
+        config.alpn_protocols = vec![b"postgresql".to_vec()];
+        Ok(Arc::new(config))
     }
 }
 

@@ -1,6 +1,7 @@
 //! To and from the broker.
 
-use super::{DialError, FlowId, MAX_ADDRESSES, Wire};
+use super::database::{addresses, read_addresses};
+use super::{DialError, FlowId, OpenDatabase, Said, Statement, Wire};
 use crate::wire::{Reader, Writer};
 use fumehood_destination::Destination;
 use fumehood_effect::Digest;
@@ -23,6 +24,10 @@ pub enum ToBroker {
     Send(Box<Released>),
     /// One end of a lane comes with this.
     Lane,
+    /// Connect to a database, for who is at the other end of what comes with this.
+    Database(Box<OpenDatabase>),
+    /// What is said to a statement.
+    Statement(FlowId, Said),
 }
 
 /// A request that was released.
@@ -109,6 +114,10 @@ pub enum FromBroker {
         /// Why; at most [`MAX_WHY`] bytes.
         why: String,
     },
+    /// May this statement run? Answered by one or more [`ToBroker::Statement`] of its number.
+    Statement(Box<Statement>),
+    /// Whoever sent this statement does not wait for it any more.
+    StatementGone(FlowId),
     /// Not sent: a credential would have gone where it is not for. Its client was told.
     Withheld {
         /// Where.
@@ -122,20 +131,6 @@ pub enum FromBroker {
 pub const MAX_NAMES: usize = 16;
 /// The longest reason, bytes.
 pub const MAX_WHY: usize = 512;
-
-fn addresses(out: &mut Writer, all: &[IpAddr]) {
-    out.number(all.len() as u64);
-    for address in all {
-        out.address(*address);
-    }
-}
-
-fn read_addresses(read: &mut Reader<'_>) -> Option<Vec<IpAddr>> {
-    let count = usize::try_from(read.number()?)
-        .ok()
-        .filter(|n| *n <= MAX_ADDRESSES)?;
-    (0..count).map(|_| read.address()).collect()
-}
 
 fn read_names(read: &mut Reader<'_>) -> Option<Vec<String>> {
     let count = usize::try_from(read.number()?).ok().filter(|n| *n <= MAX_NAMES)?;
@@ -175,6 +170,17 @@ impl Wire for ToBroker {
                 out.finish()
             }
             ToBroker::Lane => Writer::new(b'l').finish(),
+            ToBroker::Database(open) => {
+                let mut out = Writer::new(b'o');
+                open.write(&mut out);
+                out.finish()
+            }
+            ToBroker::Statement(request, said) => {
+                let mut out = Writer::new(b'q');
+                out.number(*request);
+                said.write(&mut out);
+                out.finish()
+            }
         }
     }
 
@@ -189,6 +195,8 @@ impl Wire for ToBroker {
             },
             b's' => ToBroker::Send(Box::new(released(&mut read)?)),
             b'l' => ToBroker::Lane,
+            b'o' => ToBroker::Database(Box::new(OpenDatabase::read(&mut read)?)),
+            b'q' => ToBroker::Statement(read.number()?, Said::read(&mut read)?),
             _ => return None,
         };
         read.end(value)
@@ -278,6 +286,16 @@ impl Wire for FromBroker {
                 out.number(*request).bytes(why.as_bytes());
                 out.finish()
             }
+            FromBroker::Statement(statement) => {
+                let mut out = Writer::new(b'q');
+                statement.write(&mut out);
+                out.finish()
+            }
+            FromBroker::StatementGone(request) => {
+                let mut out = Writer::new(b'g');
+                out.number(*request);
+                out.finish()
+            }
             FromBroker::Withheld { destination, why } => {
                 let mut out = Writer::new(b'w');
                 out.destination(destination).bytes(why.as_bytes());
@@ -290,6 +308,8 @@ impl Wire for FromBroker {
         let (tag, rest) = packet.split_first()?;
         let mut read = Reader::new(rest);
         let value = match tag {
+            b'q' => FromBroker::Statement(Box::new(Statement::read(&mut read)?)),
+            b'g' => FromBroker::StatementGone(read.number()?),
             b'p' => FromBroker::Passed {
                 request: read.number()?,
                 bytes: read.number()?,

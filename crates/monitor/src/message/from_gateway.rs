@@ -84,6 +84,11 @@ pub enum FromGateway {
     },
     /// One end of a new lane comes with this, for the broker.
     Lane,
+    /// One end of a client's connection to a database comes with this, for the broker.
+    Database {
+        /// The flow.
+        flow: FlowId,
+    },
 }
 
 impl Wire for FromGateway {
@@ -145,6 +150,10 @@ impl Wire for FromGateway {
                 out.number(*request);
             }
             FromGateway::Lane => out = Writer::new(b'l'),
+            FromGateway::Database { flow } => {
+                out = Writer::new(b'q');
+                out.number(*flow);
+            }
         }
         out.finish()
     }
@@ -204,6 +213,7 @@ impl Wire for FromGateway {
                 request: read.number()?,
             },
             b'l' => FromGateway::Lane,
+            b'q' => FromGateway::Database { flow: read.number()? },
             _ => return None,
         };
         read.end(value)

@@ -20,6 +20,13 @@ pub enum ToGateway {
         /// The flow.
         flow: FlowId,
     },
+    /// It is one to a database: end its TLS, read where its messages end, and pass them to the broker.
+    Database {
+        /// The flow.
+        flow: FlowId,
+        /// The most bytes that may leave by it.
+        most: Option<u64>,
+    },
     /// A socket of the sandbox's network comes with this.
     Inside {
         /// The flow.
@@ -79,6 +86,7 @@ impl ToGateway {
         match self {
             ToGateway::Tunnel { flow, .. }
             | ToGateway::Inspect { flow }
+            | ToGateway::Database { flow, .. }
             | ToGateway::Inside { flow }
             | ToGateway::Cut { flow }
             | ToGateway::Refused { flow, .. } => *flow,
@@ -95,6 +103,7 @@ impl ToGateway {
             ToGateway::Tunnel { .. } => b't',
             ToGateway::Inspect { .. } => b'i',
             ToGateway::Inside { .. } => b's',
+            ToGateway::Database { .. } => b'q',
             ToGateway::Cut { .. } => b'c',
             ToGateway::Refused { .. } => b'r',
             ToGateway::Waiting { .. } => b'w',
@@ -121,7 +130,7 @@ impl Wire for ToGateway {
             ToGateway::Waiting { words, .. } => {
                 out.bytes(words.as_bytes());
             }
-            ToGateway::Tunnel { most, .. } => {
+            ToGateway::Tunnel { most, .. } | ToGateway::Database { most, .. } => {
                 match most {
                     Some(most) => out.byte(1).number(*most),
                     None => out.byte(0),
@@ -148,6 +157,14 @@ impl Wire for ToGateway {
         let flow = read.number()?;
         let value = match tag {
             b't' => ToGateway::Tunnel {
+                flow,
+                most: match read.byte()? {
+                    0 => None,
+                    1 => Some(read.number()?),
+                    _ => return None,
+                },
+            },
+            b'q' => ToGateway::Database {
                 flow,
                 most: match read.byte()? {
                     0 => None,

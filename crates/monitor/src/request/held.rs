@@ -86,13 +86,13 @@ impl Held {
     }
 
     /// Released only by who meets this.
-    pub(super) fn only_by(mut self, requirement: Requirement) -> Held {
+    pub(crate) fn only_by(mut self, requirement: Requirement) -> Held {
         self.requirement = requirement;
         self
     }
 
     /// Of an effect that was decoded elsewhere.
-    pub(super) fn of(effect: Effect, reason: Reason) -> Held {
+    pub(crate) fn of(effect: Effect, reason: Reason) -> Held {
         let Effect {
             kind,
             resource,

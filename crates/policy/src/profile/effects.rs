@@ -90,6 +90,12 @@ fn hosts(
             hosts.extend(named.flat_map(|credential| of_credential(inputs, credential)));
         }
     }
+    for (_, database) in inputs.layers().flat_map(|config| &config.postgres) {
+        if database.env.as_ref() == Some(env) {
+            defined = true;
+            hosts.push(HostPattern::Exact(database.at.host.clone()));
+        }
+    }
     if !defined {
         refusals.push(Refusal {
             key,
@@ -103,6 +109,13 @@ fn hosts(
 
 /// Where `secret.NAME` may go.
 fn of_credential(inputs: &Inputs<'_>, credential: &str) -> Vec<HostPattern> {
+    if let Some(name) = credential.strip_prefix("postgres.") {
+        let databases = inputs.layers().flat_map(|config| &config.postgres);
+        let named = databases.filter(|(at, _)| at.value.as_str() == name);
+        return named
+            .map(|(_, database)| HostPattern::Exact(database.at.host.clone()))
+            .collect();
+    }
     let Some(name) = credential.strip_prefix("secret.") else {
         return Vec::new();
     };

@@ -2,12 +2,12 @@
 
 use super::effects::{self, BytesOut, EffectRule};
 use super::{Inputs, Notice, Refusal};
-use crate::config::Allow;
+use crate::config::{Allow, Postgres};
 use crate::expand::Environment;
 use crate::origin::{Origin, Sourced};
 use crate::preset::{Preset, RegistryClient};
 use crate::registry::{self, Source};
-use crate::value::{HostName, HostPattern, HostPort, Isolation, PathTemplate, Port, Publish};
+use crate::value::{HostName, HostPattern, HostPort, Isolation, Label, PathTemplate, Port, Publish};
 
 /// What of the network is wanted.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +16,8 @@ pub struct NetworkWishes {
     pub allow: Vec<Sourced<Allow>>,
     /// Ports to publish.
     pub publish: Vec<Sourced<Publish>>,
+    /// Databases whose connections are read, and what each is called.
+    pub databases: Vec<Sourced<(Label, Postgres)>>,
     /// Ports of the host's loopback.
     pub host_ports: Vec<Sourced<Port>>,
     /// What every layer says of effects, whatever is allowed.
@@ -29,7 +31,8 @@ pub struct NetworkWishes {
 impl NetworkWishes {
     /// Whether nothing is reached and nothing reaches in.
     pub fn is_empty(&self) -> bool {
-        self.allow.is_empty() && self.publish.is_empty() && self.host_ports.is_empty()
+        let reached = self.allow.is_empty() && self.host_ports.is_empty() && self.databases.is_empty();
+        reached && self.publish.is_empty()
     }
 }
 
@@ -65,6 +68,7 @@ pub(super) fn network(
     notices: &mut Vec<Notice>,
 ) -> NetworkWishes {
     let mut wishes = asked(inputs, refusals);
+    wishes.databases = databases(inputs, &wishes, refusals, notices);
     wishes.rules = effects::rules(inputs, refusals);
     wishes.bytes_out = effects::bytes_out(inputs);
     wishes.services = effects::services(inputs);
@@ -90,7 +94,9 @@ fn first_origin(wishes: &NetworkWishes) -> Option<(&'static str, Origin)> {
     let allow = wishes.allow.first().map(|s| ("network.allow", &s.origin));
     let host = wishes.host_ports.first().map(|s| ("network.host", &s.origin));
     let publish = wishes.publish.first().map(|s| ("network.publish", &s.origin));
+    let database = wishes.databases.first().map(|s| ("postgres", &s.origin));
     allow
+        .or(database)
         .or(host)
         .or(publish)
         .map(|(key, origin)| (key, origin.clone()))
@@ -145,6 +151,62 @@ fn asked(inputs: &Inputs<'_>, refusals: &mut Vec<Refusal>) -> NetworkWishes {
     wishes.host_ports.retain(|port| ordinary(port, refusals));
     wishes.host_ports.extend(control);
     wishes
+}
+
+/// Databases, the word that counts more first. Two names for one server would leave open whose password is meant.
+fn databases(
+    inputs: &Inputs<'_>,
+    wishes: &NetworkWishes,
+    refusals: &mut Vec<Refusal>,
+    notices: &mut Vec<Notice>,
+) -> Vec<Sourced<(Label, Postgres)>> {
+    let mut all: Vec<Sourced<(Label, Postgres)>> = Vec::new();
+    let mut files: Vec<_> = inputs.requesting().collect();
+    files.sort_by_key(|config| std::cmp::Reverse(config.origin(crate::finding::Pos::START).authority()));
+    for config in files {
+        for (name, database) in &config.postgres {
+            let origin = config.origin(name.pos);
+            if let Some(first) = all.iter().find(|d| d.value.0 == name.value) {
+                if first.value.1 != *database {
+                    notices.push(Notice {
+                        key: "postgres",
+                        message: format!("{} is what {} says", name.value, first.origin),
+                        origin,
+                    });
+                }
+                continue;
+            }
+            let same = |d: &&Sourced<(Label, Postgres)>| {
+                (&d.value.1.at.host, d.value.1.at.port) == (&database.at.host, database.at.port)
+            };
+            let unread = is_loopback(&HostPattern::Exact(database.at.host.clone()))
+                && wishes.host_ports.iter().any(|p| p.value == database.at.port);
+            if let Some(other) = all.iter().find(same) {
+                refusals.push(Refusal {
+                    key: "postgres",
+                    reason: format!("{} and {} are at one server", name.value, other.value.0),
+                    help: "leave one out of this run".to_owned(),
+                    origin,
+                });
+            } else if unread {
+                refusals.push(Refusal {
+                    key: "postgres",
+                    reason: format!(
+                        "port {} of this machine would pass unread as well",
+                        database.at.port
+                    ),
+                    help: "leave it out of [network] host and --allow".to_owned(),
+                    origin,
+                });
+            } else {
+                all.push(Sourced {
+                    value: (name.value.clone(), database.clone()),
+                    origin,
+                });
+            }
+        }
+    }
+    all
 }
 
 /// A rule for some requests only would let all of them through, since nobody reads them yet.

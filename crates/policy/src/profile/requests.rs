@@ -30,11 +30,6 @@ pub(super) fn unavailable(inputs: &Inputs<'_>, notices: &mut Vec<Notice>) {
         };
         if !inputs.support.network {
             say(
-                "postgres",
-                config.postgres.first().map(|(at, _)| at.pos),
-                "the network is off in this version",
-            );
-            say(
                 "kube",
                 config.kube.first().map(|(at, _)| at.pos),
                 "the network is off in this version",
