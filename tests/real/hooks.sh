@@ -117,13 +117,13 @@ gemini_outside() {
     [[ ! -e planted ]]
 }
 
-check 120 "an agent that may ask, and cannot, does not act" asks_by_itself
-check 120 "Claude Code does not ask inside" without_prompts claude claude -p
-check 120 "Codex does not ask inside" without_prompts codex codex exec
-check 120 "Gemini CLI does not ask inside" without_prompts gemini gemini -p
+check 400 "an agent that may ask, and cannot, does not act" asks_by_itself
+check 400 "Claude Code does not ask inside" without_prompts claude claude -p
+check 400 "Codex does not ask inside" without_prompts codex codex exec
+check 400 "Gemini CLI does not ask inside" without_prompts gemini gemini -p
 check 60 "where nothing can be undone, an agent's questions stay" kept_where_it_cannot_be_undone
-check 240 "Claude Code's hook says yes inside, where it can be undone" the_hook_says_yes_inside
-check 400 "outside, Claude Code's commands go into a sandbox, and what nobody asks about is refused" claude_outside
-check 240 "outside, Codex's commands go into a sandbox" codex_outside
-check 240 "outside, Gemini CLI's commands go into a sandbox, and its files are refused" gemini_outside
+check 400 "Claude Code's hook says yes inside, where it can be undone" the_hook_says_yes_inside
+check 700 "outside, Claude Code's commands go into a sandbox, and what nobody asks about is refused" claude_outside
+check 400 "outside, Codex's commands go into a sandbox" codex_outside
+check 500 "outside, Gemini CLI's commands go into a sandbox, and its files are refused" gemini_outside
 finish
