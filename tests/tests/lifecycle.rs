@@ -367,6 +367,20 @@ fn helpers_are_confined() {
     let mut terminal = OuterTerminal::run(&sandbox, &["sh", "-c", "echo ready; read line"]);
     terminal.await_text("ready");
     let supervisor = terminal.pid();
+    // A helper may get its turn after the command.
+    await_that("the helpers have their names and walls", || {
+        let walled = |pid: i32| {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            status.contains("Seccomp:\t2\n")
+        };
+        let walled: Vec<String> = children(supervisor)
+            .into_iter()
+            .filter(|(_, pid)| walled(*pid))
+            .map(|(name, _)| name)
+            .collect();
+        let named = |name: &str| walled.iter().any(|w| w == name);
+        named("fumehood-execs") && named("fumehood-log") && named("fumehood-tty")
+    });
     let children = std::fs::read_to_string(format!("/proc/{supervisor}/task/{supervisor}/children"));
     let mut seen = Vec::new();
     for pid in children.unwrap().split_whitespace() {

@@ -56,6 +56,7 @@ kinds! {
     WorkspaceDiscard, "workspace.discard", "changes that waited were forgotten";
     CredentialUse, "credential.use", "credentials were put into a request";
     EffectFailed, "effect.failed", "a request that was allowed was not sent, or has no whole answer";
+    WorkspaceBoth, "workspace.both", "host and session both changed a file";
 }
 
 /// The value of a field. No secret is ever one: credentials are named, bodies are digests.

@@ -155,6 +155,7 @@ fn trial_in(
         title: String::new(),
         written: Vec::new(),
         turns: None,
+        edits: None,
         session: None,
         must_record: false,
         asking: None,

@@ -32,6 +32,7 @@ impl Confined for Jobs {
             gives_streams: false,
             written: Vec::new(),
             turns: None,
+            edits: None,
             session: None,
             must_record: false,
             asking: None,

@@ -6,6 +6,7 @@ mod caches;
 mod called;
 mod credentials;
 mod detached;
+mod edits;
 mod ending;
 mod flags;
 mod home;
@@ -43,6 +44,7 @@ use fumehood_session::{
 };
 pub(crate) use record::root as log_root;
 use request::Wanted;
+use staged::Kept;
 use std::ffi::OsStr;
 use std::io::IsTerminal;
 use std::os::fd::OwnedFd;
@@ -168,6 +170,7 @@ fn attempt(arguments: &RunArguments, begun: Option<OwnedFd>) -> Result<u8, Failu
     let run = Run {
         spec,
         turns,
+        edits: kept.as_ref().map(Kept::edits),
         about: about::about(
             arguments,
             &start,

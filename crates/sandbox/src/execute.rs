@@ -110,6 +110,9 @@ impl<'a, K: Kernel> Builder<'a, K> {
             Step::Bind { from, to, attributes } => self.bind(from, to, *attributes),
             Step::Overlay { lower, layers, to } => {
                 let tree = self.overlay(lower, layers)?;
+                if layers.handed_out {
+                    self.kernel.send_view(tree)?;
+                }
                 self.attach(tree, to)
             }
             Step::Memory { folder, to, mode } => {

@@ -79,6 +79,8 @@ pub(crate) trait Kernel {
     fn limit(&mut self, resource: u32, value: u64) -> Result<()>;
     /// Opens a new terminal pair of the sandbox's own devpts: (master, slave).
     fn open_terminal(&mut self) -> Result<(Fd, Fd)>;
+    /// Hands the top of an overlay to the supervisor.
+    fn send_view(&mut self, top: Fd) -> Result<()>;
     /// Hands a descriptor to the supervisor.
     fn send_terminal(&mut self, master: Fd) -> Result<()>;
     /// Empties all capability sets and locks them (`capset`, `prctl`).

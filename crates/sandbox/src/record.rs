@@ -134,6 +134,9 @@ impl Kernel for Recorder {
     fn open_terminal(&mut self) -> Result<(Fd, Fd)> {
         Ok((self.opening("open ptmx")?, self.opening("TIOCGPTPEER")?))
     }
+    fn send_view(&mut self, top: Fd) -> Result<()> {
+        self.call(format!("send view {}", top.0))
+    }
     fn send_terminal(&mut self, master: Fd) -> Result<()> {
         self.call(format!("send {}", master.0))
     }

@@ -55,6 +55,8 @@ pub struct Layers {
     pub upper: CString,
     /// The kernel's own, empty, on the filesystem of `upper`.
     pub work: CString,
+    /// Whether the supervisor gets what the program sees, to write into it ([`crate::Event::View`]).
+    pub handed_out: bool,
 }
 
 /// Sizes of a private in-memory filesystem.

@@ -6,6 +6,7 @@ use crate::plan::{Plan, Tree};
 use crate::spec::{Ids, Socket};
 use crate::sys::{self, Cloned, IdMapping};
 use crate::wire::{Message, Order, Outcome};
+use std::cell::RefCell;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// Why a sandbox did not start. Nothing of it is left.
@@ -94,6 +95,9 @@ pub enum Event {
     Socket(Socket, OwnedFd),
     /// The listener of the system call filter: see [`Programs`](crate::Programs).
     Listener(OwnedFd),
+    /// The top of an overlay that is handed out ([`Layers`](crate::Layers)): what the program sees there. Root has it
+    /// from the start ([`Sandbox::take_view`]).
+    View(OwnedFd),
     /// The program could not be executed.
     NotExecuted(Errno),
     /// The command ended with this status.
@@ -118,6 +122,7 @@ pub struct Sandbox {
     pid: i32,
     pidfd: OwnedFd,
     control: OwnedFd,
+    view: RefCell<Option<OwnedFd>>,
     plan: Plan,
 }
 
@@ -151,6 +156,7 @@ impl Sandbox {
                     pid,
                     pidfd,
                     control: ours,
+                    view: RefCell::new(handed_out(&plan, trees)),
                     plan,
                 };
                 sandbox.release(place).inspect_err(|_| sandbox.kill_and_wait())?;
@@ -172,6 +178,12 @@ impl Sandbox {
             self.order(Order::Release).map_err(StartError::Socket)?;
         }
         Ok(())
+    }
+
+    /// What [`Event::View`] brings otherwise, where the overlay was made beforehand, as root.
+    #[must_use]
+    pub fn take_view(&self) -> Option<OwnedFd> {
+        self.view.take()
     }
 
     /// The first process's pid on the host.
@@ -196,6 +208,7 @@ impl Sandbox {
             (Some(Message::Terminal), Some(master)) => Event::Terminal(master),
             (Some(Message::Socket(socket)), Some(fd)) => Event::Socket(socket, fd),
             (Some(Message::Listener), Some(listener)) => Event::Listener(listener),
+            (Some(Message::View), Some(top)) => Event::View(top),
             (Some(Message::NotExecuted { errno }), _) => Event::NotExecuted(errno),
             (Some(Message::Exited { code }), _) => Event::Exited(code),
             (Some(Message::Killed { signal }), _) => Event::Killed(signal),
@@ -307,6 +320,13 @@ fn mapping(inside: Ids, outside: Ids) -> IdMapping {
         inside: (inside.uid, inside.gid),
         outside: (outside.uid, outside.gid),
     }
+}
+
+/// The overlay among the prepared trees that the caller wants.
+fn handed_out(plan: &Plan, trees: Vec<OwnedFd>) -> Option<OwnedFd> {
+    let wanted = |tree: &Tree| tree.layers.as_ref().is_some_and(|l| l.handed_out);
+    let both = plan.trees.iter().zip(trees);
+    both.filter(|(tree, _)| wanted(tree)).map(|(_, fd)| fd).next()
 }
 
 /// Clones the trees that the first process could not reach itself, owners mapped.

@@ -15,6 +15,8 @@ pub(crate) enum Message {
     Socket(Socket),
     /// The listener of the system call filter comes with this packet.
     Listener,
+    /// The top of an overlay comes with this packet.
+    View,
     /// The program could not be executed.
     NotExecuted { errno: Errno },
     /// The command ended with this status.
@@ -108,6 +110,7 @@ impl Message {
                 packet(b'n', kind, value)
             }
             Message::Listener => packet(b'l', 0, 0),
+            Message::View => packet(b'v', 0, 0),
             Message::NotExecuted { errno } => packet(b'x', errno.0, 0),
             Message::Exited { code } => packet(b'e', code, 0),
             Message::Killed { signal } => packet(b'k', signal, 0),
@@ -131,6 +134,7 @@ impl Message {
             b't' => Message::Terminal,
             b'n' => Message::Socket(socket(a, b)?),
             b'l' => Message::Listener,
+            b'v' => Message::View,
             b'x' => Message::NotExecuted { errno: Errno(a) },
             b'e' => Message::Exited { code: a & 0xff },
             b'k' => Message::Killed {

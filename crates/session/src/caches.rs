@@ -51,6 +51,7 @@ impl Caches {
         std::fs::set_permissions(one.join("upper"), Permissions::from_mode(0o755))?;
         let text = |name: &str| CString::new(one.join(name).as_os_str().as_bytes()).unwrap_or_default(); // no NUL
         Ok(Layers {
+            handed_out: false,
             mask: None,
             upper: text("upper"),
             work: text("work"),

@@ -2,6 +2,7 @@
 
 use crate::approvals::{Answer, Approvals, Asked, Asking, AskingError, Waits};
 use crate::control::{Control, Waiting};
+use crate::edits::{BothSides, Edits, StartEdits};
 use crate::janitor::Janitor;
 use crate::keeper::Keeper;
 use crate::log::Log;
@@ -15,6 +16,7 @@ use fumehood_http::Denial;
 use fumehood_limits::{Ceilings, Group, InForce, Limit, Limits, Struck, Watchdog, Watched, rlimits};
 use fumehood_monitor::Report;
 use fumehood_monitor::desk::{About, Ask, Heard};
+use fumehood_policy::Escaped;
 use fumehood_sandbox::{
     Errno, Event, Plan, PlanError, Sandbox, Signals, Spec, StartError, Way, become_subreaper,
     kill_descendants, raise_stop,
@@ -23,6 +25,7 @@ use fumehood_terminal::Choice;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -47,6 +50,8 @@ pub struct Run {
     pub written: Vec<PathBuf>,
     /// Where the process that applies changes says what it did.
     pub turns: Option<OwnedFd>,
+    /// Begins to bring the host's edits inside, once the run is not over at once.
+    pub edits: Option<StartEdits>,
     /// How the run is recorded; a small job of our own is not.
     pub session: Option<Session>,
     /// Whether it does not take place, or ends, where it cannot be recorded.
@@ -323,6 +328,7 @@ fn supervise(
         keeper: None,
         network,
         turns: run.turns.as_ref(),
+        edits: Edits::new(run.edits.take(), sandbox.take_view()),
         title: run.title.clone(),
         tell: run.tell,
         told: Default::default(),
@@ -336,6 +342,8 @@ fn supervise(
     } else {
         sandbox.kill_and_wait();
     }
+    // It holds the overlay, which the next run mounts again.
+    std::mem::take(&mut supervisor.edits).finish();
     // What it heard last is recorded before the end is.
     let lost = supervisor.watcher.take().and_then(Watcher::finish);
     if let (true, Some(death)) = (by_itself, lost) {
@@ -381,6 +389,7 @@ struct Supervisor<'a> {
     keeper: Option<Keeper>,
     network: &'a mut Option<Watch>,
     turns: Option<&'a OwnedFd>,
+    edits: Edits,
     title: String,
     tell: Option<fn(&str)>,
     /// What was told of holds last, and the highest number of one.
@@ -459,6 +468,10 @@ impl Supervisor<'_> {
             if ready.turns {
                 self.turn();
             }
+            self.edits.begin_when_due();
+            if ready.edits {
+                self.both_sides();
+            }
         }
     }
 
@@ -470,7 +483,8 @@ impl Supervisor<'_> {
             .filter(|p| *p < Duration::MAX);
         let asked = self.approvals.as_ref().and_then(Approvals::pause);
         let rules = self.network.as_ref().and_then(Watch::pause);
-        let pause = pause.into_iter().chain(asked).chain(rules).min();
+        let edits = self.edits.pause();
+        let pause = pause.into_iter().chain(asked).chain(rules).chain(edits).min();
         let timeout = pause.and_then(|d| Timespec::try_from(d).ok());
         let mut watched = vec![
             PollFd::from_borrowed_fd(self.sandbox.events(), PollFlags::IN),
@@ -494,17 +508,23 @@ impl Supervisor<'_> {
             watched.push(PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN));
             watched.len() - 1
         });
+        let edits = self.edits.words().map(|fd| {
+            watched.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
+            watched.len() - 1
+        });
         let of_network = watched.len();
         watched.extend(self.network.iter().flat_map(Watch::watched));
         let _interrupted = poll(&mut watched, timeout.as_ref());
         let mut ready = watched.iter().map(|fd| !fd.revents().is_empty());
         let network = ready.clone().skip(of_network).any(|ready| ready);
-        let turns = turns.and_then(|n| ready.clone().nth(n)).unwrap_or(false);
+        let is_ready = |n: Option<usize>| n.and_then(|n| ready.clone().nth(n)).unwrap_or(false);
+        let (turns, edits) = (is_ready(turns), is_ready(edits));
         let mut next = || ready.next().unwrap_or(false);
         let (events, signals) = (next(), next());
         let [terminal, answered, log, watcher] = some.map(|fd| fd.is_some() && next());
         Ready {
             turns,
+            edits,
             events,
             signals,
             terminal,
@@ -657,6 +677,27 @@ impl Supervisor<'_> {
         }
     }
 
+    /// What host and session both changed is told at once.
+    fn both_sides(&mut self) {
+        if let Some(BothSides { path, merges }) = self.edits.heard() {
+            let then = if merges {
+                "an apply merges both"
+            } else {
+                "an apply will leave it and say so"
+            };
+            let words = format!(
+                "{} was changed here and inside: {then}",
+                Escaped::from(&*path).at_most(120)
+            );
+            match self.terminal.as_ref().filter(|t| t.has_status_row()) {
+                Some(terminal) => terminal.notice(&words),
+                None => self.tell.iter().for_each(|tell| tell(&words)),
+            }
+            let entry = Entry::new(Kind::WorkspaceBoth).flag("merges", merges);
+            self.log.record(entry.bytes("path", path.as_os_str().as_bytes()));
+        }
+    }
+
     fn forward(&mut self) {
         while let Some(signal) = self.signals.next() {
             self.sandbox.signal(signal);
@@ -721,6 +762,10 @@ impl Supervisor<'_> {
                 }
                 None
             }
+            Event::View(top) => {
+                self.edits.take(top);
+                None
+            }
             Event::Listener(listener) => {
                 let given = self.watcher.as_ref().map(|w| w.listen(&listener));
                 given.transpose().map_err(RunError::Watcher)?;
@@ -759,6 +804,7 @@ impl Supervisor<'_> {
 
 struct Ready {
     turns: bool,
+    edits: bool,
     events: bool,
     signals: bool,
     terminal: bool,

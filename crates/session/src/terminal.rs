@@ -113,6 +113,7 @@ const MAX_ORDER: usize = 16 << 10;
 const ASK: u8 = b'a';
 /// Asks nothing any more.
 const WITHDRAW: u8 = b'x';
+const NOTICE: u8 = b'n';
 /// Bytes of the number and the code.
 const ASKED: usize = 12;
 /// The relay's last word: the terminal is as it was found.
@@ -265,6 +266,13 @@ impl Terminal {
             let words: String = format!("fumehood allow {id}: {what}").chars().take(200).collect();
             order.extend(words.as_bytes());
         }
+        let _relay_gone = rustix::net::send(&self.orders, &order, rustix::net::SendFlags::NOSIGNAL);
+    }
+
+    /// Shows a sentence in the status row.
+    pub(crate) fn notice(&self, words: &str) {
+        let mut order = vec![NOTICE];
+        order.extend(words.chars().take(200).collect::<String>().into_bytes());
         let _relay_gone = rustix::net::send(&self.orders, &order, rustix::net::SendFlags::NOSIGNAL);
     }
 

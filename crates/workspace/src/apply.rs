@@ -10,7 +10,7 @@ mod place;
 mod stage;
 
 use crate::bases::{Base, Bases};
-use crate::beneath::{Identity, Tree};
+use crate::beneath::{Facts, Identity, Tree};
 use crate::changes::{Change, Changes};
 use crate::error::{At, Error, Result};
 use crate::finding::{Finding, Judge};
@@ -288,9 +288,12 @@ fn forward(
 ) -> Result<Applied> {
     let hands = Hands::new(project, folder, journal)?;
     let mut done = Applied::default();
+    let mut put = Vec::new();
     for (n, (path, step)) in journal.steps.iter().enumerate() {
-        match hands.take(n, path, step, steps) {
-            Ok(()) => done.paths.push(path.clone()),
+        let taken = hands.take(n, path, step, steps);
+        put.push(taken.as_ref().ok().copied().flatten());
+        match taken {
+            Ok(_) => done.paths.push(path.clone()),
             Err(Refused::Stopped(n)) => return Err(Error::Stopped(n)),
             Err(Refused::Changed) => done.conflicts.push(path.clone()),
             Err(Refused::System(e)) => done.failed.push((path.clone(), e.to_string())),
@@ -299,8 +302,12 @@ fn forward(
     each_once(&mut done.paths);
     each_once(&mut done.conflicts);
     let mut after = Vec::new();
-    for (path, _) in &journal.steps {
-        after.push(project.facts(path).at("look at", path)?.map(|f| f.identity));
+    for ((path, step), put) in journal.steps.iter().zip(put) {
+        let now = project.facts(path).at("look at", path)?;
+        // What stands where something went, and nothing of ours came, is the host's.
+        let again = |(p, s): &(PathBuf, Step)| p == path && !matches!(s, Step::Remove(_));
+        let gone = matches!(step, Step::Remove(_)) && now.is_some() && !journal.steps.iter().any(again);
+        after.push(left_there(put, now.filter(|_| !gone)));
     }
     journal::save_after(folder, &after)?;
     steps.next()?;
@@ -333,6 +340,18 @@ fn forward(
         remove_tree(&packs).at("remove", &packs)?;
     }
     Ok(done)
+}
+
+/// Which version the apply left at a path. Its later steps change the time of a file that it put there; who else changes
+/// the file meanwhile changes more, and that is not ours.
+fn left_there(put: Option<Facts>, now: Option<Facts>) -> Option<Identity> {
+    let same = |put: &Facts, now: &Facts| {
+        (put.identity.inode, put.modified, put.size) == (now.identity.inode, now.modified, now.size)
+    };
+    match (put, now) {
+        (Some(put), now) if !now.is_some_and(|now| same(&put, &now)) => Some(put.identity),
+        (_, now) => now.map(|f| f.identity),
+    }
 }
 
 fn ground<'a>(project: &'a Path, repository: &'a Repository, journal: &Journal) -> Ground<'a> {

@@ -88,6 +88,15 @@ impl Base {
         }
     }
 
+    /// Of a folder that the host made, and that was made inside for it.
+    pub(crate) fn of_folder() -> Base {
+        Base {
+            host: None,
+            layer: Some(FOLDER),
+            apart: false,
+        }
+    }
+
     /// The version whose content both sides began with.
     pub(crate) fn common(&self) -> Option<Identity> {
         if self.apart { self.layer } else { self.host }
@@ -100,7 +109,29 @@ const GONE: Identity = Identity {
     changed: (0, 0),
 };
 
+/// Stands for a folder that was brought inside, whatever is in it.
+const FOLDER: Identity = Identity {
+    inode: 1,
+    changed: (0, 0),
+};
+
 impl Bases {
+    /// Whether a folder of the layer was made because the host has it: what it does not show is no deletion.
+    pub(crate) fn is_from_host(&self, folder: &Path) -> bool {
+        self.0.get(folder).is_some_and(|base| base.layer == Some(FOLDER))
+    }
+
+    /// Whether the session was given what the host has there.
+    pub(crate) fn is_given(&self, path: &Path) -> bool {
+        self.0.get(path).is_some_and(|base| base.layer.is_some())
+    }
+
+    /// Paths at which both sides had the same.
+    pub(crate) fn synced(&self) -> impl Iterator<Item = PathBuf> {
+        let synced = |(path, base): (&PathBuf, &Base)| base.layer.map(|_| path.clone());
+        self.0.iter().filter_map(synced)
+    }
+
     /// Reads a session's; none were noted if there is no file.
     ///
     /// # Errors

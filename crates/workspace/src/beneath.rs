@@ -133,6 +133,7 @@ fn from_statx(stat: &rustix::fs::Statx) -> Facts {
 #[derive(Debug)]
 pub struct Tree {
     top: OwnedFd,
+    resolve: ResolveFlags,
 }
 
 impl Tree {
@@ -143,7 +144,18 @@ impl Tree {
     pub fn open(path: &Path) -> std::io::Result<Tree> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let top = rustix::fs::open(path, flags, Mode::empty())?;
-        Ok(Tree { top })
+        Ok(Tree {
+            top,
+            resolve: RESOLVE,
+        })
+    }
+
+    /// What a session sees, by its open top: what is mounted below is not entered.
+    pub(crate) fn of_view(top: OwnedFd) -> Tree {
+        Tree {
+            top,
+            resolve: RESOLVE.union(ResolveFlags::NO_XDEV),
+        }
     }
 
     /// Opens a session's layer. Its top has the mode that the session gave the project's folder, which must not
@@ -193,7 +205,7 @@ impl Tree {
 
     fn open_at(&self, path: &Path, flags: OFlags) -> Result<OwnedFd> {
         loop {
-            match rustix::fs::openat2(&self.top, path, flags, Mode::empty(), RESOLVE) {
+            match rustix::fs::openat2(&self.top, path, flags, Mode::empty(), self.resolve) {
                 // "the kernel could not ensure that a .. component didn't escape"; not ours to fear,
                 // since no path here holds one, but a rename elsewhere can cause it.
                 Err(Errno::AGAIN) => {}

@@ -6,6 +6,7 @@
 use crate::attributes;
 use crate::bases::Bases;
 use crate::beneath::{self, Facts, Kind, Tree};
+use crate::edits::PASSING;
 use crate::error::{At, Result};
 use crate::kept::{self, Outcome};
 use crate::session::Session;
@@ -170,6 +171,8 @@ pub enum Why {
     TooLong,
     /// It may not be listed or read, not even by its owner.
     Unreadable,
+    /// A name that is ours for a moment, while an edit of the host is brought inside.
+    Passing,
     /// A mark of the overlay that this version cannot follow.
     Foreign(&'static str),
 }
@@ -184,6 +187,7 @@ impl Why {
             Why::Hidden => "hidden from the session, and there on the host",
             Why::TooLong => "the path is too long",
             Why::Unreadable => "it cannot be read",
+            Why::Passing => "a name of fumehood's own, for a moment",
             Why::Foreign(mark) => mark,
         }
     }
@@ -242,7 +246,7 @@ impl Rules<'_> {
         self.scratch.covers(path) || self.scratch.covers(&path.join("any"))
     }
 
-    fn is_hidden(&self, path: &Path) -> bool {
+    pub(crate) fn is_hidden(&self, path: &Path) -> bool {
         self.session.about().hidden.iter().any(|h| path.starts_with(h))
     }
 }
@@ -349,7 +353,9 @@ impl Reader<'_> {
     }
 
     fn is_passed_over(&mut self, path: &Path, name: &OsStr, host: Option<&Facts>) -> bool {
-        if is_git(name) {
+        if name.as_bytes().starts_with(PASSING) {
+            self.leave(path, Why::Passing);
+        } else if is_git(name) {
             self.leave(path, Why::Git);
         } else if path.as_os_str().len() > LONGEST {
             self.leave(path, Why::TooLong);
@@ -503,7 +509,9 @@ impl Reader<'_> {
         let born = beneath::facts_of(&pair.layer).at("look at", path)?.born;
         for name in beneath::names(host).at("list", path)? {
             let below = path.join(&name);
-            if shown.binary_search(&name).is_ok() {
+            // Of a folder that the host made again only what was brought inside can have been deleted there.
+            let never_seen = self.bases.is_from_host(path) && !self.bases.is_given(&below);
+            if never_seen || shown.binary_search(&name).is_ok() {
                 continue;
             }
             if let Some(facts) = beneath::facts(host, &name).at("look at", &below)?

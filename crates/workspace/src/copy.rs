@@ -18,6 +18,15 @@ pub(crate) fn file(from: &File, to: &File) -> Result<Facts> {
     facts_of(to)
 }
 
+/// Writes a file over another in place, as it is at this moment.
+pub(crate) fn over(from: &File, to: &File) -> Result<()> {
+    let source = facts_of(from)?;
+    slowly(from, to, 0, source.size)?;
+    rustix::fs::ftruncate(to, source.size)?;
+    attributes::set(to, &attributes::of(from)?)?;
+    like(to, &source)
+}
+
 /// Gives a file the mode and the modification time of another.
 pub(crate) fn like(to: &File, facts: &Facts) -> Result<()> {
     rustix::fs::fchmod(to, rustix::fs::Mode::from_raw_mode(facts.mode))?;

@@ -21,6 +21,7 @@ pub mod changes;
 pub mod checkpoint;
 mod copy;
 pub mod diff;
+pub mod edits;
 mod error;
 pub mod finding;
 pub mod git;

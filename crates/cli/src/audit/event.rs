@@ -116,6 +116,7 @@ pub(super) fn sentence(record: &Record) -> String {
         Kind::CredentialUse => format!("credentials in the request: {}", get("names")),
         Kind::EffectFailed => format!("not sent, or without an answer: {}", get("error")),
         Kind::WorkspaceApply | Kind::WorkspaceUndo | Kind::WorkspaceDiscard => changed(record),
+        Kind::WorkspaceBoth => format!("{} was changed here and inside", get("path")),
         Kind::WorkspaceStage => format!("{} changes wait in {}", get("changes"), get("workspace")),
         _ => listed(record),
     }

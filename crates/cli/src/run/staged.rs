@@ -11,7 +11,7 @@ use fumehood_policy::Escaped;
 use fumehood_policy::profile::Profile;
 use fumehood_policy::value::Apply;
 use fumehood_sandbox::{Layers, Level};
-use fumehood_session::{Host, Log, OwnGit, Request, worktree};
+use fumehood_session::{Host, Log, OwnGit, Request, StartEdits, worktree};
 use fumehood_workspace::{About, Owner, Session, Use, changes, git, identity, keep, mounts_below, waits};
 use std::ffi::CString;
 use std::io::IsTerminal;
@@ -99,6 +99,7 @@ pub(super) fn begin(
         mask: mask.map(|m| text(&m)),
         upper: text(&session.upper()),
         work: text(&session.work()),
+        handed_out: true,
     });
     session.begin().map_err(|e| e.to_string())?;
     let before = fumehood_workspace::apply::last(&place, &project).map_err(|e| e.to_string())?;
@@ -274,6 +275,13 @@ impl Kept {
         let (turner, turns) = Turner::start(&self.place, self.session.id())?;
         self.turner = Some(turner);
         Ok(Some(turns))
+    }
+
+    /// What begins to bring the host's edits inside.
+    pub(super) fn edits(&self) -> StartEdits {
+        let (place, id) = (self.place.clone(), self.session.id().to_owned());
+        let since = std::time::SystemTime::now();
+        StartEdits(Box::new(move |view| super::edits::start(place, id, since, view)))
     }
 
     /// The last turn, and what waits; a session that changed nothing is forgotten.

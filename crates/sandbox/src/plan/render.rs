@@ -14,7 +14,10 @@ impl fmt::Display for Attributes {
 impl fmt::Display for Layers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "upper {:?}, work {:?}", self.upper, self.work)?;
-        self.mask.iter().try_for_each(|mask| write!(f, ", mask {mask:?}"))
+        self.mask
+            .iter()
+            .try_for_each(|mask| write!(f, ", mask {mask:?}"))?;
+        f.write_str(if self.handed_out { ", handed out" } else { "" })
     }
 }
 

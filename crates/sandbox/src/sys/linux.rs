@@ -254,6 +254,10 @@ impl Kernel for Linux {
         Ok((Fd(master), Fd(slave)))
     }
 
+    fn send_view(&mut self, top: Fd) -> Result<()> {
+        super::message::send_view(self.control, top)
+    }
+
     fn send_terminal(&mut self, master: Fd) -> Result<()> {
         super::message::send_terminal(self.control, master)?;
         // Its size is set outside, before any program can ask for it.

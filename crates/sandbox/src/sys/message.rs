@@ -79,6 +79,13 @@ pub(super) fn send_listener(over: Fd, listener: Fd) -> Result<()> {
     send_with_fd(over, &LISTENER, listener)
 }
 
+/// The packet that carries the top of an overlay.
+const VIEW: [u8; PACKET] = [b'v', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+pub(super) fn send_view(over: Fd, top: Fd) -> Result<()> {
+    send_with_fd(over, &VIEW, top)
+}
+
 pub(super) fn send_terminal(over: Fd, master: Fd) -> Result<()> {
     send_with_fd(over, &TERMINAL, master)
 }

@@ -1,6 +1,8 @@
 //! The relay process: `poll` between the user's terminal and the sandbox's.
 
-use super::{ASK, ASKED, FINISH, GIVEN_BACK, HOLDS, MAX_ORDER, RESUME, SUSPEND, UNCONFINED, WAITS, WITHDRAW};
+use super::{
+    ASK, ASKED, FINISH, GIVEN_BACK, HOLDS, MAX_ORDER, NOTICE, RESUME, SUSPEND, UNCONFINED, WAITS, WITHDRAW,
+};
 use fumehood_sandbox::{Role, Signals, confine, give_up, set_process_name};
 use fumehood_terminal::{Choice, PopUp, Probe, Relay, Size, Status, Stream};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -478,6 +480,19 @@ impl Connection {
         }
     }
 
+    /// What waits for an answer is shown rather than that.
+    fn show_notice(&mut self, words: String) {
+        if let Screen::Whole(relay, status) = &mut self.screen
+            && status.holds == 0
+        {
+            status.message = words;
+            let out = relay.set_status(status.clone());
+            if self.found.is_some() {
+                show(&out);
+            }
+        }
+    }
+
     fn on_order(&mut self) -> bool {
         let mut order = [0u8; MAX_ORDER];
         let length = match read(&self.orders, &mut order) {
@@ -490,6 +505,7 @@ impl Connection {
                 let words = String::from_utf8_lossy(words).into_owned();
                 self.show_holds(u32::from_le_bytes([*a, *b, *c, *d]), words);
             }
+            [NOTICE, words @ ..] => self.show_notice(String::from_utf8_lossy(words).into_owned()),
             [ASK, asked @ ..] => self.ask(asked),
             [WITHDRAW] => {
                 if let Screen::Whole(relay, _) = &mut self.screen {

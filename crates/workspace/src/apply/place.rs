@@ -98,21 +98,34 @@ impl<'a> Hands<'a> {
         beneath::facts(&self.store, name)
     }
 
-    pub(super) fn take(&self, n: usize, path: &Path, step: &Step, steps: &Steps) -> Done {
+    /// Takes a step; what then stands there, of one that puts something there.
+    pub(super) fn take(
+        &self,
+        n: usize,
+        path: &Path,
+        step: &Step,
+        steps: &Steps,
+    ) -> std::result::Result<Option<Facts>, Refused> {
         stop(steps)?;
         let spot = match (step, self.spot(path)) {
             // Its directory went with it, before the stop.
-            (Step::Remove(_) | Step::RemoveDirectory(_), Err(Errno::NOENT | Errno::NOTDIR)) => return Ok(()),
+            (Step::Remove(_) | Step::RemoveDirectory(_), Err(Errno::NOENT | Errno::NOTDIR)) => {
+                return Ok(None);
+            }
             (_, spot) => spot?,
         };
         let here = beneath::facts(&spot.folder, spot.name)?;
         match step {
-            Step::Remove(before) => self.remove(n, &spot, here, *before, steps),
-            Step::RemoveDirectory(_) => remove_directory(&spot, here),
-            Step::MakeDirectory => self.make_directory(&spot, here),
-            Step::Put { staged, before, .. } => self.put(n, &spot, here, *staged, *before, steps),
-            Step::Mode(_, to) => Ok(beneath::set_mode(&spot.folder, spot.name, *to)?),
+            Step::Remove(before) => self.remove(n, &spot, here, *before, steps)?,
+            Step::RemoveDirectory(_) => remove_directory(&spot, here)?,
+            Step::MakeDirectory => self.make_directory(&spot, here)?,
+            Step::Put { staged, before, .. } => {
+                self.put(n, &spot, here, *staged, *before, steps)?;
+                return Ok(beneath::facts(&spot.folder, spot.name)?);
+            }
+            Step::Mode(_, to) => beneath::set_mode(&spot.folder, spot.name, *to)?,
         }
+        Ok(None)
     }
 
     fn remove(
