@@ -117,7 +117,7 @@ fn every_program_is_recorded_with_its_arguments_and_its_parent() {
 fn how_programs_ended_is_recorded_where_the_kernel_tells() {
     let world = World::new();
     let script = "sh -c 'exit 7'; sh -c 'kill -9 $$'; sh -c 'sleep 0.3; exit 9'; \
-                  sh -c 'exec sh -c \"exit 11\"'; /bin/true; sleep 0.2; exit 3";
+                  sh -c 'exec /bin/sh -c \"exit 11\"'; /bin/true; sleep 0.2; exit 3";
     assert_eq!(world.live().run(&["sh", "-c", script]).code, 3);
     let records = audit(&world, &["query", "--kind", "program.exec", "--json"]).ended(0);
     let exits = audit(&world, &["query", "--kind", "program.exit", "--json"]).text();
@@ -156,7 +156,7 @@ fn how_programs_ended_is_recorded_where_the_kernel_tells() {
     );
     assert_eq!(end("/bin/true\\u0000", "status"), told(0), "{exits}");
     // The end of a process is that of what it executed last.
-    let replaced = exec("-c\\u0000exec sh -c");
+    let replaced = exec("-c\\u0000exec /bin/sh -c");
     let last = exec("sh\\u0000-c\\u0000exit 11\\u0000\"");
     assert_eq!(number(replaced, "pid"), number(last, "pid"), "{records}");
     assert_eq!(
@@ -164,7 +164,11 @@ fn how_programs_ended_is_recorded_where_the_kernel_tells() {
         told(11),
         "{exits}"
     );
-    assert_eq!(end("-c\\u0000exec sh -c", "status"), None, "{records} {exits}");
+    assert_eq!(
+        end("-c\\u0000exec /bin/sh -c", "status"),
+        None,
+        "{records} {exits}"
+    );
     // The outer shell is what the others name as their cause.
     let outer = exec("; exit 3");
     assert_eq!(number(outer, "cause"), Some(0), "{outer}");
@@ -187,7 +191,8 @@ fn how_programs_ended_is_recorded_where_the_kernel_tells() {
 fn a_thousand_programs_are_a_thousand_records() {
     let world = World::new();
     let script = "i=0; while [ $i -lt 1000 ]; do /bin/true $i; i=$((i+1)); done";
-    world.sandbox().run(&["sh", "-c", script]).ended(0);
+    let sandbox = world.sandbox().deadline(Duration::from_secs(120));
+    sandbox.run(&["sh", "-c", script]).ended(0);
     let found = audit(&world, &["query", "--kind", "program.exec"]).ended(0);
     let shown = |n: u32| {
         found

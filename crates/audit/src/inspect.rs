@@ -159,8 +159,10 @@ pub fn inspect_session(root: &Path, id: &str, known: Option<&Known>) -> State {
     }
     let running = is_running(&folder);
     match verify(&folder, &format!("{account}/{id}"), known.key, &known.heads) {
+        // What is laid out to its end is whole, also in the instant before its writer goes.
+        Ok(report) if report.ended => State::Whole(report),
         Ok(report) if running => State::Running(report),
-        Ok(report) if report.ended || is_over(known, &report) => State::Whole(report),
+        Ok(report) if is_over(known, &report) => State::Whole(report),
         Ok(report) => State::Broken(report),
         Err(error) => State::Wrong(error),
     }
