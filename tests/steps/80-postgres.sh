@@ -36,7 +36,7 @@ chmod 644 "$w/password"
 mkdir "$w/data" && chown "$owner" "$w/data"
 as_owner "$bin/initdb" -D "$w/data" -U app --pwfile="$w/password" --auth=scram-sha-256 -E UTF8 --locale=C >/dev/null || exit 1
 as_owner "$bin/pg_ctl" -D "$w/data" -w -l "$w/data/log" \
-    -o "-p $port -k $w/data -c listen_addresses=127.0.0.1 -c fsync=off" start >/dev/null || { cat "$w/data/log"; exit 1; }
+    -o "-p $port -k $w/data -c listen_addresses=127.0.0.1 -c fsync=off -c temp_file_limit=64MB" start >/dev/null || { cat "$w/data/log"; exit 1; }
 
 # Past the gate.
 direct() { PGPASSWORD=$password psql -X -h 127.0.0.1 -p "$port" -U app -d "${2:-shop}" -Atqc "$1"; }
@@ -233,7 +233,7 @@ holds=deny
 
 # Cancelled by its client, on the server too.
 cat >"$w/project/cancel.sh" <<'P'
-psql -X -Atc 'select count(*) from generate_series(1, 1000000000000)' &
+psql -X -Atc 'select count(*) from (select generate_series(1, 1000000000000)) as endless' &
 one=$!
 running="select count(*) from pg_stat_activity where state = 'active' and query like '%1000000000000%' and pid <> pg_backend_pid()"
 # Once the server runs it, not before.
