@@ -235,6 +235,7 @@ fn the_process_that_brings_edits_holds_its_own() {
     let killed = host_program("kill").args(["-9", &pid.to_string()]).status();
     assert!(killed.unwrap().success());
     await_that("it is reaped", || helper().is_none());
+    outer.await_text("may not be seen inside");
     outer.type_keys(b"\r");
     outer.await_text("over");
     assert_eq!(outer.wait(), 0);

@@ -18,7 +18,7 @@ pub struct Running {
     pub alive: OwnedFd,
     /// To wait for it.
     pub process: OwnedFd,
-    /// A packet of a byte and a path for each file that both sides changed: [`BothSides::packet`].
+    /// What it has to say, a packet each: [`Word::packet`].
     pub words: OwnedFd,
 }
 
@@ -40,27 +40,46 @@ pub struct BothSides {
     pub merges: bool,
 }
 
-impl BothSides {
+/// What the process says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// A file was changed on both sides.
+    Both(BothSides),
+    /// Not all edits reach the inside, and why.
+    Less(String),
+}
+
+impl Word {
     /// The longest packet.
     const MOST: usize = 4_200;
 
     /// As one packet.
     #[must_use]
     pub fn packet(self) -> Vec<u8> {
-        let mut packet = vec![u8::from(self.merges)];
-        packet.extend(self.path.into_os_string().into_vec());
-        packet.truncate(BothSides::MOST);
+        let (first, rest) = match self {
+            Word::Both(BothSides { path, merges }) => (u8::from(merges), path.into_os_string().into_vec()),
+            Word::Less(why) => (LESS, why.into_bytes()),
+        };
+        let mut packet = vec![first];
+        packet.extend(rest);
+        packet.truncate(Word::MOST);
         packet
     }
 
-    fn of_packet(packet: &[u8]) -> Option<BothSides> {
-        let (merges, path) = packet.split_first()?;
-        Some(BothSides {
-            path: std::ffi::OsString::from_vec(path.to_vec()).into(),
-            merges: *merges != 0,
+    fn of_packet(packet: &[u8]) -> Option<Word> {
+        let (first, rest) = packet.split_first()?;
+        Some(match *first {
+            LESS => Word::Less(String::from_utf8_lossy(rest).into_owned()),
+            merges => Word::Both(BothSides {
+                path: std::ffi::OsString::from_vec(rest.to_vec()).into(),
+                merges: merges != 0,
+            }),
         })
     }
 }
+
+/// The first byte of [`Word::Less`].
+const LESS: u8 = 2;
 
 /// Where it stands.
 #[derive(Debug, Default)]
@@ -69,6 +88,8 @@ pub(crate) struct Edits {
     view: Option<OwnedFd>,
     due: Option<Instant>,
     running: Option<Running>,
+    /// Whether it was said that not all edits reach the inside.
+    less: bool,
 }
 
 impl Edits {
@@ -93,14 +114,22 @@ impl Edits {
         self.due.map(|due| due.saturating_duration_since(Instant::now()))
     }
 
-    pub(crate) fn begin_when_due(&mut self) {
-        if self.due.take_if(|due| *due <= Instant::now()).is_none() {
-            return;
+    /// Starts it when it is time; where that fails, what is to be said.
+    pub(crate) fn begin_when_due(&mut self) -> Option<Word> {
+        self.due.take_if(|due| *due <= Instant::now())?;
+        let (StartEdits(start), view) = self.start.take().zip(self.view.take())?;
+        match start(view) {
+            Ok(running) => {
+                self.running = Some(running);
+                None
+            }
+            Err(why) => self.less(why),
         }
-        if let (Some(StartEdits(start)), Some(view)) = (self.start.take(), self.view.take()) {
-            // Without it the session sees what an overlay shows by itself.
-            self.running = start(view).ok();
-        }
+    }
+
+    /// Once: without it the session sees what an overlay shows by itself.
+    fn less(&mut self, why: String) -> Option<Word> {
+        (!std::mem::replace(&mut self.less, true)).then_some(Word::Less(why))
     }
 
     pub(crate) fn words(&self) -> Option<BorrowedFd<'_>> {
@@ -108,15 +137,18 @@ impl Edits {
     }
 
     /// One word of it; it is gone when there is none.
-    pub(crate) fn heard(&mut self) -> Option<BothSides> {
-        let mut packet = [0; BothSides::MOST];
+    pub(crate) fn heard(&mut self) -> Option<Word> {
+        let mut packet = [0; Word::MOST];
         let got = self.running.as_ref().map(|r| read(&r.words, &mut packet[..]));
         match got {
-            Some(Ok(n)) if n > 0 => BothSides::of_packet(packet.get(..n)?),
+            Some(Ok(n)) if n > 0 => match Word::of_packet(packet.get(..n)?)? {
+                Word::Less(why) => self.less(why),
+                word => Some(word),
+            },
             Some(Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN)) | None => None,
             Some(_) => {
                 self.stop();
-                None
+                self.less("the process that brings them ended".to_owned())
             }
         }
     }
@@ -145,11 +177,27 @@ mod tests {
 
     #[test]
     fn a_packet_is_read_as_it_was_written() {
-        for merges in [false, true] {
-            let path = PathBuf::from(std::ffi::OsString::from_vec(b"a/\xff\n".to_vec()));
-            let both = BothSides { path, merges };
-            assert_eq!(BothSides::of_packet(&both.clone().packet()), Some(both));
+        let path = PathBuf::from(std::ffi::OsString::from_vec(b"a/\xff\n".to_vec()));
+        let both = |merges| {
+            Word::Both(BothSides {
+                path: path.clone(),
+                merges,
+            })
+        };
+        for word in [both(false), both(true), Word::Less("why".to_owned())] {
+            assert_eq!(Word::of_packet(&word.clone().packet()), Some(word));
         }
-        assert_eq!(BothSides::of_packet(&[]), None);
+        assert_eq!(Word::of_packet(&[]), None);
+    }
+
+    #[test]
+    fn a_process_that_is_not_there_is_told_once() {
+        let start = StartEdits(Box::new(|_| Err("no".to_owned())));
+        let view = std::fs::File::open("/").unwrap().into();
+        let mut edits = Edits::new(Some(start), Some(view));
+        edits.due = Some(Instant::now());
+        assert_eq!(edits.begin_when_due(), Some(Word::Less("no".to_owned())));
+        assert_eq!(edits.begin_when_due(), None);
+        assert_eq!(edits.less("again".to_owned()), None);
     }
 }

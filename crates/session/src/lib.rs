@@ -48,7 +48,7 @@ pub use caches::Caches;
 pub use control::Waiting;
 pub use credentials::{Broker, CredentialError};
 pub use detached::detached;
-pub use edits::{BothSides, Running, StartEdits};
+pub use edits::{BothSides, Running, StartEdits, Word};
 pub use environment::Variables;
 pub use exec::{Exec, ExecError, Executed, exec};
 pub use explain::{Facts, remedy};

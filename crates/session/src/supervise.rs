@@ -2,7 +2,7 @@
 
 use crate::approvals::{Answer, Approvals, Asked, Asking, AskingError, Waits};
 use crate::control::{Control, Waiting};
-use crate::edits::{BothSides, Edits, StartEdits};
+use crate::edits::{BothSides, Edits, StartEdits, Word};
 use crate::janitor::Janitor;
 use crate::keeper::Keeper;
 use crate::log::Log;
@@ -468,9 +468,11 @@ impl Supervisor<'_> {
             if ready.turns {
                 self.turn();
             }
-            self.edits.begin_when_due();
+            let word = self.edits.begin_when_due();
+            self.of_edits(word);
             if ready.edits {
-                self.both_sides();
+                let word = self.edits.heard();
+                self.of_edits(word);
             }
         }
     }
@@ -677,22 +679,29 @@ impl Supervisor<'_> {
         }
     }
 
-    /// What host and session both changed is told at once.
-    fn both_sides(&mut self) {
-        if let Some(BothSides { path, merges }) = self.edits.heard() {
-            let then = if merges {
-                "an apply merges both"
-            } else {
-                "an apply will leave it and say so"
-            };
-            let words = format!(
-                "{} was changed here and inside: {then}",
-                Escaped::from(&*path).at_most(120)
-            );
-            match self.terminal.as_ref().filter(|t| t.has_status_row()) {
-                Some(terminal) => terminal.notice(&words),
-                None => self.tell.iter().for_each(|tell| tell(&words)),
+    /// What host and session both changed is told at once, and what does not reach the inside.
+    fn of_edits(&mut self, word: Option<Word>) {
+        let words = match &word {
+            None => return,
+            Some(Word::Both(BothSides { path, merges })) => {
+                let then = if *merges {
+                    "an apply merges both"
+                } else {
+                    "an apply will leave it and say so"
+                };
+                let path = Escaped::from(&**path);
+                format!("{} was changed here and inside: {then}", path.at_most(120))
             }
+            Some(Word::Less(why)) => format!(
+                "what you change here may not be seen inside before the next run: {}",
+                Escaped::from(why.as_str()).at_most(200)
+            ),
+        };
+        match self.terminal.as_ref().filter(|t| t.has_status_row()) {
+            Some(terminal) => terminal.notice(&words),
+            None => self.tell.iter().for_each(|tell| tell(&words)),
+        }
+        if let Some(Word::Both(BothSides { path, merges })) = word {
             let entry = Entry::new(Kind::WorkspaceBoth).flag("merges", merges);
             self.log.record(entry.bytes("path", path.as_os_str().as_bytes()));
         }

@@ -125,6 +125,12 @@ impl Edits {
         self.watched.descriptor()
     }
 
+    /// Why not all of the project is watched, where it is not.
+    #[must_use]
+    pub fn unwatched(&self) -> Option<&'static str> {
+        self.watched.unwatched()
+    }
+
     /// How long nothing is to be done; `None` until there is something to hear.
     #[must_use]
     pub fn pause(&self) -> Option<Duration> {

@@ -1,7 +1,7 @@
 //! The host's edits, brought inside while the program runs, by a process of their own. It ends with the supervisor.
 
 use fumehood_sandbox::{fork_role_with, set_process_name};
-use fumehood_session::{BothSides, Running, let_go_of_all_streams};
+use fumehood_session::{BothSides, Running, Word, let_go_of_all_streams};
 use fumehood_workspace::Error;
 use fumehood_workspace::edits::Edits;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -27,8 +27,13 @@ pub(super) fn start(place: PathBuf, id: String, since: SystemTime, view: OwnedFd
         let Ok([ends, told, view]) = <[OwnedFd; 3]>::try_from(kept) else {
             return 1;
         };
-        let edits = Edits::open(&place, &id, view, since).ok();
-        i32::from(edits.and_then(|edits| watch(edits, &ends, &told)).is_none())
+        match Edits::open(&place, &id, view, since) {
+            Ok(edits) => i32::from(watch(edits, &ends, &told).is_none()),
+            Err(why) => {
+                say(&told, Word::Less(why.to_string()));
+                1
+            }
+        }
     });
     let (_, process) = forked.map_err(|e| format!("start the process that watches the project: {e:?}"))?;
     Ok(Running {
@@ -40,6 +45,7 @@ pub(super) fn start(place: PathBuf, id: String, since: SystemTime, view: OwnedFd
 
 /// Watches until the supervisor is gone or says that it is enough.
 fn watch(mut edits: Edits, ends: &OwnedFd, words: &OwnedFd) -> Option<()> {
+    let mut less = false;
     loop {
         let mut watched = [
             PollFd::from_borrowed_fd(ends.as_fd(), PollFlags::IN),
@@ -61,8 +67,15 @@ fn watch(mut edits: Edits, ends: &OwnedFd, words: &OwnedFd) -> Option<()> {
                 path: both.path,
                 merges: both.merges,
             };
-            // A supervisor that does not listen is told by the apply.
-            let _full = send(words, &both.packet(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+            say(words, Word::Both(both));
+        }
+        if let Some(why) = edits.unwatched().filter(|_| !std::mem::replace(&mut less, true)) {
+            say(words, Word::Less(why.to_owned()));
         }
     }
+}
+
+/// A supervisor that does not listen is told by the apply.
+fn say(words: &OwnedFd, word: Word) {
+    let _full = send(words, &word.packet(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
 }

@@ -3,6 +3,7 @@
 use crate::beneath::{self, Kind, Tree};
 use crate::error::{At, Result};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
+use rustix::io::Errno;
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsStr;
 use std::mem::MaybeUninit;
@@ -41,6 +42,7 @@ pub(super) struct Watched {
     /// What changed after it may be news.
     since: (i64, u32),
     looked: usize,
+    unwatched: Option<&'static str>,
 }
 
 #[derive(Debug)]
@@ -74,7 +76,13 @@ impl Watched {
             waiting: VecDeque::from([first]),
             since: time(since - TICK),
             looked: 0,
+            unwatched: None,
         })
+    }
+
+    /// Why there are folders that are not watched, where there are.
+    pub(super) fn unwatched(&self) -> Option<&'static str> {
+        self.unwatched
     }
 
     pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
@@ -125,8 +133,18 @@ impl Watched {
                 | WatchFlags::EXCL_UNLINK;
             // That very folder, whatever has its name by now.
             let path = format!("/proc/self/fd/{}", open.as_raw_fd());
-            let number = inotify::add_watch(&self.inotify, path, flags)?;
-            self.folders.insert(number, visit.folder.clone());
+            match inotify::add_watch(&self.inotify, path, flags) {
+                Ok(number) => drop(self.folders.insert(number, visit.folder.clone())),
+                // inotify(7): the account's bound. What is there already is looked at all the same.
+                Err(Errno::NOSPC) => {
+                    self.unwatched = Some(
+                        "the kernel watches no more folders for this account (fs.inotify.max_user_watches)",
+                    );
+                }
+                Err(other) => return Err(other),
+            }
+        } else {
+            self.unwatched = Some("the project has more folders than are watched");
         }
         // After the watch: what comes from now on is heard.
         let looked = visit.news != News::Few
