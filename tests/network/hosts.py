@@ -247,12 +247,18 @@ def first(connection):
         connection.sendall(f"{total} in all\n".encode())
 
 
+# Held while something is run beside the command, which may be what ends it.
+BESIDE = threading.Lock()
+
+
 def outside(folder):
     """Runs what the test asks for beside the command: each NAME.cmd in a terminal of its own, its text to NAME.out."""
     os.makedirs(folder, exist_ok=True)
     while True:
         for name in sorted(os.listdir(folder)):
-            if name.endswith(".cmd"):
+            if not name.endswith(".cmd"):
+                continue
+            with BESIDE:
                 place = os.path.join(folder, name[:-4])
                 with open(place + ".cmd") as file:
                     words = file.read()
@@ -292,6 +298,8 @@ def main():
         beside = os.path.join(os.path.dirname(sys.argv[1]), "beside")
         threading.Thread(target=outside, args=(beside,), daemon=True).start()
         status = subprocess.run(sys.argv[2:]).returncode
+        # What it said is still written.
+        BESIDE.acquire(timeout=30)
         for name in ("hosts", "resolv.conf", "nsswitch.conf"):
             run("umount", os.path.realpath("/etc/" + name))
     return status if status >= 0 else 128 - status
