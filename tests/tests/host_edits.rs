@@ -127,6 +127,42 @@ fn a_dev_server_inside_reloads_what_the_host_saves() {
     assert_eq!(world.git(&project, &["status", "--porcelain"]), " M app\n");
 }
 
+/// What the host wrote while several runs went on was brought into each, and is no change of theirs: of their sessions
+/// one is left, and nothing lies in it.
+#[test]
+fn what_was_brought_inside_keeps_no_session() {
+    let world = world();
+    let (project, shared) = (world.project(), shared(&world));
+    let sandbox = world.sandbox().flags([
+        "--apply".as_ref(),
+        "ask".as_ref(),
+        "--rw".as_ref(),
+        shared.as_os_str(),
+    ]);
+    let runs = [0, 1, 2].map(|n| {
+        let ready = shared.join(n.to_string());
+        let script = format!(
+            "cat app; echo ready > {}; until grep -q v2 app; do sleep 0.02; done",
+            ready.display()
+        );
+        let mut run = sandbox.start(&["sh", "-c", &script]);
+        run.await_file(&ready);
+        run
+    });
+    replace(&project.join("app"), "v2\n");
+    for run in runs {
+        let out = run.wait();
+        assert_eq!(out.ended(0), "v1");
+        assert_eq!(out.errors(), "");
+    }
+    let sessions: Vec<_> = fs::read_dir(world.own("state").join("fumehood/sessions"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    let [one] = &*sessions else { panic!("{sessions:?}") };
+    assert_eq!(fs::read_dir(one.join("upper")).unwrap().count(), 0);
+}
+
 /// Row 9: a watcher on the host hears of each turn's apply, and only of what was applied.
 #[test]
 fn a_dev_server_outside_reloads_what_a_turn_applies() {

@@ -351,10 +351,13 @@ impl Kept {
 }
 
 /// Of the sessions of a project in which nothing waits one is kept: the next run begins in it, without making
-/// a directory. Build outputs stay as well.
+/// a directory. Build outputs stay as well; edits of the host that were brought inside do not.
 fn forget(place: &Path, session: Session, found: &changes::Changes) -> Result<(), fumehood_workspace::Error> {
     if !is_empty(&session.upper()) {
-        return Ok(());
+        session.settle(found)?;
+        if !is_empty(&session.upper()) {
+            return Ok(());
+        }
     }
     if Session::of_project(place, &session.about().project)?.len() > 1 {
         return session.discard();
