@@ -23,7 +23,7 @@ pub struct World {
     root: PathBuf,
     before: BTreeMap<PathBuf, String>,
     harmed_is_fine: bool,
-    _dir: tempfile::TempDir,
+    _folder: Folder,
 }
 
 impl Default for World {
@@ -40,7 +40,8 @@ impl World {
             .prefix("fumehood-test-")
             .tempdir()
             .unwrap();
-        let root = fs::canonicalize(dir.path()).unwrap();
+        let folder = Folder(fs::canonicalize(dir.keep()).unwrap());
+        let root = folder.0.clone();
         for folder in [
             "home/work/project",
             "home/work/sibling",
@@ -63,7 +64,7 @@ impl World {
             root,
             before: BTreeMap::new(),
             harmed_is_fine: false,
-            _dir: dir,
+            _folder: folder,
         };
         world.remember();
         world
@@ -269,6 +270,22 @@ fn walk(folder: &Path, visit: &mut dyn FnMut(&Path)) {
 fn plant(path: &Path, content: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, content).unwrap();
+}
+
+/// A folder that goes with all that is in it, also what its owner may not enter: a working directory of an overlay.
+#[derive(Debug)]
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // The log's writer of a run that just ended may still write.
+        for _ in 0..100 {
+            if fumehood_tree::remove_path(&self.0).is_ok() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    }
 }
 
 impl Drop for World {
