@@ -65,7 +65,7 @@ enum News {
 impl Watched {
     pub(super) fn new(project: &Path, since: SystemTime) -> Result<Watched> {
         let flags = CreateFlags::NONBLOCK | CreateFlags::CLOEXEC;
-        let inotify = inotify::init(flags).at("watch", project)?;
+        let inotify = inotify::init(flags).map_err(said).at("watch", project)?;
         let first = Visit {
             folder: PathBuf::new(),
             news: News::Few,
@@ -228,6 +228,16 @@ impl Watched {
             let _gone_already = inotify::remove_watch(&self.inotify, number);
             self.folders.remove(&number);
         }
+    }
+}
+
+/// inotify_init(2): `EMFILE` is the account's bound of watchers, which is that of sessions that run at a time.
+fn said(e: Errno) -> std::io::Error {
+    match e {
+        Errno::MFILE => std::io::Error::other(
+            "this account has no watcher left, one is needed for each session that runs (fs.inotify.max_user_instances)",
+        ),
+        other => other.into(),
     }
 }
 
