@@ -145,6 +145,51 @@ fn what_could_not_work_is_refused_with_the_way_that_does() {
     assert!(!out.errors().contains("evil"), "{said} {}", out.errors());
 }
 
+/// What was recorded is asked again under the rules as they are now; what they would decide as it was is not told.
+#[test]
+fn what_was_recorded_is_decided_again() {
+    let hosts = Hosts::new();
+    let rule = "[network]\nallow = [{ host = \"good.example\", methods = [\"GET\", \"POST\"] }]\n";
+    hosts.configure(rule);
+    let script = "curl -sS -d x https://good.example/y; curl -sS https://good.example/; curl -sS https://evil.example/; :";
+    let ran = hosts.sh(&[], script);
+    assert!(ran.out.text().contains("hello"), "{}", ran.out.errors());
+    ran.nothing_left();
+    let replay = |flags: &[&str]| {
+        let words = [&["policy", "test", "--replay", "1h"], flags].concat();
+        hosts.world.sandbox().verb(&words).ended(0)
+    };
+    let said = replay(&[]);
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.ends_with("; 0 would be decided otherwise"), "{said}");
+    hosts.configure(
+        &(rule.replace(" }]", " }, \"evil.example\"]")
+            + "[[deny]]\neffect = \"http.mutate\"\nbecause = \"nothing is sent\"\n"),
+    );
+    let said = replay(&[]);
+    for line in [
+        "1 x http.mutate at good.example:443 passed; now deny: http.mutate is denied: nothing is sent (by deny of ",
+        " x net.connect at evil.example:443 was refused; now allow: ",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    assert!(!said.contains("http.read"), "{said}");
+    let said = replay(&["--json"]);
+    assert!(said.contains("\"then\":\"passed\",\"now\":\"deny\""), "{said}");
+    hosts.configure("");
+    let said = replay(&[]);
+    assert!(
+        said.contains("1 x http.read at good.example:443 passed; now deny: the host is not reached: "),
+        "{said}"
+    );
+    let wrong = hosts
+        .world
+        .sandbox()
+        .verb(&["policy", "test", "--replay", "soon"]);
+    assert_eq!(wrong.ended(125), "");
+    assert!(wrong.errors().contains("soon"), "{}", wrong.errors());
+}
+
 /// What a session was refused comes back as rules that are just wide enough, and that a configuration takes.
 #[test]
 fn what_was_refused_is_suggested_as_rules() {

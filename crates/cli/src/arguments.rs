@@ -1,6 +1,7 @@
 //! The command line, as types.
 
 use clap::{Args, Command, FromArgMatches, Parser, Subcommand, ValueEnum};
+use fumehood_policy::value::Span;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -313,6 +314,10 @@ pub(crate) enum PolicyVerb {
     },
     /// Run the examples beside the rules of all files that apply here
     Test {
+        /// Say instead what these rules would have decided otherwise of what this project's sessions did, so far back:
+        /// 14d, 36h
+        #[arg(long, value_name = "TIME")]
+        replay: Option<Span>,
         /// Print JSON
         #[arg(long)]
         json: bool,

@@ -6,6 +6,7 @@ mod event;
 mod export;
 mod find;
 mod receipt;
+mod replay;
 mod report;
 mod show;
 mod suggest;
@@ -43,6 +44,15 @@ pub(crate) fn suggest(session: Option<&str>, json: bool) -> u8 {
             FAILED
         }
     }
+}
+
+/// `fumehood policy test --replay`: from what was recorded, under this policy.
+pub(crate) fn replay(
+    policy: &fumehood_monitor::Policy,
+    back: std::time::Duration,
+    json: bool,
+) -> Result<(), String> {
+    replay::replay(&here()?, policy, back, json)
 }
 
 /// The last records of a session, a line each.

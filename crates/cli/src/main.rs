@@ -75,7 +75,11 @@ fn perform(verb: Verb) -> u8 {
         Verb::Hook(arguments) => hook::hook(&arguments),
         Verb::Init(arguments) => init::init(&arguments),
         Verb::Policy(PolicyVerb::Why { what, body, json }) => policy::why(&what, body.as_deref(), json),
-        Verb::Policy(PolicyVerb::Test { json }) => policy::test(json),
+        Verb::Policy(PolicyVerb::Test {
+            replay: Some(back),
+            json,
+        }) => policy::replay(back, json),
+        Verb::Policy(PolicyVerb::Test { replay: None, json }) => policy::test(json),
         Verb::Policy(PolicyVerb::Check { file, json }) => policy::check(file.as_deref(), json),
         Verb::Policy(PolicyVerb::Suggest { session, json }) => audit::suggest(session.as_deref(), json),
         Verb::Holds(arguments) => holds::holds(&arguments),

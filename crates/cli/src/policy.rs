@@ -5,7 +5,7 @@ mod described;
 use crate::FAILED;
 use crate::configuration::{Places, assembled};
 use crate::say;
-pub(crate) use described::{test, why};
+pub(crate) use described::{replay, test, why};
 use fumehood_policy::check::{FileReport, outlook, outlook_json};
 use fumehood_policy::config::Parsed;
 use fumehood_policy::json::Json;

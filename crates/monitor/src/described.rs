@@ -1,7 +1,7 @@
 //! What a person describes in words, as the wire would have it: for those who ask what policy says. Pure.
 
 use crate::effects::{Said, Seen, said};
-use crate::monitor::Policy;
+use crate::monitor::{Policy, is_loopback};
 use crate::request::{Judgement, judge, kinds_of_request};
 use fumehood_catalogue::{Body, Catalogue, parse_example};
 use fumehood_destination::Destination;
@@ -136,21 +136,52 @@ fn answer(decision: &'static str, reason: Reason) -> Answer {
 }
 
 fn of_effects(kinds: &[EffectKind], to: Option<&Destination>, policy: &Policy) -> Answer {
-    let seen: Vec<Seen> = kinds.iter().copied().map(Seen::is).collect();
-    match said(&policy.effects, &seen, to) {
-        Some(Said::Deny(reason)) => return answer("deny", reason),
-        Some(Said::Hold(_, _, reason)) => return answer("hold", reason),
-        None => {}
+    policy.rules(kinds, to).unwrap_or_else(|| shipped(kinds))
+}
+
+impl Policy {
+    /// What rules say of something that has this effect, there: those on effects, and which hosts are reached. It is
+    /// allowed where none says anything; what ships holds some of it all the same.
+    #[must_use]
+    pub fn rules_say(&self, kind: EffectKind, to: Option<&Destination>) -> Answer {
+        self.rules(&[kind], to).unwrap_or_else(nothing)
     }
-    if let Some(Err(why)) = to.map(|to| policy.rules.connect(to).verdict) {
-        let reason = Reason {
-            why: format!("the host is not reached: {why}"),
-            rule: "network.allow".to_owned(),
-            remedy: "name it in network.allow, or with --allow".to_owned(),
-        };
-        return answer("deny", reason);
+
+    fn rules(&self, kinds: &[EffectKind], to: Option<&Destination>) -> Option<Answer> {
+        let seen: Vec<Seen> = kinds.iter().copied().map(Seen::is).collect();
+        match said(&self.effects, &seen, to) {
+            Some(Said::Deny(reason)) => return Some(answer("deny", reason)),
+            Some(Said::Hold(_, _, reason)) => return Some(answer("hold", reason)),
+            None => {}
+        }
+        let to = to.filter(|to| !self.is_reached_otherwise(to))?;
+        let why = self.rules.connect(to).verdict.err()?;
+        Some(answer(
+            "deny",
+            Reason {
+                why: format!("the host is not reached: {why}"),
+                rule: "network.allow".to_owned(),
+                remedy: "name it in network.allow, or with --allow".to_owned(),
+            },
+        ))
     }
-    shipped(kinds)
+
+    /// A port of this machine's, or a database.
+    fn is_reached_otherwise(&self, to: &Destination) -> bool {
+        let port = is_loopback(&to.host) && self.host.contains(&to.port);
+        port || self.databases.iter().any(|database| database.destination == *to)
+    }
+}
+
+fn nothing() -> Answer {
+    answer(
+        "allow",
+        Reason {
+            why: "no rule says anything of it; a host still has to be allowed".to_owned(),
+            rule: String::new(),
+            remedy: String::new(),
+        },
+    )
 }
 
 /// What holds where no rule of anybody's says anything.
@@ -194,14 +225,7 @@ fn shipped(kinds: &[EffectKind]) -> Answer {
                 remedy,
             },
         ),
-        (None, []) => answer(
-            "allow",
-            Reason {
-                why: "no rule says anything of it; a host still has to be allowed".to_owned(),
-                rule: String::new(),
-                remedy: String::new(),
-            },
-        ),
+        (None, []) => nothing(),
     }
 }
 

@@ -71,7 +71,7 @@ pub(super) fn start(here: &Here, id: &str) -> Option<Record> {
     found.filter(|_| read.is_ok())
 }
 
-fn is_of_project(here: &Here, id: &str) -> bool {
+pub(super) fn is_of_project(here: &Here, id: &str) -> bool {
     use std::os::unix::ffi::OsStrExt;
     let project = here.project.as_os_str().as_bytes();
     start(here, id).is_some_and(

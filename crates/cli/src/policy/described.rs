@@ -9,7 +9,7 @@ use fumehood_policy::Escaped;
 use fumehood_policy::config::{Config, Examples};
 use fumehood_policy::json::Json;
 use fumehood_policy::profile::CommandLine;
-use fumehood_policy::value::EffectPattern;
+use fumehood_policy::value::{EffectPattern, Span};
 use std::ffi::OsStr;
 use std::io::Write;
 
@@ -89,6 +89,18 @@ fn of_json(answer: &Answer) -> Json {
 struct Failure {
     origin: String,
     words: String,
+}
+
+/// What of the last days would be decided otherwise now.
+pub(crate) fn replay(back: Span, json: bool) -> u8 {
+    let asked = here().and_then(|(_, policy)| crate::audit::replay(&policy, back.duration(), json));
+    match asked {
+        Ok(()) => 0,
+        Err(text) => {
+            say::error(&text);
+            FAILED
+        }
+    }
 }
 
 /// Runs the examples beside the rules; 1 where one does not hold.

@@ -182,7 +182,7 @@ impl Check<'_, '_> {
     /// Stricter than asked: nothing is let through for the sake of observing.
     fn mode(&mut self) {
         if let Some(mode) = self.config.mode.filter(|m| m.value == Mode::Observe) {
-            let message = "this version has no decisions to observe; everything stays enforced".to_owned();
+            let message = "this version enforces what it could observe; `fumehood policy test --replay 14d` says what rules would have done".to_owned();
             self.notices.push(Notice {
                 key: "mode",
                 origin: self.config.origin(mode.pos),
