@@ -2,7 +2,7 @@
 //! against outside, alternated within one run, since machines are noisy. docs/benchmarks.md says
 //! how to repeat each figure.
 //!
-//! `fumehood-bench FUMEHOOD [start|peers|scale|inside|many|workspace|programs|log]…` in a folder that may be written;
+//! `fumehood-bench FUMEHOOD [start|peers|scale|inside|many|workspace|programs|log|decision]…` in a folder that may be written;
 //! `benches/run` builds it, fetches the peers and starts it.
 
 #![expect(
@@ -10,6 +10,7 @@
     reason = "measuring starts the programs it measures, and ends with a status"
 )]
 
+mod decision;
 mod floor;
 mod log;
 mod measure;
@@ -23,7 +24,9 @@ use std::process::Command;
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let Some(fumehood) = arguments.next() else {
-        eprintln!("usage: fumehood-bench FUMEHOOD [start|peers|scale|inside|many|workspace|programs|log]...");
+        eprintln!(
+            "usage: fumehood-bench FUMEHOOD [start|peers|scale|inside|many|workspace|programs|log|decision]..."
+        );
         std::process::exit(2);
     };
     if fumehood == "--floor" {
@@ -60,6 +63,9 @@ fn main() {
     }
     if wants("log") {
         log::run(&place.0);
+    }
+    if wants("decision") {
+        decision::run();
     }
 }
 
