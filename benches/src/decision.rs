@@ -13,7 +13,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 /// Allow rules and rules on effects, so many of each.
-const SIZES: [usize; 2] = [100, 1_000];
+const SIZES: [usize; 2] = [100, 500];
 const ROUNDS: usize = 200;
 
 pub(crate) fn run() {

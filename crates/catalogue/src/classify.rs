@@ -1,8 +1,8 @@
 //! From a request to the rows it matches.
 
 use crate::condition::{Held, Quantity};
-use crate::request::Request;
-use crate::row::{Catalogue, Row};
+use crate::request::{Reading, Request};
+use crate::row::{Catalogue, Row, Service};
 
 /// What a request is.
 #[derive(Clone, Debug, Default)]
@@ -32,8 +32,14 @@ impl Catalogue {
             found.ambiguous_path = true;
             return found;
         };
+        let asked = Asked {
+            services: self.services_at(&request.host),
+            methods: request.methods().collect(),
+            paths,
+            reading: Reading::of(request),
+        };
         for row in self.rows() {
-            match self.judge(row, request, &paths) {
+            match asked.judge(row) {
                 Held::Yes => found.effects.push(row),
                 Held::Unreadable => found.uninspectable.push(row),
                 Held::NeedsBody => found.needs_body = true,
@@ -43,35 +49,43 @@ impl Catalogue {
         found.effects.sort_by_key(|row| std::cmp::Reverse(row.tier));
         found
     }
+}
 
-    fn judge(&self, row: &Row, request: &Request, paths: &[Vec<String>; 2]) -> Held {
-        let method = row.methods.is_empty()
-            || request
-                .methods()
-                .any(|m| row.methods.iter().any(|r| r.eq_ignore_ascii_case(m)));
-        if !method || !self.place(row, &request.host, paths) {
+/// A request, with what every row asks of it found once.
+struct Asked<'a> {
+    services: Vec<(&'a str, &'a Service)>,
+    methods: Vec<&'a str>,
+    paths: Vec<Vec<String>>,
+    reading: Reading<'a>,
+}
+
+impl Asked<'_> {
+    fn judge(&self, row: &Row) -> Held {
+        let named = |m: &&str| row.methods.iter().any(|r| r.eq_ignore_ascii_case(m));
+        let method = row.methods.is_empty() || self.methods.iter().any(named);
+        if !method || !self.place(row) {
             return Held::No;
         }
-        let held = row.when.holds(request, Quantity::Any);
+        let held = row.when.holds(&self.reading, Quantity::Any);
         if held == Held::No || row.unless.is_empty() {
             return held;
         }
-        match (held, row.unless.holds(request, Quantity::Every)) {
+        match (held, row.unless.holds(&self.reading, Quantity::Every)) {
             (_, Held::Yes) => Held::No,
             (held, Held::NeedsBody) if held != Held::Unreadable => Held::NeedsBody,
             (held, _) => held,
         }
     }
 
-    fn place(&self, row: &Row, host: &str, paths: &[Vec<String>; 2]) -> bool {
+    fn place(&self, row: &Row) -> bool {
         let Some(service) = &row.service else {
-            return paths.iter().any(|path| row.matches_path(path));
+            return self.paths.iter().any(|path| row.matches_path(path));
         };
-        let Some(service) = self.service(service).filter(|s| s.has(host)) else {
+        let Some((_, service)) = self.services.iter().find(|(name, _)| name == service) else {
             return false;
         };
-        let mut rests = service.prefixes().flat_map(|prefix| {
-            paths
+        let mut rests = service.prefixes().iter().flat_map(|prefix| {
+            self.paths
                 .iter()
                 .filter_map(move |path| path.strip_prefix(prefix.as_slice()))
         });

@@ -1,9 +1,9 @@
 //! What a row asks of a request beyond host, method and path.
 
 use crate::body;
-use crate::graphql::{self, Operation, OperationKind};
-use crate::pattern::Word;
-use crate::request::{Body, Request};
+use crate::graphql::{Operation, OperationKind};
+use crate::pattern::{Word, like};
+use crate::request::{Body, Reading, Request};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -78,7 +78,7 @@ impl Quantity {
         let fits = |value: &&str| {
             wanted.is_empty()
                 || wanted.iter().any(|w| match self {
-                    Quantity::Any => Word::new(w).matches(value),
+                    Quantity::Any => like(w, value),
                     Quantity::Every => w == value,
                 })
         };
@@ -94,32 +94,38 @@ impl Condition {
         self.param.is_empty() && self.header.is_empty() && self.json.is_empty() && self.graphql.is_empty()
     }
 
-    pub(crate) fn holds(&self, request: &Request, quantity: Quantity) -> Held {
-        let steps = [
-            self.headers(request, quantity),
-            self.parameters(request, quantity),
-            self.fields(request, quantity),
-            self.mutations(request),
-        ];
-        let worst = [Held::No, Held::Unreadable, Held::NeedsBody];
+    pub(crate) fn holds(&self, reading: &Reading<'_>, quantity: Quantity) -> Held {
+        let mut worst = Held::Yes;
+        for step in [
+            Condition::headers,
+            Condition::parameters,
+            Condition::fields,
+            Condition::mutations,
+        ] {
+            match (step(self, reading, quantity), worst) {
+                // Whatever the others say.
+                (Held::No, _) => return Held::No,
+                (Held::Unreadable, _) | (_, Held::Unreadable) => worst = Held::Unreadable,
+                (Held::NeedsBody, _) => worst = Held::NeedsBody,
+                (Held::Yes, _) => {}
+            }
+        }
         worst
-            .into_iter()
-            .find(|held| steps.contains(held))
-            .unwrap_or(Held::Yes)
     }
 
-    fn headers(&self, request: &Request, quantity: Quantity) -> Held {
+    fn headers(&self, reading: &Reading<'_>, quantity: Quantity) -> Held {
+        let request = reading.request;
         truth(self.header.iter().all(|(name, wanted)| {
             let values: Vec<&str> = request.header(name).collect();
             quantity.of(&values, wanted)
         }))
     }
 
-    fn parameters(&self, request: &Request, quantity: Quantity) -> Held {
+    fn parameters(&self, reading: &Reading<'_>, quantity: Quantity) -> Held {
         if self.param.is_empty() {
             return Held::Yes;
         }
-        let all = request.parameters();
+        let all = reading.parameters();
         let found = self.param.iter().all(|(name, wanted)| {
             let values: Vec<&str> = all
                 .iter()
@@ -128,7 +134,7 @@ impl Condition {
                 .collect();
             quantity.of(&values, wanted)
         });
-        let unseen = unseen(request);
+        let unseen = unseen(reading.request);
         match (found, unseen, quantity) {
             // What the query says, a body cannot take back.
             (true, _, Quantity::Any) | (true, Held::No, Quantity::Every) => Held::Yes,
@@ -138,28 +144,28 @@ impl Condition {
         }
     }
 
-    fn fields(&self, request: &Request, quantity: Quantity) -> Held {
+    fn fields(&self, reading: &Reading<'_>, quantity: Quantity) -> Held {
         if self.json.is_empty() {
             return Held::Yes;
         }
-        match document(request) {
+        match reading.document() {
             Err(held) => held,
             Ok(json) => truth(self.json.iter().all(|(path, wanted)| {
                 let names: Vec<&str> = path.split('.').collect();
                 let mut values = Vec::new();
-                collect(&json, &names, &mut values);
+                collect(json, &names, &mut values);
                 fits(&values, wanted, quantity)
             })),
         }
     }
 
-    fn mutations(&self, request: &Request) -> Held {
+    fn mutations(&self, reading: &Reading<'_>, _: Quantity) -> Held {
         if self.graphql.is_empty() {
             return Held::Yes;
         }
-        match graphql::of_request(request) {
+        match reading.operations() {
             Err(held) => held,
-            Ok(operations) => truth(self.graphql.iter().any(|m| m.is_in(&operations))),
+            Ok(operations) => truth(self.graphql.iter().any(|m| m.is_in(operations))),
         }
     }
 }
@@ -226,7 +232,7 @@ fn fits(values: &[&Value], wanted: &[Value], quantity: Quantity) -> bool {
     let fit = |value: &&Value| {
         wanted.is_empty()
             || wanted.iter().any(|w| match (w, value) {
-                (Value::String(w), Value::String(v)) if quantity == Quantity::Any => Word::new(w).matches(v),
+                (Value::String(w), Value::String(v)) if quantity == Quantity::Any => like(w, v),
                 // Servers that take "true" for true exist.
                 (Value::Bool(w), Value::String(v)) if quantity == Quantity::Any => {
                     v.eq_ignore_ascii_case(if *w { "true" } else { "false" })

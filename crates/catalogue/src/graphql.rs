@@ -9,8 +9,8 @@ mod lexer;
 mod parser;
 
 use crate::body;
-use crate::condition::{Held, document};
-use crate::request::{Body, Request};
+use crate::condition::Held;
+use crate::request::{Body, Reading};
 use serde_json::Value;
 
 /// The three kinds of operations.
@@ -84,7 +84,8 @@ pub fn operations(document: &str, variables: &Value) -> Result<Vec<Operation>, G
 }
 
 /// The operations of a request: of its body, and of its query.
-pub(crate) fn of_request(request: &Request) -> Result<Vec<Operation>, Held> {
+pub(crate) fn of_request(reading: &Reading<'_>) -> Result<Vec<Operation>, Held> {
+    let request = reading.request;
     let mut all = Vec::new();
     for (name, text) in body::form(request.query.as_bytes()) {
         if name == "query" {
@@ -99,13 +100,13 @@ pub(crate) fn of_request(request: &Request) -> Result<Vec<Operation>, Held> {
         all.extend(read(text, &Value::Null)?);
         return Ok(all);
     }
-    match document(request) {
+    match reading.document() {
         Ok(Value::Array(batch)) => {
-            for one in &batch {
+            for one in batch {
                 all.extend(of_object(one)?);
             }
         }
-        Ok(one) => all.extend(of_object(&one)?),
+        Ok(one) => all.extend(of_object(one)?),
         Err(Held::No) => {}
         Err(held) => return Err(held),
     }

@@ -4,33 +4,53 @@ use std::fmt;
 
 /// A word with `*` for any text. ASCII case is ignored: a server may do so.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Word(String);
+pub(crate) struct Word {
+    text: String,
+    /// Whether it has no star: then it is compared.
+    plain: bool,
+}
 
 impl Word {
     pub(crate) fn new(text: &str) -> Word {
-        Word(text.to_ascii_lowercase())
+        Word {
+            text: text.to_ascii_lowercase(),
+            plain: !text.contains('*'),
+        }
     }
 
     pub(crate) fn matches(&self, text: &str) -> bool {
-        glob(self.0.as_bytes(), text.to_ascii_lowercase().as_bytes())
+        if self.plain {
+            self.text.eq_ignore_ascii_case(text)
+        } else {
+            like(&self.text, text)
+        }
     }
 }
 
 impl fmt::Display for Word {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
+}
+
+/// Whether a text is as a word with `*` says, without making that word first.
+pub(crate) fn like(word: &str, text: &str) -> bool {
+    glob(word.as_bytes(), text.as_bytes())
 }
 
 /// Linear in practice and quadratic at worst: one place to return to, the last star.
 fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    let same = |p: usize, t: usize| match (pattern.get(p), text.get(t)) {
+        (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
+        _ => false,
+    };
     let (mut p, mut t) = (0, 0);
     let mut back: Option<(usize, usize)> = None;
     while t < text.len() {
         if pattern.get(p) == Some(&b'*') {
             back = Some((p, t));
             p += 1;
-        } else if pattern.get(p) == text.get(t) {
+        } else if same(p, t) {
             p += 1;
             t += 1;
         } else if let Some((star, from)) = back {

@@ -1,7 +1,11 @@
 //! A request as the gateway has decoded it.
 
 use crate::body;
+use crate::condition::{Held, document};
+use crate::graphql::{self, Operation};
 use percent_encoding::percent_decode_str;
+use serde_json::Value;
+use std::cell::OnceCell;
 
 /// The bytes after the head.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -51,8 +55,8 @@ impl Request {
     }
 
     /// The path's segments: decoded within each, and decoded before they are cut. None where a
-    /// segment walks up, since no reading of such a path is the only one.
-    pub(crate) fn segments(&self) -> Option<[Vec<String>; 2]> {
+    /// segment walks up, since no reading of such a path is the only one. One, where both are the same.
+    pub(crate) fn segments(&self) -> Option<Vec<Vec<String>>> {
         let within = self.path.split('/').map(decode).collect::<Vec<_>>();
         let whole = decode(&self.path);
         let across = whole.split('/').map(str::to_owned).collect::<Vec<_>>();
@@ -60,7 +64,10 @@ impl Request {
         if within.iter().chain(&across).any(walks) {
             return None;
         }
-        Some([within, across].map(|all| all.into_iter().filter(|s| !s.is_empty()).collect()))
+        let mut both = vec![within, across];
+        both.iter_mut().for_each(|all| all.retain(|s| !s.is_empty()));
+        both.dedup();
+        Some(both)
     }
 
     /// Parameters of the query and, where there is one, of a form body.
@@ -79,6 +86,42 @@ impl Request {
     pub(crate) fn is_coded(&self) -> bool {
         self.header("content-encoding")
             .any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"))
+    }
+}
+
+/// A request of which each part is read once, when the first row asks for it.
+pub(crate) struct Reading<'r> {
+    pub(crate) request: &'r Request,
+    parameters: OnceCell<Vec<(String, String)>>,
+    document: OnceCell<Result<Value, Held>>,
+    operations: OnceCell<Result<Vec<Operation>, Held>>,
+}
+
+impl<'r> Reading<'r> {
+    pub(crate) fn of(request: &'r Request) -> Reading<'r> {
+        Reading {
+            request,
+            parameters: OnceCell::new(),
+            document: OnceCell::new(),
+            operations: OnceCell::new(),
+        }
+    }
+
+    /// As [`Request::parameters`].
+    pub(crate) fn parameters(&self) -> &[(String, String)] {
+        self.parameters.get_or_init(|| self.request.parameters())
+    }
+
+    /// As [`document`].
+    pub(crate) fn document(&self) -> Result<&Value, Held> {
+        let read = self.document.get_or_init(|| document(self.request));
+        read.as_ref().map_err(|held| *held)
+    }
+
+    /// As [`graphql::of_request`].
+    pub(crate) fn operations(&self) -> Result<&[Operation], Held> {
+        let read = self.operations.get_or_init(|| graphql::of_request(self));
+        read.as_deref().map_err(|held| *held)
     }
 }
 

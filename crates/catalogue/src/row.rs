@@ -62,6 +62,9 @@ pub(crate) struct Service {
     prefixes: Vec<String>,
     #[serde(skip)]
     words: Vec<Word>,
+    /// Of `prefixes`, and the empty one.
+    #[serde(skip)]
+    before: Vec<Vec<String>>,
 }
 
 impl Service {
@@ -69,18 +72,22 @@ impl Service {
         self.words.iter().any(|w| w.matches(host))
     }
 
-    pub(crate) fn prefixes(&self) -> impl Iterator<Item = Vec<String>> {
+    /// What paths begin with, segment by segment.
+    pub(crate) fn prefixes(&self) -> &[Vec<String>] {
+        &self.before
+    }
+
+    fn compile(&mut self) {
+        self.words = self.hosts.iter().map(|h| Word::new(h)).collect();
         let cut = |p: &String| {
             p.split('/')
                 .filter(|s| !s.is_empty())
                 .map(str::to_owned)
                 .collect()
         };
-        std::iter::once(Vec::new()).chain(self.prefixes.iter().map(cut))
-    }
-
-    fn compile(&mut self) {
-        self.words = self.hosts.iter().map(|h| Word::new(h)).collect();
+        self.before = std::iter::once(Vec::new())
+            .chain(self.prefixes.iter().map(cut))
+            .collect();
     }
 }
 
@@ -223,5 +230,14 @@ impl Catalogue {
 
     pub(crate) fn service(&self, name: &str) -> Option<&Service> {
         self.services.get(name)
+    }
+
+    /// Services that are at this host, by name.
+    pub(crate) fn services_at(&self, host: &str) -> Vec<(&str, &Service)> {
+        let named = self
+            .services
+            .iter()
+            .map(|(name, service)| (name.as_str(), service));
+        named.filter(|(_, service)| service.has(host)).collect()
     }
 }

@@ -7,6 +7,7 @@ use crate::port::other_protocol;
 use fumehood_policy::config::{Allow, UrlPattern};
 use fumehood_policy::glob::GlobSet;
 use fumehood_policy::value::{HostName, HostPattern, HostPort, Port, Word};
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -298,6 +299,10 @@ pub struct Decision<'r> {
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     rules: Vec<Rule>,
+    /// Where those for one host are: of many rules few are looked at.
+    exact: HashMap<HostName, Vec<usize>>,
+    /// Where the others are.
+    patterns: Vec<usize>,
 }
 
 impl Rules {
@@ -317,7 +322,19 @@ impl Rules {
                 return Err(RuleError::Contradiction(one.text.clone(), two.text.clone()));
             }
         }
-        Ok(Rules { rules })
+        let mut exact: HashMap<HostName, Vec<usize>> = HashMap::new();
+        let mut patterns = Vec::new();
+        for (n, rule) in rules.iter().enumerate() {
+            match &rule.hosts {
+                HostPattern::Exact(host) => exact.entry(host.clone()).or_default().push(n),
+                HostPattern::Below(_) => patterns.push(n),
+            }
+        }
+        Ok(Rules {
+            rules,
+            exact,
+            patterns,
+        })
     }
 
     /// Whether nothing is allowed.
@@ -408,8 +425,13 @@ impl Rules {
         self.rules.iter().filter_map(address).collect()
     }
 
+    /// Those for a destination, in the order in which they were given.
     fn of(&self, destination: &Destination) -> impl Iterator<Item = &Rule> {
-        self.rules.iter().filter(move |r| r.is_for(destination))
+        let exact = self.exact.get(&destination.host).into_iter().flatten();
+        let mut places: Vec<usize> = exact.chain(&self.patterns).copied().collect();
+        places.sort_unstable();
+        let rules = places.into_iter().filter_map(|n| self.rules.get(n));
+        rules.filter(move |r| r.is_for(destination))
     }
 }
 

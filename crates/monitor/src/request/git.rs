@@ -32,6 +32,9 @@ pub(crate) enum Smart {
 
 /// By the path as a server could decode it; whoever sends anything to the place of pushes is taken to push.
 pub(crate) fn smart(head: &RequestHead, overridden: bool) -> Smart {
+    if !could_name_git(&head.target) {
+        return Smart::No;
+    }
     let Ok(path) = RequestPath::parse(head.target.as_bytes()) else {
         return Smart::No;
     };
@@ -56,8 +59,19 @@ pub(crate) fn smart(head: &RequestHead, overridden: bool) -> Smart {
     Smart::No
 }
 
+/// Whether a service of git's is named in it, or something coded, which could be one: most requests are neither, and are
+/// not taken apart for it.
+fn could_name_git(target: &str) -> bool {
+    const BEGINS: &[u8] = b"git-";
+    let named = |part: &[u8]| part.eq_ignore_ascii_case(BEGINS);
+    target.contains('%') || target.as_bytes().windows(BEGINS.len()).any(named)
+}
+
 /// Whether it asks what there is to fetch (gitprotocol-http, "discovering references").
 pub(crate) fn asks_for_refs(head: &RequestHead) -> bool {
+    if !could_name_git(&head.target) {
+        return false;
+    }
     let path = RequestPath::parse(head.target.as_bytes());
     path.is_ok_and(|path| {
         let last: Vec<&[u8]> = path.segments().filter(|s| !s.is_empty()).collect();
