@@ -302,12 +302,33 @@ pub fn pin(repository: &Repository, session: &str) -> Result<()> {
         return Ok(());
     };
     let folder = repository.common.join("refs/fumehood");
-    if !std::fs::symlink_metadata(&folder).is_ok_and(|m| m.is_dir()) {
-        std::fs::create_dir(&folder).at("make", &folder)?;
-    }
     let path = folder.join(session);
-    crate::record::write(&path, format!("{id}\n").as_bytes()).at("write", &path)?;
-    Ok(())
+    let text = format!("{id}\n");
+    let mut tries = 0;
+    loop {
+        make_or_find(&folder).at("make", &folder)?;
+        match crate::record::write(&path, text.as_bytes()) {
+            // The last of others that end in this moment took the folder away.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && tries < TRIES => tries += 1,
+            other => return other.at("write", &path),
+        }
+    }
+}
+
+/// How often the folder may be taken away meanwhile: each time another session has ended.
+const TRIES: u32 = 1_000;
+
+/// Makes a folder, also where others make it, or remove it, in this moment. A link there is none.
+fn make_or_find(folder: &Path) -> std::io::Result<()> {
+    match std::fs::create_dir(folder) {
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+        made => return made,
+    }
+    match std::fs::symlink_metadata(folder) {
+        Ok(found) if !found.is_dir() => Err(std::io::ErrorKind::NotADirectory.into()),
+        // Or gone again: whoever writes into it finds that out.
+        _ => Ok(()),
+    }
 }
 
 /// Lets go of it again. What cannot be removed is a ref that keeps one commit: no harm, and no reason to
@@ -373,5 +394,37 @@ mod tests {
                 other => assert!(!whole && other.is_err(), "{size}: {other:?}"),
             }
         }
+    }
+
+    /// Sessions that begin while others end hold their commit all the same, and the last one leaves nothing.
+    #[test]
+    fn many_hold_and_let_go_at_once() {
+        let project = tempfile::tempdir().unwrap();
+        let git = project.path().join(".git");
+        std::fs::create_dir_all(git.join("refs/heads")).unwrap();
+        std::fs::create_dir_all(git.join("objects")).unwrap();
+        std::fs::write(git.join("HEAD"), "ref: refs/heads/main\n").unwrap();
+        let id = "8ab686eafeb1f44702738c8b0f24f2567c36da6d\n";
+        std::fs::write(git.join("refs/heads/main"), id).unwrap();
+        let repository = Repository::of(project.path());
+        std::thread::scope(|scope| {
+            for n in 0..4 {
+                let (repository, git) = (&repository, &git);
+                scope.spawn(move || {
+                    let session = format!("0123456789abcdef-{n}");
+                    for _ in 0..500 {
+                        pin(repository, &session).unwrap();
+                        let held = std::fs::read_to_string(git.join("refs/fumehood").join(&session));
+                        assert_eq!(held.unwrap(), id);
+                        unpin(repository, &session);
+                    }
+                });
+            }
+        });
+        assert!(!git.join("refs/fumehood").exists());
+        // A link there leads nowhere.
+        std::os::unix::fs::symlink("heads", git.join("refs/fumehood")).unwrap();
+        assert!(pin(&repository, "0123456789abcdef-9").is_err());
+        assert_eq!(std::fs::read_dir(git.join("refs/heads")).unwrap().count(), 1);
     }
 }
