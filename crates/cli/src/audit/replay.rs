@@ -10,19 +10,24 @@ use fumehood_effect::EffectKind;
 use fumehood_monitor::{Answer, Policy};
 use fumehood_policy::json::Json;
 use fumehood_policy::value::{HostName, Port};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 /// The most lines; of more that differ, only the number is told.
 const LINES: usize = 256;
 
+/// Of how many that waited the digests are remembered.
+const REMEMBERED: usize = 65_536;
+
 /// What became of something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Then {
     Passed,
-    /// By a rule of a file: what ships is not asked again.
+    /// For a person, by a rule of a file.
     Waited,
+    /// For a person, by what ships, which is not asked again.
+    WaitedAnyway,
     Refused,
 }
 
@@ -30,7 +35,7 @@ impl Then {
     const fn words(self) -> &'static str {
         match self {
             Then::Passed => "passed",
-            Then::Waited => "waited",
+            Then::Waited | Then::WaitedAnyway => "waited",
             Then::Refused => "was refused",
         }
     }
@@ -57,6 +62,8 @@ struct Line {
 
 #[derive(Debug, Default)]
 struct Replayed {
+    /// Digests of what waited: that it was sent afterwards is no decision of the policy's.
+    waited: BTreeSet<String>,
     asked: u64,
     differ: u64,
     /// How often, and the last record of it.
@@ -79,9 +86,7 @@ pub(super) fn replay(here: &Here, policy: &Policy, back: Duration, json: bool) -
         .collect();
     for id in &of_project {
         find::each(here, id, &question, |record| {
-            if let Some(past) = past(&record) {
-                found.take(policy, &past, || event::name(id, &record));
-            }
+            found.record(policy, &record, id);
             Ok(ControlFlow::Continue(()))
         })?;
     }
@@ -124,15 +129,15 @@ fn past(record: &Record) -> Option<Past> {
             },
             to,
         }),
-        // Of one that was let go afterwards there is a record of that too: it differs once.
-        Kind::Hold if of_a_file(&get("rule")?) => Some(Past {
+        // Whatever the person said, or nobody.
+        Kind::Hold => Some(Past {
             kind: get("kind")?.parse().ok()?,
-            then: if decision == "refuse" {
-                Then::Refused
-            } else {
+            then: if of_a_file(&get("rule")?) {
                 Then::Waited
+            } else {
+                Then::WaitedAnyway
             },
-            to: get("system").and_then(|system| place(system, None)),
+            to: get("system").and_then(|at| Destination::authority(at.as_bytes(), Port::new(443)).ok()),
         }),
         _ => None,
     }
@@ -144,6 +149,19 @@ fn of_a_file(rule: &str) -> bool {
 }
 
 impl Replayed {
+    fn record(&mut self, policy: &Policy, record: &Record, session: &str) {
+        let digest = event::text(record, "effect");
+        let waited = digest.as_ref().is_some_and(|digest| self.waited.contains(digest));
+        match (record.kind, digest) {
+            (Kind::Hold, Some(digest)) if self.waited.len() < REMEMBERED => drop(self.waited.insert(digest)),
+            (Kind::Effect, _) if waited => return,
+            _ => {}
+        }
+        if let Some(past) = past(record) {
+            self.take(policy, &past, || event::name(session, record));
+        }
+    }
+
     fn take(&mut self, policy: &Policy, past: &Past, name: impl Fn() -> String) {
         self.asked += 1;
         let Some(now) = otherwise(policy.rules_say(past.kind, past.to.as_ref()), past.then) else {
@@ -232,6 +250,7 @@ fn otherwise(now: Answer, then: Then) -> Option<Answer> {
     let same = match then {
         Then::Passed => now.decision == "allow",
         Then::Waited => now.decision == "hold",
+        Then::WaitedAnyway => now.decision != "deny",
         Then::Refused => now.decision == "deny",
     };
     (!same).then_some(now)
@@ -277,16 +296,16 @@ mod tests {
         assert_eq!(past(&published), None);
         let called = record(Kind::Effect, &[("decision", "allow"), ("kind", "tool.call")]);
         assert_eq!(past(&called), Some((EffectKind::ToolCall, None, Then::Passed)));
-        // What ships held is held as before, and the end of a call is no decision.
+        // Whether by a file or by what ships is told apart, and the end of a call is no decision.
         let held = |rule| {
             record(
                 Kind::Hold,
                 &[("decision", "wait"), ("kind", "git.ref.force"), ("rule", rule)],
             )
         };
-        assert_eq!(past(&held("git git.ref.force")), None);
-        let waited = Some((EffectKind::GitRefForce, None, Then::Waited));
-        assert_eq!(past(&held("rule of fumehood.toml:3:1")), waited);
+        let waited = |then| Some((EffectKind::GitRefForce, None, then));
+        assert_eq!(past(&held("git git.ref.force")), waited(Then::WaitedAnyway));
+        assert_eq!(past(&held("rule of fumehood.toml:3:1")), waited(Then::Waited));
         let ended = record(Kind::Effect, &[("decision", "ended"), ("kind", "tool.call")]);
         assert_eq!(past(&ended), None);
         let other = record(
@@ -294,6 +313,29 @@ mod tests {
             &[("decision", "allow"), ("kind", "of a later version")],
         );
         assert_eq!(past(&other), None);
+    }
+
+    /// What waited and was then sent is told once, as what waited; what ships holds is held as before.
+    #[test]
+    fn what_waited_is_told_once() {
+        let policy = Policy::default();
+        let differ = |rule: &str, then: &[(&str, &str)]| {
+            let held = [
+                ("decision", "wait"),
+                ("kind", "http.mutate"),
+                ("rule", rule),
+                ("effect", "d1"),
+            ];
+            let mut all = Replayed::default();
+            all.record(&policy, &record(Kind::Hold, &held), "s");
+            all.record(&policy, &record(Kind::Effect, then), "s");
+            (all.asked, all.differ)
+        };
+        let sent = [("decision", "allow"), ("kind", "http.mutate"), ("effect", "d1")];
+        assert_eq!(differ("rule of fumehood.toml:3:1", &sent), (1, 1));
+        assert_eq!(differ("catalogue cargo.publish", &sent), (1, 0));
+        let other = [("decision", "allow"), ("kind", "http.mutate"), ("effect", "d2")];
+        assert_eq!(differ("catalogue cargo.publish", &other), (2, 0));
     }
 
     #[test]
