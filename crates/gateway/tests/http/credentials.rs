@@ -364,3 +364,55 @@ async fn a39_over_http_2() {
     assert_eq!(String::from_utf8(got).unwrap(), format!("it is {shown}"));
     assert_eq!(body.trailers().await.unwrap().unwrap()["x-t"], shown.as_str());
 }
+
+/// Answers with the key in frames that end where the path says: after that many bytes and at the end, or, for 0, after
+/// each byte. One piece is one frame: h2 may cut what it is given, and joins nothing.
+async fn reflect_cut(stream: TlsStream<TcpStream>) {
+    let mut connection = h2::server::handshake(stream).await.unwrap();
+    while let Some(Ok((request, mut respond))) = connection.accept().await {
+        let message = format!("it is {KEY}.");
+        assert_eq!(request.headers()["x-api-key"], KEY);
+        let first: usize = request.uri().path()[1..].parse().unwrap();
+        tokio::spawn(async move {
+            let mut send = respond.send_response(http::Response::new(()), false).unwrap();
+            let pieces: Vec<&[u8]> = match first {
+                0 => message.as_bytes().chunks(1).collect(),
+                _ => <[&[u8]; 2]>::from(message.as_bytes().split_at(first)).to_vec(),
+            };
+            for piece in pieces {
+                fumehood_lane::two::send(&mut send, Bytes::copy_from_slice(piece))
+                    .await
+                    .unwrap();
+            }
+            send.send_data(Bytes::new(), true).unwrap();
+        });
+    }
+}
+
+/// Frames that end at each byte of the key, and one frame for each byte.
+#[tokio::test]
+async fn a39_over_http_2_cut_at_every_byte() {
+    let world = World::new(SystemTime::now());
+    let server = listen(world.server(HOST, SystemTime::now(), &[b"h2"]), reflect_cut).await;
+    let (vault, shown) = vault("for = \"a.example\"");
+    let bench = bench(&world, server, vault).await;
+    let (mut send, connection) = h2::client::handshake(bench.client(&[b"h2"]).await).await.unwrap();
+    tokio::spawn(connection);
+    let whole = format!("it is {shown}.");
+    for first in 0..whole.len() {
+        let request = Request::get(format!("https://{HOST}/{first}"))
+            .header("x-api-key", &shown)
+            .body(())
+            .unwrap();
+        send = send.ready().await.unwrap();
+        let (response, _) = send.send_request(request, true).unwrap();
+        let mut body = response.await.unwrap().into_body();
+        let mut got = Vec::new();
+        while let Some(data) = body.data().await {
+            let data = data.unwrap();
+            body.flow_control().release_capacity(data.len()).unwrap();
+            got.extend_from_slice(&data);
+        }
+        assert_eq!(String::from_utf8(got).unwrap(), whole, "cut at {first}");
+    }
+}
