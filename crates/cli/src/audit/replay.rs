@@ -85,6 +85,8 @@ pub(super) fn replay(here: &Here, policy: &Policy, back: Duration, json: bool) -
         .filter(|id| find::is_of_project(here, id))
         .collect();
     for id in &of_project {
+        // Another session's effect of this digest is another one.
+        found.waited.clear();
         find::each(here, id, &question, |record| {
             found.record(policy, &record, id);
             Ok(ControlFlow::Continue(()))
