@@ -102,9 +102,11 @@ fn a_forced_push_is_asked_over_vim_and_allowed_by_its_code() {
             .contains("commits are lost from it: git/r.git refs/heads/main"),
         "{screen}"
     );
+    // The row is drawn at its own times.
+    let with_row = reads(&terminal, "HOLD 1");
     assert!(
-        screen.lines().last().is_some_and(|row| row.contains("HOLD 1")),
-        "{screen}"
+        with_row.lines().last().is_some_and(|row| row.contains("HOLD 1")),
+        "{with_row}"
     );
     let code = screen
         .split(" code ")
@@ -149,10 +151,8 @@ fn left_for_later_it_is_answered_elsewhere() {
     reads(&terminal, "the code of this card allows it: ____");
     std::thread::sleep(Duration::from_millis(800));
     let back = press(&mut terminal, "l", "line 22 of the text");
-    assert!(
-        back.contains("HOLD 1") && !back.contains("the code of this card"),
-        "{back}"
-    );
+    assert!(!back.contains("the code of this card"), "{back}");
+    reads(&terminal, "HOLD 1");
     let denied = hosts.beside("deny 1 not today");
     assert!(denied.contains("denied"), "{denied}");
     terminal.type_keys(b":q!\r");
