@@ -348,3 +348,38 @@ fn at_level_landlock_it_runs_without_a_terminal() {
     );
     session.end();
 }
+
+/// A look around: a shell where the session works, an editor with a file of it, also when it has ended.
+#[test]
+fn open_is_a_shell_or_an_editor_inside() {
+    let world = World::new();
+    let session = Idle::start(&world, &["--apply", "ask"]);
+    let open = |words: &[&str], editor: &str| {
+        let sandbox = world.sandbox().env("SHELL", "/bin/sh").env("EDITOR", editor);
+        OuterTerminal::start(&sandbox, &verb_words(&[&["open"], words].concat()))
+    };
+    let mut shell = open(&[], "vi");
+    shell.type_keys(b"echo it-is-$(cat here)-$FUMEHOOD-; pwd >seen; exit 7\r");
+    shell.await_text("it-is-here-1-");
+    assert_eq!(shell.wait(), 7);
+    assert_eq!(
+        session.exec(&["cat", "seen"]).ended(0),
+        world.project().to_str().unwrap()
+    );
+    // A program with arguments of its own; the file's name is one word.
+    session.exec_sh("echo text >'a $(b) \"c\".txt'").ended(0);
+    let name = "a $(b) \"c\".txt";
+    let mut editor = open(&[&session.id, "--edit", name], "sed -n 's/text/edited/p'");
+    editor.await_text("edited");
+    assert_eq!(editor.wait(), 0);
+    session.end();
+    // It has ended, and its changes wait.
+    let mut later = open(&[], "vi");
+    later.type_keys(b"echo later-$(cat here)-; exit 6\r");
+    later.await_text("later-here-");
+    assert_eq!(later.wait(), 6);
+    world
+        .sandbox()
+        .verb(&["open"])
+        .refused(125, &["open is for a terminal"]);
+}

@@ -381,6 +381,93 @@ fn published_ports() {
     }
 }
 
+/// Ports are opened while the session runs, before and after the first connection, are listed, and are closed with it.
+#[test]
+fn ports_are_opened_while_it_runs() {
+    let world = World::new();
+    let script = "import socket,threading
+def serve(l):
+    while True:
+        c,_=l.accept(); c.sendall(c.recv(10)+b' by %d'%l.getsockname()[1]); c.close()
+for p in (3000,3001): threading.Thread(target=serve,args=(socket.create_server(('127.0.0.1',p)),)).start()
+open('ready','w').write('x')";
+    let mut running = world
+        .live()
+        .flags(["-p", "28767:3000", "--allow", "localhost:28770"])
+        .start(&["python3", "-c", script]);
+    running.await_file(&world.project().join("ready"));
+    let port = |words: &[&str]| world.sandbox().verb(&[&["port"], words].concat());
+    let asked = |port: u16| {
+        let mut outside = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let mut answer = String::new();
+        std::io::Write::write_all(&mut outside, b"there").unwrap();
+        std::io::Read::read_to_string(&mut outside, &mut answer).unwrap();
+        answer
+    };
+    assert_eq!(
+        port(&["-p", "28768:3001"]).ended(0),
+        "127.0.0.1:28768 leads to port 3001 inside until the session ends"
+    );
+    assert_eq!(asked(28_768), "there by 3001");
+    assert_eq!(asked(28_767), "there by 3000");
+    port(&["-p", "28769:3001"]).ended(0);
+    assert_eq!(asked(28_769), "there by 3001");
+    assert_eq!(
+        port(&[]).ended(0),
+        "127.0.0.1:28767 leads to port 3000 inside\n127.0.0.1:28768 leads to port 3001 inside\n\
+         127.0.0.1:28769 leads to port 3001 inside"
+    );
+    assert_eq!(
+        port(&["--json"]).ended(0),
+        r#"[{"address":"127.0.0.1","port":28767,"inside":3000},{"address":"127.0.0.1","port":28768,"inside":3001},{"address":"127.0.0.1","port":28769,"inside":3001}]"#
+    );
+    port(&["-p", "28769:3000"]).refused(
+        125,
+        &[
+            "-p 127.0.0.1:28769:3000",
+            "address already in use",
+            "-p 28770:3000",
+        ],
+    );
+    port(&["-p", "28771:28770"]).refused(125, &["port 28770 inside is the host's"]);
+    port(&["-p", "x"]).refused(125, &["write [ADDRESS:]PORT[:PORT]"]);
+    let log = world
+        .sandbox()
+        .verb(&["audit", "query", "--kind", "session.ask"])
+        .ended(0);
+    assert!(
+        log.contains("what=publish port") && log.contains("inside=3001 outside=127.0.0.1:28769"),
+        "{log}"
+    );
+    running.signal("KILL");
+    running.wait();
+    for port in [28_767, 28_768, 28_769] {
+        let closed = fumehood_tests::settle(|| {
+            std::net::TcpStream::connect(("127.0.0.1", port))
+                .into_iter()
+                .collect()
+        });
+        assert!(closed.is_empty(), "{port} is open");
+    }
+}
+
+/// Where nothing leads into a session, or a rule says so, no port is opened.
+#[test]
+fn a_port_is_not_opened_where_none_may_be() {
+    let world = World::new();
+    let closed = fumehood_tests::Idle::start(&world, &["--live"]);
+    let port = |world: &World| world.sandbox().verb(&["port", "-p", "28772:3000"]);
+    port(&world).refused(125, &["has no network", "-p 3000"]);
+    assert!(world.sandbox().verb(&["port"]).ended(0).starts_with("no port"));
+    closed.end();
+    let hosts = Hosts::new();
+    hosts.configure("[[deny]]\neffect = \"net.publish\"\nbecause = \"nobody serves\"");
+    let session = fumehood_tests::Idle::start(&hosts.world, &["--live", "--allow", "localhost:28773"]);
+    port(&hosts.world).refused(125, &["nobody serves", "config.toml:2"]);
+    assert!(std::net::TcpStream::connect(("127.0.0.1", 28_772)).is_err());
+    session.end();
+}
+
 /// Bytes arrive whole, in both directions, also after one side has ended; where the server speaks first it
 /// is heard first.
 #[test]

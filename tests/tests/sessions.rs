@@ -111,3 +111,40 @@ fn nobody_in_another_pid_namespace_is_answered() {
     out.refused(125, &["from inside a sandbox or container"]);
     session.end();
 }
+
+/// What was recorded, a line each, from the first on; followed it ends with the session.
+#[test]
+fn events_are_the_record_of_a_session_to_its_end() {
+    let world = World::new();
+    let session = Idle::start(&world, &["--live"]);
+    let follower = world.sandbox().start_verb(&["events", "-f"]);
+    let so_far = world.sandbox().verb(&["events", &session.id]).ended(0);
+    let first = so_far.lines().next().unwrap();
+    assert!(
+        first.contains("\"sequence\":0") && first.contains("\"kind\":\"session.start\""),
+        "{first}"
+    );
+    session.exec(&["true"]).ended(0);
+    let id = session.id.clone();
+    session.end();
+    let all = follower.wait().ended(0);
+    assert!(all.starts_with(so_far.lines().next().unwrap()), "{all}");
+    let kinds = |text: &str| -> Vec<String> {
+        let kind = |line: &str| fumehood_tests::text_of(line, "kind").unwrap();
+        text.lines().map(kind).collect()
+    };
+    assert_eq!(
+        kinds(&all).last().map(String::as_str),
+        Some("session.end"),
+        "{all}"
+    );
+    assert!(kinds(&all).contains(&"session.ask".to_owned()), "{all}");
+    // It has ended: the same, whether followed or not.
+    for words in [&["events", &id][..], &["events", "-f", &id], &["events"]] {
+        assert_eq!(world.sandbox().verb(words).ended(0), all);
+    }
+    world
+        .sandbox()
+        .verb(&["events", "nobody"])
+        .refused(125, &["no session is named nobody"]);
+}

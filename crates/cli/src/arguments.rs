@@ -27,6 +27,12 @@ pub(crate) fn read() -> Result<Verb, clap::Error> {
     Arguments::try_parse_from(words).map(|arguments| arguments.verb)
 }
 
+/// The verb that these words would be on the command line.
+pub(crate) fn verb(words: &[&std::ffi::OsStr]) -> Result<Verb, clap::Error> {
+    let words = std::iter::once(std::ffi::OsStr::new("fumehood")).chain(words.iter().copied());
+    Arguments::try_parse_from(words).map(|arguments| arguments.verb)
+}
+
 const RUN: &str = "run";
 const RUN_ABOUT: &str = "Run a command in a sandbox around this project";
 
@@ -81,6 +87,12 @@ pub(crate) enum Verb {
     Create(Box<RunArguments>),
     /// Connect this terminal with that of a session; Ctrl-\ leaves
     Attach(crate::sessions::AttachArguments),
+    /// Look around in a session: a shell where it works, or your editor with a file of it
+    Open(crate::sessions::OpenArguments),
+    /// Show which ports of a session are open on this machine, or open one
+    Port(crate::sessions::PortArguments),
+    /// Print what was recorded of a session, a JSON object a line
+    Events(crate::sessions::EventsArguments),
     /// Show what a session that was started with -d printed
     Logs(crate::sessions::LogsArguments),
     /// Run a command in a session that has ended, with the changes it kept back

@@ -35,6 +35,17 @@ pub(crate) fn audit(verb: &AuditVerb) -> u8 {
     }
 }
 
+/// `fumehood events`: all records of a session as JSON lines.
+pub(crate) fn events(session: Option<&str>, follow: bool) -> u8 {
+    match here().and_then(|here| find::tail(&here, session, follow, true, None)) {
+        Ok(good) => u8::from(!good),
+        Err(text) => {
+            say::error(&text);
+            FAILED
+        }
+    }
+}
+
 /// `fumehood policy suggest`: from what was recorded.
 pub(crate) fn suggest(session: Option<&str>, json: bool) -> u8 {
     match here().and_then(|here| suggest::suggest(&here, session, json)) {
@@ -97,7 +108,7 @@ fn attempt(verb: &AuditVerb) -> Result<bool, String> {
             session,
             follow,
             json,
-        } => find::tail(&here()?, session.as_deref(), *follow, *json),
+        } => find::tail(&here()?, session.as_deref(), *follow, *json, Some(find::LAST)),
         AuditVerb::Show { session, json } => show::show(&here()?, session.as_deref(), *json),
         AuditVerb::Report { session, html: _ } => report::report(&here()?, session.as_deref()),
         AuditVerb::Why { event, json } => why::why(&here()?, event, *json),

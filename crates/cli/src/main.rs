@@ -58,6 +58,9 @@ fn perform(verb: Verb) -> u8 {
         }
         Verb::Resume(resume) => sessions::resume(*resume),
         Verb::Attach(arguments) => sessions::attach(&arguments),
+        Verb::Open(arguments) => sessions::open(&arguments),
+        Verb::Port(arguments) => sessions::port(&arguments),
+        Verb::Events(arguments) => audit::events(arguments.session.as_deref(), arguments.follow),
         Verb::Logs(arguments) => sessions::logs(&arguments),
         Verb::Rm(arguments) => sessions::rm(&arguments),
         Verb::Prune(arguments) => sessions::prune(&arguments),

@@ -21,7 +21,7 @@ pub(crate) use called::check_name;
 pub(crate) use detached::{output, outputs};
 pub(crate) use flags::variable;
 pub(crate) use home::forget_homes;
-pub(crate) use network::{network, weaker};
+pub(crate) use network::{network, publish, weaker};
 pub(crate) use request::hidden_in_history;
 pub(crate) use staged::{TORN, rests};
 

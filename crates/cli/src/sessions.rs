@@ -5,17 +5,22 @@ mod attach;
 mod checkpoint;
 mod exec;
 mod list;
+mod open;
+mod ports;
 mod rest;
 
 pub(crate) use arguments::{
-    AttachArguments, CheckpointArguments, ExecArguments, ForkArguments, InspectArguments, LogsArguments,
-    PruneArguments, PsArguments, ResumeArguments, RmArguments, StopArguments, WaitArguments,
+    AttachArguments, CheckpointArguments, EventsArguments, ExecArguments, ForkArguments, InspectArguments,
+    LogsArguments, OpenArguments, PortArguments, PruneArguments, PsArguments, ResumeArguments, RmArguments,
+    StopArguments, WaitArguments,
 };
 pub(crate) use attach::{attach, logs};
 use checkpoint::before_program;
 pub(crate) use checkpoint::{before, checkpoint, fork, undo_in};
 pub(crate) use exec::exec;
 pub(crate) use list::{inspect, ps};
+pub(crate) use open::open;
+pub(crate) use ports::port;
 pub(crate) use rest::{prune, resume, rm};
 
 use crate::holds::folder;

@@ -168,12 +168,12 @@ async fn begin(sockets: Sockets, authority: Option<Authority>, monitor: Channel)
     }
     let questions = UdpSocket::from_std(StdUdpSocket::from(sockets.names))?;
     tokio::spawn(answer_questions(Arc::clone(&gateway), questions));
-    hear(&gateway).await;
+    hear(&gateway, inspector.as_ref()).await;
     Ok(())
 }
 
 /// Answers of the monitor, to whoever waits for them.
-async fn hear(gateway: &Gateway) {
+async fn hear(gateway: &Arc<Gateway>, inspector: Option<&Arc<Inspector<Monitor>>>) {
     while let Some(packet) = gateway.monitor.receive().await {
         let Some(message) = ToGateway::decode(&packet.bytes) else {
             continue;
@@ -190,6 +190,14 @@ async fn hear(gateway: &Gateway) {
             ToGateway::Cut { flow } => {
                 let cuts = gateway.cuts.lock().unwrap_or_else(PoisonError::into_inner);
                 cuts.get(&flow).iter().for_each(|cut| cut.notify_one());
+                continue;
+            }
+            ToGateway::Publish { port } => {
+                let listener = packet.fd.map(|fd| TcpListener::from_std(StdListener::from(fd)));
+                if let Some(Ok(listener)) = listener {
+                    let (gateway, entrance) = (Arc::clone(gateway), Entrance::Published(port));
+                    tokio::spawn(accept(gateway, inspector.cloned(), listener, entrance));
+                }
                 continue;
             }
             _ => {}

@@ -180,6 +180,18 @@ impl Monitor {
         }
     }
 
+    /// Whether a port of the sandbox may be made reachable, and reached: not where a rule denies it or would have somebody
+    /// asked, since nobody is asked about each connection.
+    ///
+    /// # Errors
+    /// The rule, and its reason.
+    pub fn may_publish(&self) -> Result<(), Reason> {
+        match said(&self.policy.effects, &[Seen::is(EffectKind::NetPublish)], None) {
+            Some(Said::Hold(_, _, reason) | Said::Deny(reason)) => Err(reason),
+            None => Ok(()),
+        }
+    }
+
     /// The rules in force.
     #[must_use]
     pub fn rules(&self) -> &Rules {
@@ -225,10 +237,7 @@ impl Monitor {
             FromGateway::Open { flow, destination } => self.open(flow, destination),
             FromGateway::Enter { flow } => {
                 self.begin(flow, None)?;
-                let published = [Seen::is(EffectKind::NetPublish)];
-                if let Some(Said::Hold(_, _, why) | Said::Deny(why)) =
-                    said(&self.policy.effects, &published, None)
-                {
+                if let Err(why) = self.may_publish() {
                     let ended = Ending::Failed(format!("{} ({})", why.why, why.rule));
                     self.ledger.ended(flow, None, ended);
                     return Some(self.refuse(flow, Denial::new(403, why.why)));

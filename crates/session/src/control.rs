@@ -103,6 +103,10 @@ impl Control {
             },
             // The supervisor's own to answer: it has the network.
             Ask::Reach { .. } => say(Reply::Refused("this session has no network to change".to_owned())),
+            Ask::Ports => say(Reply::Session(Answer::Ports(Vec::new()))),
+            Ask::Publish(port) => say(Reply::Refused(format!(
+                "this session has no network, so nothing leads into it; begin it again with -p {port}"
+            ))),
             Ask::Stream(n) => self.stream(client, n, fd),
             Ask::Exec => match self.launch(client, &peer, fd, sandbox, log) {
                 Ok(()) => say(Reply::Session(Answer::Started)),

@@ -27,6 +27,7 @@ mod janitor;
 mod keeper;
 mod log;
 mod network;
+mod ports;
 mod prepare;
 mod program;
 mod reach;

@@ -10,6 +10,7 @@ use crate::trust::Kept;
 use fumehood_authority::Roots;
 use fumehood_broker::Passwords;
 use fumehood_effect::SessionId;
+use fumehood_monitor::desk::PublishedPort;
 use fumehood_monitor::{
     Action, Channel, FlowId, FromBroker, FromGateway, Held, Monitor, Packet, Policy, Report, ToGateway, Wire,
     pair,
@@ -21,7 +22,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, pidfd_send_signal};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// What a run may reach, and what reaches it.
@@ -43,7 +44,8 @@ pub struct Network {
 #[derive(Debug)]
 pub struct Published {
     listener: OwnedFd,
-    inside: u16,
+    /// What is listened to, and the port inside.
+    port: PublishedPort,
 }
 
 impl Published {
@@ -54,8 +56,16 @@ impl Published {
     pub fn open(address: IpAddr, outside: u16, inside: u16) -> std::io::Result<Published> {
         let listener = TcpListener::bind(SocketAddr::new(address, outside))?;
         listener.set_nonblocking(true)?;
+        let outside = listener.local_addr()?;
         let listener = listener.into();
-        Ok(Published { listener, inside })
+        let port = PublishedPort { outside, inside };
+        Ok(Published { listener, port })
+    }
+
+    /// What listens.
+    #[must_use]
+    pub fn listener(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
     }
 }
 
@@ -128,6 +138,9 @@ pub(crate) struct Watch {
     pub(crate) reach: Reach,
     trust: Option<(Kept, Roots)>,
     gathered: Gathered,
+    pub(crate) ports: Vec<PublishedPort>,
+    /// Ports inside that lead to the host.
+    pub(crate) of_host: Vec<u16>,
     broker: Option<Broker>,
     helpers: Option<(Helper, Helper)>,
     /// Flows that wait for a socket of the sandbox, in the order in which those were asked for.
@@ -142,8 +155,12 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn new(network: Network, session: Option<SessionId>) -> Watch {
-        let published = network.published.into_iter().map(|p| (p.listener, p.inside));
+        let of_host = network.boundary().map(|b| b.host).unwrap_or_default();
+        let ports = network.published.iter().map(|p| p.port).collect();
+        let published = network.published.into_iter().map(|p| (p.listener, p.port.inside));
         Watch {
+            of_host,
+            ports,
             reach: Reach::new(&network.policy.rules, network.trust.is_some()),
             monitor: Monitor::new(network.policy).of_session(session),
             trust: network.trust,
@@ -347,6 +364,19 @@ impl Watch {
         if let Some(action) = action {
             self.act(action, packet.fd);
         }
+    }
+
+    /// A listener leads to a port inside from now on.
+    pub(crate) fn lead(&mut self, listener: OwnedFd, inside: u16) {
+        match &mut self.helpers {
+            Some((gateway, _)) => gateway.send(ToGateway::Publish { port: inside }.encode(), Some(listener)),
+            None => self.gathered.published.push((listener, inside)),
+        }
+    }
+
+    /// Whether the network is gone, for good.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over
     }
 
     pub(crate) fn act(&mut self, action: Action, fd: Option<OwnedFd>) -> usize {

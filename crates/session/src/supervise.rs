@@ -543,15 +543,21 @@ impl Supervisor<'_> {
             return false;
         };
         for heard in desk.turn(self.log) {
-            if let (Heard::Ask(client, peer, Ask::Reach { host, allow, span }, _), Some(network)) =
-                (&heard, self.network.as_mut())
-            {
-                let reply = network.reach((host, *allow, *span), peer, self.log);
-                desk.answer_to(*client, &reply, None);
-                continue;
-            }
-            self.control
-                .hear(heard, (desk, self.sandbox, self.keeper.as_ref()), self.log);
+            let (client, reply) = match (heard, self.network.as_mut()) {
+                (Heard::Ask(client, peer, Ask::Reach { host, allow, span }, _), Some(network)) => {
+                    (client, network.reach((&host, allow, span), &peer, self.log))
+                }
+                (Heard::Ask(client, _, Ask::Ports, _), Some(network)) => (client, network.ports()),
+                (Heard::Ask(client, peer, Ask::Publish(port), fd), Some(network)) => {
+                    (client, network.publish(port, fd, &peer, self.log))
+                }
+                (heard, _) => {
+                    self.control
+                        .hear(heard, (desk, self.sandbox, self.keeper.as_ref()), self.log);
+                    continue;
+                }
+            };
+            desk.answer_to(client, &reply, None);
         }
         let frozen = desk.is_frozen();
         self.held();

@@ -229,24 +229,27 @@ pub(super) fn recent(here: &Here, id: &str, most: usize) -> Result<Vec<String>, 
 }
 
 /// How many records `tail` begins with.
-const LAST: usize = 20;
+pub(super) const LAST: u64 = 20;
 
-/// Prints the last records of a session, and those that follow until it ends.
-pub(super) fn tail(here: &Here, named: Option<&str>, follow: bool, json: bool) -> Result<bool, String> {
+/// Prints the last records of a session, so many or all, and those that follow until it ends.
+pub(super) fn tail(
+    here: &Here,
+    named: Option<&str>,
+    follow: bool,
+    json: bool,
+    most: Option<u64>,
+) -> Result<bool, String> {
     let id = session(here, named)?;
     let folder = folder(here, &id);
-    let mut last = std::collections::VecDeque::new();
-    each(here, &id, &Question::default(), |record| {
-        last.push_back(record);
-        if last.len() > LAST {
-            last.pop_front();
-        }
-        Ok(ControlFlow::Continue(()))
-    })?;
-    let mut first = last.back().map_or(0, |record| record.sequence + 1);
-    let text: String = last.iter().map(|record| shown(&id, record, json)).collect();
-    let mut open = print(&text)?;
-    while follow && open {
+    let mut first = 0;
+    if let Some(most) = most {
+        each(here, &id, &Question::default(), |record| {
+            first = (record.sequence + 1).saturating_sub(most);
+            Ok(ControlFlow::Continue(()))
+        })?;
+    }
+    let mut open = true;
+    while open {
         // Asked before reading: what was written until then is read in this round.
         let over = !is_running(&folder);
         let question = Question {
@@ -262,7 +265,7 @@ pub(super) fn tail(here: &Here, named: Option<&str>, follow: bool, json: bool) -
                 ControlFlow::Break(())
             })
         })?;
-        if over {
+        if over || !follow {
             break;
         }
         std::thread::sleep(Duration::from_millis(100));

@@ -124,7 +124,7 @@ fn database(wanted: &Sourced<(Label, Postgres)>) -> Database {
     }
 }
 
-fn publish(wanted: &Publish) -> Result<Published, String> {
+pub(crate) fn publish(wanted: &Publish) -> Result<Published, String> {
     let (outside, inside) = (wanted.outside.get(), wanted.inside.get());
     Published::open(wanted.address, outside, inside).map_err(|e| {
         let why = e.to_string().to_lowercase();

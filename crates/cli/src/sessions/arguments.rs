@@ -24,6 +24,36 @@ pub(crate) struct AttachArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct OpenArguments {
+    /// Which: its id or name; otherwise the newest of this project that runs, or that keeps changes back
+    pub(crate) session: Option<String>,
+    /// Open this file, as it is called inside, with $VISUAL, $EDITOR or vi
+    #[arg(long, value_name = "FILE")]
+    pub(crate) edit: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PortArguments {
+    /// Which: its id or name; the newest of this project otherwise
+    pub(crate) session: Option<String>,
+    /// Open a port of the sandbox on this machine, until the session ends
+    #[arg(short, long, value_name = "[ADDR:]PORT[:PORT]")]
+    pub(crate) publish: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EventsArguments {
+    /// Which: its id or name, also of one that has ended; the newest of this project otherwise
+    pub(crate) session: Option<String>,
+    /// Go on until the session ends
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct LogsArguments {
     /// Which: its id or name, also of one that has ended; the newest of this project that runs otherwise
     pub(crate) session: Option<String>,

@@ -2,11 +2,14 @@
 //! (docs/sessions.md).
 
 use crate::wire::{Reader, Writer};
+use std::net::SocketAddr;
 
 /// The most labels, and bytes of a command line that is shown.
 const MAX_LABELS: u64 = 64;
 /// The longest host with its port, bytes.
 const MAX_HOST: usize = 260;
+/// The most ports of a session that are reachable outside.
+pub const MAX_PORTS: usize = 256;
 
 /// From another process of the account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +35,21 @@ pub enum Ask {
         /// For how many milliseconds; none for as long as the session runs.
         span: Option<u64>,
     },
+    /// Which ports of yours are reachable outside?
+    Ports,
+    /// The listener that comes with this packet leads to this port inside, until you end.
+    Publish(u16),
     /// Give me your terminal until I go, and say when you have ended, and how.
     Attach,
+}
+
+/// A port of the sandbox that is reachable outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublishedPort {
+    /// Where.
+    pub outside: SocketAddr,
+    /// The port inside.
+    pub inside: u16,
 }
 
 /// From the session.
@@ -41,6 +57,8 @@ pub enum Ask {
 pub enum Answer {
     /// What it is.
     About(Box<About>),
+    /// Ports that are reachable outside.
+    Ports(Vec<PublishedPort>),
     /// The program was started.
     Started,
     /// The program's terminal, or the session's, comes with this packet.
@@ -116,6 +134,10 @@ fn option<T>(read: &mut Reader<'_>, one: impl Fn(&mut Reader<'_>) -> Option<T>) 
     }
 }
 
+fn port(read: &mut Reader<'_>) -> Option<u16> {
+    u16::try_from(read.number()?).ok()
+}
+
 fn text(read: &mut Reader<'_>) -> Option<String> {
     read.text().map(str::to_owned)
 }
@@ -138,6 +160,8 @@ impl Ask {
             Ask::Exec => out.byte(b'x'),
             Ask::ExecSignal(n) => out.byte(b'S').byte(*n),
             Ask::Attach => out.byte(b'a'),
+            Ask::Ports => out.byte(b'p'),
+            Ask::Publish(port) => out.byte(b'P').number((*port).into()),
             Ask::Reach { host, allow, span } => {
                 out.byte(b'r').bytes(host.as_bytes()).byte((*allow).into());
                 match span {
@@ -158,6 +182,8 @@ impl Ask {
             b'x' => Ask::Exec,
             b'S' => Ask::ExecSignal(signal(read.byte()?)?),
             b'a' => Ask::Attach,
+            b'p' => Ask::Ports,
+            b'P' => Ask::Publish(port(read)?),
             b'r' => Ask::Reach {
                 host: text(read).filter(|host| host.len() <= MAX_HOST)?,
                 allow: flag(read)?,
@@ -177,6 +203,13 @@ impl Answer {
     pub(super) fn write(&self, out: &mut Writer) {
         match self {
             Answer::About(about) => about.write(out.byte(b'i')),
+            Answer::Ports(ports) => {
+                out.byte(b'p').number(ports.len() as u64);
+                for PublishedPort { outside, inside } in ports {
+                    out.address(outside.ip()).number(outside.port().into());
+                    out.number((*inside).into());
+                }
+            }
             Answer::Started => drop(out.byte(b'b')),
             Answer::Terminal => drop(out.byte(b't')),
             Answer::Over(over) => over.write(out.byte(b'e')),
@@ -186,6 +219,15 @@ impl Answer {
     pub(super) fn read(read: &mut Reader<'_>) -> Option<Answer> {
         Some(match read.byte()? {
             b'i' => Answer::About(Box::new(About::read(read)?)),
+            b'p' => {
+                let count = read.number().filter(|n| *n <= MAX_PORTS as u64)?;
+                let one = |_| {
+                    let outside = SocketAddr::new(read.address()?, port(read)?);
+                    let inside = port(read)?;
+                    Some(PublishedPort { outside, inside })
+                };
+                Answer::Ports((0..count).map(one).collect::<Option<_>>()?)
+            }
             b'b' => Answer::Started,
             b't' => Answer::Terminal,
             b'e' => Answer::Over(Over::read(read)?),
@@ -281,6 +323,8 @@ pub(super) mod tests {
             Just(Ask::Wait),
             Just(Ask::Exec),
             Just(Ask::Attach),
+            Just(Ask::Ports),
+            any::<u16>().prop_map(Ask::Publish),
             ("[a-z.:0-9]{0,40}", any::<bool>(), any::<Option<u64>>())
                 .prop_map(|(host, allow, span)| Ask::Reach { host, allow, span }),
             (1u8..=64).prop_map(Ask::Signal),
@@ -310,6 +354,13 @@ pub(super) mod tests {
         prop_oneof![
             about.prop_map(|about| Answer::About(Box::new(about))),
             Just(Answer::Started),
+            prop::collection::vec(any::<(std::net::IpAddr, u16, u16)>(), 0..4).prop_map(|all| {
+                let port = |(address, outside, inside)| PublishedPort {
+                    outside: SocketAddr::new(address, outside),
+                    inside,
+                };
+                Answer::Ports(all.into_iter().map(port).collect())
+            }),
             Just(Answer::Terminal),
             any::<u8>().prop_map(|n| Answer::Over(Over::Exited(n))),
             any::<u8>().prop_map(|n| Answer::Over(Over::Killed(n))),

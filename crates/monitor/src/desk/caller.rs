@@ -1,6 +1,6 @@
 //! The terminal's side.
 
-use super::ask::{About, Answer, Ask};
+use super::ask::{About, Answer, Ask, PublishedPort};
 use super::serve::{address, open_folder};
 use super::words::{Head, Reply, Scoped, Talk};
 use crate::channel::Channel;
@@ -78,12 +78,17 @@ impl Caller {
     }
 
     fn say(&self, talk: &Talk) -> Result<Reply, CallerError> {
-        self.say_bytes(&talk.encode(), PATIENCE)
+        self.say_bytes(&talk.encode(), None, PATIENCE)
     }
 
-    pub(super) fn say_bytes(&self, packet: &[u8], seconds: i64) -> Result<Reply, CallerError> {
+    pub(super) fn say_bytes(
+        &self,
+        packet: &[u8],
+        fd: Option<BorrowedFd<'_>>,
+        seconds: i64,
+    ) -> Result<Reply, CallerError> {
         // A refusal may be here before anything was said; what was sent then is lost, and nobody minds.
-        let _closed = self.0.send(packet, None);
+        let _closed = self.0.send(packet, fd);
         let patience = Timespec {
             tv_sec: seconds,
             tv_nsec: 0,
@@ -117,7 +122,7 @@ impl Caller {
     /// # Errors
     /// As [`CallerError`] says.
     pub fn about(&self) -> Result<About, CallerError> {
-        match self.say_bytes(&Talk::Session(Ask::About).encode(), LOOK)? {
+        match self.say_bytes(&Talk::Session(Ask::About).encode(), None, LOOK)? {
             Reply::Session(Answer::About(about)) => Ok(*about),
             _ => Err(CallerError::Strange),
         }
@@ -234,11 +239,35 @@ impl Caller {
         self.done(&Talk::Session(Ask::Reach { host, allow, span }))
     }
 
-    fn done(&self, talk: &Talk) -> Result<String, CallerError> {
-        match self.say(talk)? {
-            Reply::Done(text) => Ok(plain(text)),
+    /// Which ports of the session are reachable outside.
+    ///
+    /// # Errors
+    /// As [`CallerError`] says.
+    pub fn ports(&self) -> Result<Vec<PublishedPort>, CallerError> {
+        match self.say(&Talk::Session(Ask::Ports))? {
+            Reply::Session(Answer::Ports(ports)) => Ok(ports),
             _ => Err(CallerError::Strange),
         }
+    }
+
+    /// Hands over a listener that leads to this port inside until the session ends.
+    ///
+    /// # Errors
+    /// As [`CallerError`] says.
+    pub fn publish(&self, listener: BorrowedFd<'_>, port: u16) -> Result<String, CallerError> {
+        let packet = Talk::Session(Ask::Publish(port)).encode();
+        done(self.say_bytes(&packet, Some(listener), PATIENCE)?)
+    }
+
+    fn done(&self, talk: &Talk) -> Result<String, CallerError> {
+        done(self.say(talk)?)
+    }
+}
+
+fn done(reply: Reply) -> Result<String, CallerError> {
+    match reply {
+        Reply::Done(text) => Ok(plain(text)),
+        _ => Err(CallerError::Strange),
     }
 }
 

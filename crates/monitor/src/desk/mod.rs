@@ -6,7 +6,7 @@ mod peer;
 mod serve;
 mod words;
 
-pub use ask::{About, Answer, Ask, Over};
+pub use ask::{About, Answer, Ask, MAX_PORTS, Over, PublishedPort};
 pub use caller::{Caller, CallerError, sessions};
 pub use peer::{Peer, PeerError};
 pub use serve::{Client, Desk, DeskError, Heard, Said, Told};

@@ -69,6 +69,7 @@ proptest! {
         for message in [
             ToGateway::Tunnel { flow: request, most },
             ToGateway::Cut { flow: request },
+            ToGateway::Publish { port: 3000 },
             ToGateway::Refused { flow: request, denial: Denial::new(502, "no answer") },
             ToGateway::Released { request, model: Some(Provider::Gemini) },
             ToGateway::Body { request, most: 9 },

@@ -32,6 +32,11 @@ pub enum ToGateway {
         /// The flow.
         flow: FlowId,
     },
+    /// A listener of the host comes with this: whoever connects to it is led to a port inside.
+    Publish {
+        /// The port inside.
+        port: u16,
+    },
     /// A flow that was let through is let through no longer: end it.
     Cut {
         /// The flow.
@@ -80,7 +85,7 @@ pub enum ToGateway {
 }
 
 impl ToGateway {
-    /// What it is about: a flow, a request or a question.
+    /// What it is about: a flow, a request or a question; a port.
     #[must_use]
     pub fn flow(&self) -> FlowId {
         match self {
@@ -95,6 +100,7 @@ impl ToGateway {
             | ToGateway::Body { request, .. }
             | ToGateway::Denied { request, .. } => *request,
             ToGateway::Permitted { question } => *question,
+            ToGateway::Publish { port } => (*port).into(),
         }
     }
 
@@ -105,6 +111,7 @@ impl ToGateway {
             ToGateway::Inside { .. } => b's',
             ToGateway::Database { .. } => b'q',
             ToGateway::Cut { .. } => b'c',
+            ToGateway::Publish { .. } => b'l',
             ToGateway::Refused { .. } => b'r',
             ToGateway::Waiting { .. } => b'w',
             ToGateway::Released { .. } => b'g',
@@ -175,6 +182,9 @@ impl Wire for ToGateway {
             b'i' => ToGateway::Inspect { flow },
             b's' => ToGateway::Inside { flow },
             b'c' => ToGateway::Cut { flow },
+            b'l' => ToGateway::Publish {
+                port: u16::try_from(flow).ok()?,
+            },
             b'r' => ToGateway::Refused {
                 flow,
                 denial: Denial::decode(read.bytes()?).ok()?,

@@ -158,7 +158,7 @@ fn bytes_that_are_no_message_end_the_connection_and_nothing_else() {
     let mut holds = held(&["a".into()]);
     let (heard, told) = beside(&mut holds, |folder| {
         let caller = Caller::connect(folder, &session()).unwrap();
-        let strange = caller.say_bytes(&[9; 64], 10);
+        let strange = caller.say_bytes(&[9; 64], None, 10);
         let fine = Caller::connect(folder, &session()).unwrap().list().unwrap().len();
         (strange.unwrap_err().to_string(), fine)
     });
