@@ -10,6 +10,7 @@ mod stdio;
 mod taint;
 mod token;
 
+pub(crate) use read_output::in_part;
 pub(crate) use token::random;
 
 use crate::FAILED;

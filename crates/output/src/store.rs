@@ -3,7 +3,7 @@
 //! What is kept is the cleaned and redacted text, never a program's bytes: no secret is at rest, and no page needs to
 //! be cleaned again. A session reads its own outputs only: the name depends on the session, and its folder is its own.
 
-use crate::line::{cut, whole};
+use crate::line::{Gathered, cut};
 use crate::window::{LEAST_BUDGET, MOST_BUDGET};
 use regex_lite::Regex;
 use sha2::{Digest, Sha256};
@@ -16,6 +16,8 @@ use std::str::FromStr;
 
 /// Bytes of one output; what comes after is not kept, and its maker is to be ended.
 pub const MOST_BYTES: u64 = 256 * 1024 * 1024;
+/// Bytes at the beginning of a line that an expression is looked for in.
+const SEARCHED: usize = 1024 * 1024;
 /// Lines between two places of the index.
 const STRIDE: u64 = 4096;
 
@@ -108,6 +110,9 @@ pub struct Read {
     pub next_line: Option<u64>,
     /// Lines of the whole output.
     pub lines: u64,
+    /// Lines from the first on that are longer than 1 MiB, and had no match in their first MiB: the rest of them was not
+    /// searched.
+    pub searched_in_part: u64,
 }
 
 impl Store {
@@ -261,7 +266,7 @@ fn place(index: &[u8], wanted: u64) -> (u64, u64) {
     (known, at(known).unwrap_or(0))
 }
 
-/// Lines from `from` on, as far as the bound goes.
+/// Lines from `from` on, as far as the bound goes. Of a line no more is in memory than is shown and searched.
 fn collect(
     reader: &mut impl BufRead,
     mut number: u64,
@@ -273,21 +278,23 @@ fn collect(
         text: String::new(),
         next_line: None,
         lines: 0,
+        searched_in_part: 0,
     };
-    let mut bytes = Vec::new();
+    let mut line = Line::default();
     loop {
-        bytes.clear();
-        if reader.read_until(b'\n', &mut bytes)? == 0 {
+        // Those before and after the page are only counted.
+        let wanted = number + 1 >= from && out.next_line.is_none();
+        if !line.read(reader, wanted, grep.is_some())? {
             break;
         }
         number += 1;
-        if number < from || out.next_line.is_some() {
-            continue; // only counted
+        if !wanted {
+            continue;
         }
-        let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-        let mut text = whole(line);
+        let (mut text, length) = line.shown.take();
         if let Some(grep) = grep {
-            if !grep.is_match(&String::from_utf8_lossy(line)) {
+            if !grep.is_match(&String::from_utf8_lossy(&line.searched)) {
+                out.searched_in_part += u64::from(length > line.searched.len() as u64);
                 continue;
             }
             text.insert_str(0, &format!("{number}:"));
@@ -304,6 +311,46 @@ fn collect(
     }
     out.lines = number;
     Ok(out)
+}
+
+/// One line of any length, as much of it as is needed.
+#[derive(Debug, Default)]
+struct Line {
+    shown: Gathered,
+    searched: Vec<u8>,
+}
+
+impl Line {
+    /// Reads the next one, its line feed too; false where there is none. Only one that is wanted is looked at.
+    fn read(&mut self, reader: &mut impl BufRead, wanted: bool, search: bool) -> io::Result<bool> {
+        self.shown = Gathered::default();
+        self.searched.clear();
+        let mut any = false;
+        loop {
+            let bytes = match reader.fill_buf() {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                other => other?,
+            };
+            if bytes.is_empty() {
+                return Ok(any);
+            }
+            any = true;
+            let end = memchr::memchr(b'\n', bytes);
+            let part = &bytes[..end.unwrap_or(bytes.len())];
+            if wanted {
+                self.shown.push(part);
+            }
+            if wanted && search {
+                let room = SEARCHED - self.searched.len();
+                self.searched.extend_from_slice(&part[..part.len().min(room)]);
+            }
+            let used = part.len() + usize::from(end.is_some());
+            reader.consume(used);
+            if end.is_some() {
+                return Ok(true);
+            }
+        }
+    }
 }
 
 /// An output on its way into the store. Dropped, it leaves nothing.
@@ -501,6 +548,74 @@ mod tests {
             };
             assert!(matches!(store.read(&handle, &page), Err(ReadError::Grep(_))));
         }
+    }
+
+    /// A reader that never holds more than a piece, of a long line.
+    struct Endless {
+        piece: Vec<u8>,
+        left: u64,
+    }
+
+    impl io::Read for Endless {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            unreachable!("lines are read through the buffer")
+        }
+    }
+
+    impl BufRead for Endless {
+        fn fill_buf(&mut self) -> io::Result<&[u8]> {
+            let most = usize::try_from(self.left).unwrap_or(usize::MAX);
+            Ok(&self.piece[..self.piece.len().min(most)])
+        }
+
+        fn consume(&mut self, n: usize) {
+            self.left -= n as u64;
+        }
+    }
+
+    #[test]
+    fn a_line_of_any_length_takes_bounded_memory() {
+        let length = MOST_BYTES / 8;
+        let endless = || Endless {
+            piece: vec![b'x'; 64 * 1024],
+            left: length,
+        };
+        for (wanted, search) in [(false, true), (true, false), (true, true)] {
+            let mut line = Line::default();
+            assert!(line.read(&mut endless(), wanted, search).unwrap());
+            assert!(line.searched.capacity() <= 2 * SEARCHED);
+            assert_eq!(line.searched.len(), if wanted && search { SEARCHED } else { 0 });
+            let (shown, told) = line.shown.take();
+            assert!(shown.len() < 4096);
+            assert_eq!(told, if wanted { length } else { 0 });
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_searched_in_part_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), "s").unwrap();
+        let long = "x".repeat(SEARCHED);
+        let handle = kept(&store, &format!("early {long}\n{long} late\nlate\n"));
+        let find = |grep: &str| {
+            let page = Page {
+                grep: Some(grep.to_owned()),
+                ..Page::default()
+            };
+            store.read(&handle, &page).unwrap()
+        };
+        let early = find("early");
+        assert!(early.text.starts_with("1:early xx") && early.text.ends_with("xx\n"));
+        assert_eq!((early.searched_in_part, early.lines), (1, 3));
+        let late = find("late");
+        assert_eq!((late.text.as_str(), late.searched_in_part), ("3:late\n", 2));
+        // Exactly as long as is searched: the whole of it was.
+        let fits = kept(&store, &format!("{}\n", "x".repeat(SEARCHED)));
+        let page = Page {
+            grep: Some("late".to_owned()),
+            ..Page::default()
+        };
+        assert_eq!(store.read(&fits, &page).unwrap().searched_in_part, 0);
     }
 
     #[test]

@@ -52,9 +52,20 @@ pub(super) fn read(store: &Store, arguments: &Map<String, Value>) -> Result<Stri
         grep: text("grep")?,
     };
     let read = store.read(&handle, &page).map_err(|e| e.to_string())?;
+    let part = in_part(read.searched_in_part);
     let more = read.next_line.map_or_else(
         || format!("⟦the end, of {} lines⟧\n", read.lines),
         |next| format!("⟦of {} lines; go on with from_line {next}⟧\n", read.lines),
     );
-    Ok(read.text + &more)
+    Ok(read.text + &part + &more)
+}
+
+/// A remark where a line was too long to be searched to its end; else nothing.
+pub(crate) fn in_part(lines: u64) -> String {
+    match lines {
+        0 => String::new(),
+        n => {
+            format!("⟦{n} lines without a match are longer than 1 MiB: only their first MiB was searched⟧\n")
+        }
+    }
 }

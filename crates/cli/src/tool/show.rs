@@ -2,6 +2,7 @@
 
 use super::offered::Offered;
 use super::{CallArguments, ReadArguments};
+use crate::mcp::in_part;
 use crate::policy::places;
 use fumehood_output::{Page, ReadError};
 use fumehood_policy::Escaped;
@@ -92,11 +93,9 @@ pub(super) fn read(arguments: &ReadArguments) -> Result<String, String> {
         grep: arguments.grep.clone(),
     };
     let read = store.read(&handle, &page).map_err(|e| e.to_string())?;
+    let text = read.text + &in_part(read.searched_in_part);
     Ok(match read.next_line {
-        Some(next) => format!(
-            "{}⟦of {} lines; go on with --from {next}⟧\n",
-            read.text, read.lines
-        ),
-        None => read.text,
+        Some(next) => format!("{text}⟦of {} lines; go on with --from {next}⟧\n", read.lines),
+        None => text,
     })
 }
