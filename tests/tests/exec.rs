@@ -2,6 +2,9 @@
 //! asked for it but three streams.
 
 use fumehood_tests::{Idle, OuterTerminal, World, fumehood, is_root, verb_words};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 const LIVE: &[&str] = &["--live"];
@@ -382,4 +385,102 @@ fn open_is_a_shell_or_an_editor_inside() {
         .sandbox()
         .verb(&["open"])
         .refused(125, &["open is for a terminal"]);
+}
+
+/// Files and folders go out of a session and into it, from anywhere inside, with their modes; nothing that leads elsewhere does.
+#[test]
+fn copies_go_out_and_in() {
+    let world = World::new();
+    let session = Idle::start(&world, &["--apply", "ask"]);
+    let cp = |from: &str, to: &str| world.sandbox().verb(&["cp", from, to]);
+    let id = session.id.as_str();
+    session
+        .exec_sh("mkdir -p /tmp/out/d && cd /tmp/out && echo one >'a b' && printf '#!/bin/sh\n' >d/run && chmod 755 d/run && ln -s 'a b' l && ln -s /etc/passwd e && mkfifo p")
+        .ended(0);
+    let out = cp(&format!("{id}:/tmp/out"), "taken");
+    assert_eq!(out.code, 1, "{}", out.errors());
+    assert_eq!(out.text(), "copied 5 names, 14 bytes");
+    for left in [
+        "taken/e: a link that leads elsewhere",
+        "taken/p: a device or named pipe",
+    ] {
+        assert!(
+            out.errors().contains(&format!("left out: {left}")),
+            "{}",
+            out.errors()
+        );
+    }
+    let taken = world.project().join("taken");
+    assert_eq!(fs::read_to_string(taken.join("l")).unwrap(), "one\n");
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
+    assert_eq!(mode(&taken.join("d/run")), 0o755);
+    assert!(!taken.join("e").exists() && !taken.join("p").exists());
+    // A file by a path from the session's directory, into a folder that is there.
+    session.exec_sh("echo staged >-dash").ended(0);
+    assert_eq!(
+        cp(&format!("{id}:-dash"), "taken").ended(0),
+        "copied 1 name, 7 bytes"
+    );
+    assert_eq!(fs::read_to_string(taken.join("-dash")).unwrap(), "staged\n");
+    // Into one: to a new name, and into a folder.
+    assert_eq!(
+        cp("taken/d", &format!("{id}:/tmp/new")).ended(0),
+        "copied 2 names, 10 bytes"
+    );
+    assert_eq!(
+        cp("taken/-dash", &format!("{id}:/tmp/new")).ended(0),
+        "copied 1 name, 7 bytes"
+    );
+    let there = session
+        .exec_sh("cd /tmp/new && stat -c '%a %n' run && cat ./-dash")
+        .ended(0);
+    assert_eq!(there, "755 run\nstaged");
+    cp(&format!("{id}:/tmp/none"), "x").refused(125, &["none", "No such file"]);
+    cp("none", &format!("{id}:/tmp/x")).refused(125, &["none", "No such file"]);
+    cp("taken", &format!("{id}:/proc/x")).refused(125, &["tar"]);
+    cp(&format!("{id}:/tmp/out"), "none/below").refused(125, &["none", "No such file"]);
+    cp("a", "b").refused(125, &["SESSION:PATH"]);
+    cp(&format!("{id}:/etc/hostname"), &format!("{id}:/tmp/x")).refused(125, &["one of the two"]);
+    cp("nobody:/tmp/x", "y").refused(125, &["no session nobody runs", "fumehood rescue"]);
+    session.end();
+}
+
+/// What comes out is bounded, and a `tar` of the session's own is believed nothing.
+#[test]
+fn a_hostile_archive_is_made_nothing_of() {
+    let world = World::new();
+    let flags = ["--apply", "ask", "--env", "PATH=/tmp/own:/usr/bin:/bin"];
+    let session = Idle::start(&world, &flags);
+    let forged = "import tarfile,io,sys
+t=tarfile.open(fileobj=sys.stdout.buffer,mode='w|')
+def add(name,kind=tarfile.REGTYPE,link='',data=b'planted'):
+    i=tarfile.TarInfo(name); i.type=kind; i.linkname=link; i.size=len(data) if kind==tarfile.REGTYPE else 0
+    t.addfile(i,io.BytesIO(data))
+add('x',tarfile.DIRTYPE); add('x/l',tarfile.SYMTYPE,'.'); add('x/l/../../planted')
+t.close()";
+    let place = format!("{}:/tmp/x", session.id);
+    let plant = |script: &str| {
+        session
+            .exec_sh(&format!(
+                "mkdir -p /tmp/own && cat >/tmp/own/tar <<'END'\n#!/bin/sh\n{script}\nEND\nchmod 755 /tmp/own/tar"
+            ))
+            .ended(0);
+    };
+    let cp = |more: &[&str]| world.sandbox().verb(&[&["cp", &place, "out"], more].concat());
+    plant(&format!("exec python3 -c \"{forged}\""));
+    cp(&[]).refused(125, &["a name in it leads elsewhere"]);
+    assert!(!world.project().join("planted").exists() && !world.root().join("planted").exists());
+    plant("head -c 100000 /dev/urandom");
+    cp(&[]).refused(125, &["no archive"]);
+    // It goes on for ever.
+    plant(
+        "exec python3 -c \"import sys,tarfile\ni=tarfile.TarInfo('x'); i.size=1<<40\nsys.stdout.buffer.write(i.tobuf(format=tarfile.GNU_FORMAT))\nwhile True: sys.stdout.buffer.write(bytes(65536))\"",
+    );
+    cp(&["--most", "1M"]).refused(125, &["more than 1048576 bytes"]);
+    assert!(fs::metadata(world.project().join("out")).unwrap().len() <= 1 << 20);
+    plant("echo 'it \u{1b}[31mfails' >&2; exit 3");
+    let out = cp(&[]);
+    out.refused(125, &["fails"]);
+    assert!(!out.errors().contains('\u{1b}'));
+    session.end();
 }

@@ -91,6 +91,8 @@ pub(crate) enum Verb {
     Open(crate::sessions::OpenArguments),
     /// Show which ports of a session are open on this machine, or open one
     Port(crate::sessions::PortArguments),
+    /// Copy files and folders out of a session, or into one
+    Cp(crate::sessions::CpArguments),
     /// Print what was recorded of a session, a JSON object a line
     Events(crate::sessions::EventsArguments),
     /// Show what a session that was started with -d printed

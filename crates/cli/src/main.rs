@@ -59,6 +59,7 @@ fn perform(verb: Verb) -> u8 {
         Verb::Resume(resume) => sessions::resume(*resume),
         Verb::Attach(arguments) => sessions::attach(&arguments),
         Verb::Open(arguments) => sessions::open(&arguments),
+        Verb::Cp(arguments) => sessions::cp(&arguments),
         Verb::Port(arguments) => sessions::port(&arguments),
         Verb::Events(arguments) => audit::events(arguments.session.as_deref(), arguments.follow),
         Verb::Logs(arguments) => sessions::logs(&arguments),

@@ -3,6 +3,7 @@
 mod arguments;
 mod attach;
 mod checkpoint;
+mod copy;
 mod exec;
 mod list;
 mod open;
@@ -10,13 +11,14 @@ mod ports;
 mod rest;
 
 pub(crate) use arguments::{
-    AttachArguments, CheckpointArguments, EventsArguments, ExecArguments, ForkArguments, InspectArguments,
-    LogsArguments, OpenArguments, PortArguments, PruneArguments, PsArguments, ResumeArguments, RmArguments,
-    StopArguments, WaitArguments,
+    AttachArguments, CheckpointArguments, CpArguments, EventsArguments, ExecArguments, ForkArguments,
+    InspectArguments, LogsArguments, OpenArguments, PortArguments, PruneArguments, PsArguments,
+    ResumeArguments, RmArguments, StopArguments, WaitArguments,
 };
 pub(crate) use attach::{attach, logs};
 use checkpoint::before_program;
 pub(crate) use checkpoint::{before, checkpoint, fork, undo_in};
+pub(crate) use copy::cp;
 pub(crate) use exec::exec;
 pub(crate) use list::{inspect, ps};
 pub(crate) use open::open;

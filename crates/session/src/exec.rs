@@ -6,7 +6,7 @@ use fumehood_monitor::desk::{Answer, Ask, Caller, CallerError, Over};
 use fumehood_sandbox::{Errno, Launch, Signals};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::stdio::{stderr, stdin, stdout};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// Signals that are passed on to the program.
@@ -24,6 +24,8 @@ pub struct Exec {
     pub title: String,
     /// How long it may take.
     pub timeout: Option<Duration>,
+    /// Its streams, none of them a terminal; this process's own otherwise.
+    pub streams: Option<[OwnedFd; 3]>,
 }
 
 /// How it ended.
@@ -63,17 +65,25 @@ pub fn exec(caller: &Caller, exec: Exec) -> Result<Executed, ExecError> {
     let signals: Vec<i32> = FORWARDED.iter().map(|n| i32::from(*n)).collect();
     let signals = Signals::block(&signals).map_err(ExecError::Signals)?;
     let mut launch = exec.launch;
-    launch.terminal = terminals();
+    let own = exec.streams.is_none();
+    launch.terminal = if own { terminals() } else { [false; 3] };
     (launch.rows, launch.columns) = size_inside();
     let bytes = launch.encode().ok_or(ExecError::TooLong)?;
     let memory = crate::control::memory(&bytes).map_err(ExecError::Memory)?;
-    for (n, stream) in (0u8..).zip([stdin(), stdout(), stderr()]) {
-        if !launch.terminal[usize::from(n)] {
-            caller.ask(Ask::Stream(n), Some(stream))?;
+    {
+        let streams = match &exec.streams {
+            Some(streams) => streams.each_ref().map(AsFd::as_fd),
+            None => [stdin(), stdout(), stderr()],
+        };
+        for (n, stream) in (0u8..).zip(streams) {
+            if !launch.terminal[usize::from(n)] {
+                caller.ask(Ask::Stream(n), Some(stream))?;
+            }
         }
     }
     caller.ask(Ask::Exec, Some(memory.as_fd()))?;
-    if !launch.terminal.contains(&true) {
+    drop(exec.streams);
+    if own && !launch.terminal.contains(&true) {
         // Whoever reads what the program writes sees its end.
         let_go_of_streams();
     }

@@ -33,6 +33,19 @@ pub(crate) struct OpenArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct CpArguments {
+    /// What: a path here, or SESSION:PATH for one inside; there are two of them, one of each
+    #[arg(value_name = "FROM")]
+    pub(crate) from: OsString,
+    /// Where to: a folder that is there, or a name that is not
+    #[arg(value_name = "TO")]
+    pub(crate) to: OsString,
+    /// Of what comes out of a session, so much at most
+    #[arg(long, value_name = "SIZE", default_value = "4G")]
+    pub(crate) most: String,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct PortArguments {
     /// Which: its id or name; the newest of this project otherwise
     pub(crate) session: Option<String>,

@@ -34,6 +34,7 @@ fn attempt(arguments: &ExecArguments) -> Result<u8, Failure> {
         launch,
         title,
         timeout,
+        streams: None,
     };
     Ok(match fumehood_session::exec(&session.caller, exec)? {
         Executed::TimedOut => {
@@ -61,7 +62,7 @@ fn attempt(arguments: &ExecArguments) -> Result<u8, Failure> {
 }
 
 /// What no program can be told is told the user.
-fn word(word: &OsStr) -> Result<CString, String> {
+pub(super) fn word(word: &OsStr) -> Result<CString, String> {
     CString::new(word.as_bytes()).map_err(|_| format!("{}: holds a NUL byte", Escaped::from(word)))
 }
 
@@ -85,7 +86,7 @@ fn environment(arguments: &ExecArguments) -> Result<Vec<CString>, String> {
     Ok(all)
 }
 
-fn words(errno: u32) -> Errno {
+pub(super) fn words(errno: u32) -> Errno {
     Errno(i32::try_from(errno).unwrap_or(0))
 }
 
@@ -112,7 +113,7 @@ fn not_executed(arguments: &ExecArguments, errno: u32) -> u8 {
 }
 
 /// The caller's mask of permission bits.
-fn mask() -> u32 {
+pub(super) fn mask() -> u32 {
     let mask = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     rustix::process::umask(mask);
     mask.bits()
