@@ -196,6 +196,10 @@ fn bounds_hold() {
 
 /// What a program of the machine writes is understood, and what we write it understands: long names, pax and GNU's.
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test's own program, on its own folder"
+)]
 fn as_tar_writes_it() {
     let place = Place::new();
     let source = tempfile::tempdir().unwrap();
