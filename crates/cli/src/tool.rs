@@ -2,6 +2,7 @@
 
 pub(crate) mod call;
 mod check;
+mod files;
 pub(crate) mod offered;
 pub(crate) mod pins;
 pub(crate) mod result;

@@ -4,7 +4,9 @@
 mod cells;
 pub mod clean;
 mod line;
+pub mod literal;
 pub mod output;
+pub mod page;
 mod repeat;
 mod signal;
 pub mod store;
@@ -12,7 +14,9 @@ pub mod summary;
 pub mod window;
 
 pub use clean::{Cleaner, Counts};
+pub use literal::Literal;
 pub use output::{Finished, Output};
-pub use store::{Handle, Page, Read, ReadError, Store};
+pub use page::{Line, Page, Read, ReadError, expression, page};
+pub use store::{Handle, Store};
 pub use summary::{Format, Summary};
 pub use window::{Shown, Window};

@@ -3,21 +3,17 @@
 //! What is kept is the cleaned and redacted text, never a program's bytes: no secret is at rest, and no page needs to
 //! be cleaned again. A session reads its own outputs only: the name depends on the session, and its folder is its own.
 
-use crate::line::{Gathered, cut};
-use crate::window::{LEAST_BUDGET, MOST_BUDGET};
-use regex_lite::Regex;
+use crate::page::{Page, Read, ReadError, expression, page_after};
 use sha2::{Digest, Sha256};
 use std::fmt::{self, Write as _};
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// Bytes of one output; what comes after is not kept, and its maker is to be ended.
 pub const MOST_BYTES: u64 = 256 * 1024 * 1024;
-/// Bytes at the beginning of a line that an expression is looked for in.
-const SEARCHED: usize = 1024 * 1024;
 /// Lines between two places of the index.
 const STRIDE: u64 = 4096;
 
@@ -66,53 +62,11 @@ impl FromStr for Handle {
     }
 }
 
-/// Why an output is not read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// No name of an output.
-    #[error("this is no handle of an output; a tool's result names it, out_ and 32 digits")]
-    Handle,
-    /// This session has none of that name.
-    #[error("this session kept no output of that name; call the tool again")]
-    Unknown,
-    /// The expression does not compile.
-    #[error("grep is no regular expression: {0}")]
-    Grep(String),
-    /// The file cannot be read.
-    #[error("the output cannot be read: {0}")]
-    Io(#[from] io::Error),
-}
-
 /// Outputs of one session.
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
     session: String,
-}
-
-/// What of an output is asked for.
-#[derive(Clone, Debug, Default)]
-pub struct Page {
-    /// The first line, from 1; 0 is the first too.
-    pub from_line: u64,
-    /// Bytes at most.
-    pub most: Option<usize>,
-    /// Only lines that match.
-    pub grep: Option<String>,
-}
-
-/// A page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Read {
-    /// Its text; where only some lines were asked for, each after its number.
-    pub text: String,
-    /// The line to go on with; none at the end.
-    pub next_line: Option<u64>,
-    /// Lines of the whole output.
-    pub lines: u64,
-    /// Lines from the first on that are longer than 1 MiB, and had no match in their first MiB: the rest of them was not
-    /// searched.
-    pub searched_in_part: u64,
 }
 
 impl Store {
@@ -197,26 +151,19 @@ impl Store {
     /// # Errors
     /// There is no such output, or the expression is none.
     pub fn read(&self, handle: &Handle, page: &Page) -> Result<Read, ReadError> {
-        let grep = page.grep.as_deref().map(expression).transpose()?;
+        // Before anything is opened.
+        page.grep.as_deref().map(expression).transpose()?;
         let path = self.folder.join(handle.as_str());
         let file = File::open(&path).map_err(|e| match e.kind() {
             io::ErrorKind::NotFound => ReadError::Unknown,
             _ => ReadError::Io(e),
         })?;
         let index = std::fs::read(self.folder.join(format!("{handle}.lines")))?;
-        let from = page.from_line.max(1);
-        let stride = (from - 1) / STRIDE;
+        let stride = page.from_line.max(1).saturating_sub(1) / STRIDE;
         let (skipped, at) = place(&index, stride);
         let mut reader = BufReader::with_capacity(64 * 1024, file);
         reader.seek(SeekFrom::Start(at))?;
-        let most = page.most.unwrap_or(crate::window::DEFAULT_BUDGET);
-        collect(
-            &mut reader,
-            skipped * STRIDE,
-            from,
-            grep.as_ref(),
-            most.clamp(LEAST_BUDGET, MOST_BUDGET),
-        )
+        page_after(&mut reader, skipped * STRIDE, page)
     }
 
     /// Forgets the oldest outputs until all together have at most so many bytes.
@@ -245,16 +192,6 @@ impl Store {
     }
 }
 
-fn expression(text: &str) -> Result<Regex, ReadError> {
-    if text.len() > 1024 {
-        return Err(ReadError::Grep("it is longer than 1024 bytes".to_owned()));
-    }
-    regex_lite::RegexBuilder::new(text)
-        .size_limit(1 << 20)
-        .build()
-        .map_err(|e| ReadError::Grep(e.to_string()))
-}
-
 /// The nearest place of the index at or before this one: (which, its offset).
 fn place(index: &[u8], wanted: u64) -> (u64, u64) {
     let at = |n: u64| -> Option<u64> {
@@ -264,93 +201,6 @@ fn place(index: &[u8], wanted: u64) -> (u64, u64) {
     };
     let known = wanted.min(index.len() as u64 / 8);
     (known, at(known).unwrap_or(0))
-}
-
-/// Lines from `from` on, as far as the bound goes. Of a line no more is in memory than is shown and searched.
-fn collect(
-    reader: &mut impl BufRead,
-    mut number: u64,
-    from: u64,
-    grep: Option<&Regex>,
-    most: usize,
-) -> Result<Read, ReadError> {
-    let mut out = Read {
-        text: String::new(),
-        next_line: None,
-        lines: 0,
-        searched_in_part: 0,
-    };
-    let mut line = Line::default();
-    loop {
-        // Those before and after the page are only counted.
-        let wanted = number + 1 >= from && out.next_line.is_none();
-        if !line.read(reader, wanted, grep.is_some())? {
-            break;
-        }
-        number += 1;
-        if !wanted {
-            continue;
-        }
-        let (mut text, length) = line.shown.take();
-        if let Some(grep) = grep {
-            if !grep.is_match(&String::from_utf8_lossy(&line.searched)) {
-                out.searched_in_part += u64::from(length > line.searched.len() as u64);
-                continue;
-            }
-            text.insert_str(0, &format!("{number}:"));
-        }
-        if text.len() + 1 > most {
-            text.truncate(cut(&text, most - 1));
-        }
-        if out.text.len() + text.len() + 1 > most {
-            out.next_line = Some(number);
-            continue;
-        }
-        out.text.push_str(&text);
-        out.text.push('\n');
-    }
-    out.lines = number;
-    Ok(out)
-}
-
-/// One line of any length, as much of it as is needed.
-#[derive(Debug, Default)]
-struct Line {
-    shown: Gathered,
-    searched: Vec<u8>,
-}
-
-impl Line {
-    /// Reads the next one, its line feed too; false where there is none. Only one that is wanted is looked at.
-    fn read(&mut self, reader: &mut impl BufRead, wanted: bool, search: bool) -> io::Result<bool> {
-        self.shown = Gathered::default();
-        self.searched.clear();
-        let mut any = false;
-        loop {
-            let bytes = match reader.fill_buf() {
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                other => other?,
-            };
-            if bytes.is_empty() {
-                return Ok(any);
-            }
-            any = true;
-            let end = memchr::memchr(b'\n', bytes);
-            let part = &bytes[..end.unwrap_or(bytes.len())];
-            if wanted {
-                self.shown.push(part);
-            }
-            if wanted && search {
-                let room = SEARCHED - self.searched.len();
-                self.searched.extend_from_slice(&part[..part.len().min(room)]);
-            }
-            let used = part.len() + usize::from(end.is_some());
-            reader.consume(used);
-            if end.is_some() {
-                return Ok(true);
-            }
-        }
-    }
 }
 
 /// An output on its way into the store. Dropped, it leaves nothing.
@@ -550,52 +400,11 @@ mod tests {
         }
     }
 
-    /// A reader that never holds more than a piece, of a long line.
-    struct Endless {
-        piece: Vec<u8>,
-        left: u64,
-    }
-
-    impl io::Read for Endless {
-        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-            unreachable!("lines are read through the buffer")
-        }
-    }
-
-    impl BufRead for Endless {
-        fn fill_buf(&mut self) -> io::Result<&[u8]> {
-            let most = usize::try_from(self.left).unwrap_or(usize::MAX);
-            Ok(&self.piece[..self.piece.len().min(most)])
-        }
-
-        fn consume(&mut self, n: usize) {
-            self.left -= n as u64;
-        }
-    }
-
-    #[test]
-    fn a_line_of_any_length_takes_bounded_memory() {
-        let length = MOST_BYTES / 8;
-        let endless = || Endless {
-            piece: vec![b'x'; 64 * 1024],
-            left: length,
-        };
-        for (wanted, search) in [(false, true), (true, false), (true, true)] {
-            let mut line = Line::default();
-            assert!(line.read(&mut endless(), wanted, search).unwrap());
-            assert!(line.searched.capacity() <= 2 * SEARCHED);
-            assert_eq!(line.searched.len(), if wanted && search { SEARCHED } else { 0 });
-            let (shown, told) = line.shown.take();
-            assert!(shown.len() < 4096);
-            assert_eq!(told, if wanted { length } else { 0 });
-        }
-    }
-
     #[test]
     fn a_line_that_is_searched_in_part_is_told() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), "s").unwrap();
-        let long = "x".repeat(SEARCHED);
+        let long = "x".repeat(crate::page::SEARCHED);
         let handle = kept(&store, &format!("early {long}\n{long} late\nlate\n"));
         let find = |grep: &str| {
             let page = Page {
@@ -610,7 +419,7 @@ mod tests {
         let late = find("late");
         assert_eq!((late.text.as_str(), late.searched_in_part), ("3:late\n", 2));
         // Exactly as long as is searched: the whole of it was.
-        let fits = kept(&store, &format!("{}\n", "x".repeat(SEARCHED)));
+        let fits = kept(&store, &format!("{}\n", "x".repeat(crate::page::SEARCHED)));
         let page = Page {
             grep: Some("late".to_owned()),
             ..Page::default()

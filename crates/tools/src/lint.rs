@@ -39,6 +39,9 @@ const INTERPRETERS: &[&str] = &[
 /// Everything found, what keeps the tool from being offered first.
 #[must_use]
 pub fn lint(manifest: &Manifest) -> Vec<Lint> {
+    if manifest.deed().is_some() {
+        return Vec::new(); // nothing runs
+    }
     let tool = manifest.tool();
     let mut out = Vec::new();
     programs(&tool.argv, &mut out);

@@ -4,7 +4,7 @@
 use crate::kind;
 use crate::lint;
 use crate::schema;
-use fumehood_policy::config::{Config, Parameter, Tool, ToolNetwork, ToolWorkspace};
+use fumehood_policy::config::{Argument, Config, Parameter, Tool, ToolNetwork, ToolWorkspace};
 use fumehood_policy::origin::Origin;
 use fumehood_policy::value::ToolName;
 use sha2::{Digest, Sha256};
@@ -27,6 +27,29 @@ impl fmt::Display for Effect {
             Effect::Observe => "observe",
             Effect::SandboxWrite => "sandbox-write",
             Effect::Outward => "outward",
+        })
+    }
+}
+
+/// What fumehood does itself instead of running a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Deed {
+    /// A page of a file.
+    ReadFile,
+    /// Names below a folder.
+    ListFiles,
+    /// Lines that match.
+    SearchFiles,
+}
+
+impl Deed {
+    /// By the word that a shipped manifest has in place of a program.
+    pub(crate) fn named(word: &str) -> Option<Deed> {
+        Some(match word.strip_prefix("fumehood:")? {
+            "read_file" => Deed::ReadFile,
+            "list_files" => Deed::ListFiles,
+            "search_files" => Deed::SearchFiles,
+            _ => return None,
         })
     }
 }
@@ -65,6 +88,7 @@ pub struct Manifest {
     origin: Origin,
     tool: Tool,
     parameters: Vec<(ToolName, Parameter)>,
+    deed: Option<Deed>,
 }
 
 impl Manifest {
@@ -105,6 +129,7 @@ impl Manifest {
             origin,
             tool,
             parameters,
+            deed: None,
         };
         match lint::lint(&manifest).into_iter().find(|f| f.refused) {
             Some(found) => Err(LoadError::Unsafe {
@@ -134,6 +159,21 @@ impl Manifest {
         &self.tool
     }
 
+    /// What fumehood does itself for it; a program runs for all others, whatever they are called.
+    #[must_use]
+    pub const fn deed(&self) -> Option<Deed> {
+        self.deed
+    }
+
+    /// Of a shipped file: its word for a deed means one.
+    pub(crate) fn with_deed(mut self) -> Manifest {
+        self.deed = match self.tool.argv.first().map(|a| &a.value) {
+            Some(Argument::Literal(word)) => Deed::named(word),
+            _ => None,
+        };
+        self
+    }
+
     /// Its parameters, in the order in which they are written.
     #[must_use]
     pub fn parameters(&self) -> &[(ToolName, Parameter)] {
@@ -159,6 +199,7 @@ impl Manifest {
         for part in [
             format!("{:?}", values_only(&self.tool)),
             self.tool.description.clone(),
+            format!("{:?}", self.deed),
         ] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 /// A file of tools.
 struct File {
     name: &'static str,
-    /// Names in a project's top folder, one of which is there.
+    /// Names in a project's top folder, one of which is there; none means everywhere.
     markers: &'static [&'static str],
     text: &'static str,
 }
@@ -44,18 +44,25 @@ const FILES: &[File] = &[
         markers: &[".git"],
         text: include_str!("../../../presets/tools/git.toml"),
     },
+    File {
+        name: "shipped files.toml",
+        markers: &[],
+        text: include_str!("../../../presets/tools/files.toml"),
+    },
 ];
 
 /// Those for a project whose top folder holds these names.
 #[must_use]
 pub fn shipped(names: &[OsString]) -> Vec<Manifest> {
-    let fits = |file: &&File| file.markers.iter().any(|m| names.iter().any(|n| n == *m));
+    let fits =
+        |file: &&File| file.markers.is_empty() || file.markers.iter().any(|m| names.iter().any(|n| n == *m));
     let files = FILES.iter().filter(fits);
     // A test holds that all of them load.
     let configs = files.filter_map(|f| config::parse(Layer::Machine, f.name, f.text.as_bytes()).config);
     configs
         .filter_map(|c| Manifest::of_config(&c).ok())
         .flatten()
+        .map(Manifest::with_deed)
         .collect()
 }
 
@@ -63,6 +70,7 @@ pub fn shipped(names: &[OsString]) -> Vec<Manifest> {
 mod tests {
     use super::*;
     use crate::lint::lint;
+    use crate::manifest::Deed;
 
     #[test]
     fn all_of_them_load_and_have_limits() {
@@ -71,12 +79,18 @@ mod tests {
             let config = config::parse(Layer::Machine, file.name, file.text.as_bytes())
                 .into_result()
                 .unwrap();
-            let tools = Manifest::of_config(&config).unwrap();
-            let names: Vec<OsString> = vec![file.markers[0].into()];
-            assert_eq!(shipped(&names), tools);
+            let tools = Manifest::of_config(&config).unwrap().into_iter();
+            let tools: Vec<Manifest> = tools.map(Manifest::with_deed).collect();
+            let names: Vec<OsString> = file.markers.first().map(Into::into).into_iter().collect();
+            assert!(shipped(&names).starts_with(&tools));
             for tool in &tools {
                 count += 1;
                 let found: Vec<String> = lint(tool).iter().map(ToString::to_string).collect();
+                if tool.deed().is_some() {
+                    assert_eq!(tool.deed(), Deed::named(&format!("fumehood:{}", tool.name())));
+                    assert_eq!(found, Vec::<String>::new());
+                    continue;
+                }
                 let options = found
                     .iter()
                     .filter(|f| !f.contains("stands where options are read"));
@@ -84,7 +98,20 @@ mod tests {
                 assert_ne!(tool.effect(), crate::Effect::Outward, "{}", tool.name());
             }
         }
-        assert_eq!(count, 16);
-        assert!(shipped(&["x".into()]).is_empty());
+        assert_eq!(count, 19);
+        assert!(shipped(&["x".into()]).iter().all(|t| t.deed().is_some()));
+        assert_eq!(shipped(&[]).len(), 3);
+    }
+
+    /// What a configuration writes in place of a program is a program, also where it is our word for a deed.
+    #[test]
+    fn only_shipped_files_name_deeds() {
+        let text = "version = 1\n[tool.read_file]\ndescription = \"d\"\nargv = [\"fumehood:read_file\"]\n";
+        for layer in [Layer::Machine, Layer::User, Layer::Project] {
+            let config = config::parse(layer, "x", text.as_bytes()).into_result().unwrap();
+            let tools = Manifest::of_config(&config).unwrap();
+            assert_eq!(tools[0].deed(), None);
+            assert_ne!(tools[0].digest(), tools[0].clone().with_deed().digest());
+        }
     }
 }

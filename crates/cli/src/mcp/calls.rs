@@ -5,7 +5,7 @@ use super::monitor::{Monitor, another, beside, own};
 use super::read_output;
 use super::taint::Taint;
 use crate::configuration::Places;
-use crate::tool::call::{CallError, Watch, run, words};
+use crate::tool::call::{CallError, Prepared, Watch};
 use crate::tool::offered::Offered;
 use fumehood_output::Store;
 use fumehood_session::{Called, Leave, Standing};
@@ -157,8 +157,8 @@ impl Calls {
             Err(why) => return wanted.unknown(&why),
         };
         let refused = |why: &str| wanted.reply(why, None, true);
-        let words = match words(tool, &Guarded::part(wanted.arguments.clone())) {
-            Ok(words) => words,
+        let prepared = match Prepared::new(tool, &Guarded::part(wanted.arguments.clone())) {
+            Ok(prepared) => prepared,
             Err(CallError::Refused(why) | CallError::Failed(why)) => return refused(&why),
         };
         let outward = tool.effect() == Effect::Outward;
@@ -174,7 +174,7 @@ impl Calls {
             out,
             last: Instant::now(),
         };
-        match run(tool, words, &self.places, &self.store, &mut watch) {
+        match prepared.perform(tool, &self.places, &self.store, &mut watch) {
             Ok(result) => {
                 if outward {
                     self.taint.came(&format!("tool:{}", tool.name()), false);
@@ -391,5 +391,11 @@ impl Watch for Watching<'_> {
 
     fn over(&mut self) {
         self.set(None);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        let all = self.calls.all();
+        let found = all.iter().find(|c| c.is(self.client, &self.call.id));
+        found.is_some_and(|c| c.cancelled)
     }
 }

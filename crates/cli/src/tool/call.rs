@@ -1,7 +1,7 @@
 //! A call: the arguments checked, the command run in a sandbox of its own, its output on its way into bounds.
 //!
 //! The sandbox is made by `fumehood run`, as a program of its own: this process reads what a tool prints, and holds
-//! nothing of the sandbox's but a pipe.
+//! nothing of the sandbox's but a pipe. What fumehood does itself has none (`super::files`).
 
 use super::CallArguments;
 use super::offered::Offered;
@@ -12,7 +12,7 @@ use fumehood_output::window::DEFAULT_BUDGET;
 use fumehood_output::{Output, Store};
 use fumehood_policy::config::{Tool, ToolNetwork, ToolWorkspace};
 use fumehood_redact::Forbidden;
-use fumehood_tools::{Arguments, Guarded, Manifest, compile, guard};
+use fumehood_tools::{Arguments, Deed, Guarded, Manifest, compile, guard};
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,10 @@ pub(crate) trait Watch {
     fn printed(&mut self, _bytes: u64) {}
     /// It ends by itself: its process is waited for now, and its number free after.
     fn over(&mut self) {}
+    /// Whether nobody waits for it any more.
+    fn is_cancelled(&self) -> bool {
+        false
+    }
 }
 
 /// Nobody.
@@ -76,8 +80,8 @@ pub(super) fn by_hand(arguments: &CallArguments) -> Result<(String, u8), String>
     let store = store(&places, "hand")?;
     let result = guard(arguments.arguments.as_bytes())
         .map_err(|e| CallError::Refused(e.to_string()))
-        .and_then(|json| words(tool, &json))
-        .and_then(|words| run(tool, words, &places, &store, &mut Alone))
+        .and_then(|json| Prepared::new(tool, &json))
+        .and_then(|call| call.perform(tool, &places, &store, &mut Alone))
         .map_err(|e| match e {
             CallError::Refused(text) | CallError::Failed(text) => text,
         })?;
@@ -88,15 +92,54 @@ pub(super) fn by_hand(arguments: &CallArguments) -> Result<(String, u8), String>
     Ok((text, result.status()))
 }
 
-/// The command of a call, its arguments checked.
-pub(crate) fn words(tool: &Manifest, json: &Guarded) -> Result<Vec<OsString>, CallError> {
-    let refused = |e: fumehood_tools::Refused| CallError::Refused(e.to_string());
-    let checked = Arguments::check(tool, json).map_err(refused)?;
-    compile(&tool.tool().argv, &checked).map_err(refused)
+/// A call whose arguments are of their types.
+pub(crate) enum Prepared {
+    /// A command's words.
+    Command(Vec<OsString>),
+    /// What fumehood does itself.
+    Deed(Deed, Arguments),
+}
+
+impl Prepared {
+    /// Checks the arguments.
+    pub(crate) fn new(tool: &Manifest, json: &Guarded) -> Result<Prepared, CallError> {
+        let refused = |e: fumehood_tools::Refused| CallError::Refused(e.to_string());
+        let checked = Arguments::check(tool, json).map_err(refused)?;
+        match tool.deed() {
+            Some(deed) => Ok(Prepared::Deed(deed, checked)),
+            None => compile(&tool.tool().argv, &checked)
+                .map(Prepared::Command)
+                .map_err(refused),
+        }
+    }
+
+    /// Does it.
+    pub(crate) fn perform(
+        self,
+        tool: &Manifest,
+        places: &Places,
+        store: &Store,
+        watch: &mut impl Watch,
+    ) -> Result<CallResult, CallError> {
+        match self {
+            Prepared::Command(words) => run(tool, words, places, store, watch),
+            Prepared::Deed(deed, arguments) => {
+                super::files::perform(tool, deed, &arguments, places, store, &|| watch.is_cancelled())
+            }
+        }
+    }
+}
+
+/// Of a result, in bytes.
+pub(super) fn budget(tool: &Manifest) -> usize {
+    let wanted = tool.tool().output.budget;
+    wanted
+        .and_then(|b| usize::try_from(b.bytes()).ok())
+        .unwrap_or(DEFAULT_BUDGET)
 }
 
 /// Runs the command of a call.
-pub(crate) fn run(
+fn run(
     tool: &Manifest,
     words: Vec<OsString>,
     places: &Places,
@@ -117,21 +160,21 @@ pub(crate) fn run(
     let mut child = command.spawn()?;
     drop(command); // it holds the pipe's other end
     watch.begun(child.id());
-    let out = tool.tool().output.clone();
-    let budget = out
-        .budget
-        .and_then(|b| usize::try_from(b.bytes()).ok())
-        .unwrap_or(DEFAULT_BUDGET);
     let nothing = Arc::new(Forbidden::new(std::iter::empty()));
-    let mut output = Output::new(budget, nothing, out.parser).kept_in(store)?;
+    let mut output = Output::new(budget(tool), nothing, tool.tool().output.parser).kept_in(store)?;
     let is_whole = gather(&mut from, &mut output, &mut child, watch);
     watch.over();
     let status = child.wait()?;
     let is_whole = is_whole?;
     let finished = output.finish(Some(store))?;
-    let _the_next_call_tries_again = store.prune(MOST_KEPT);
+    prune(store);
     let told = std::fs::read_to_string(&events.0)?;
     CallResult::new(tool, status, &told, finished, is_whole).map_err(CallError::Failed)
+}
+
+/// Forgets the oldest outputs where there are too many; where that fails, the next call tries again.
+pub(super) fn prune(store: &Store) {
+    let _the_next_call_tries_again = store.prune(MOST_KEPT);
 }
 
 /// All that is printed; false where there was more than is kept, and the tool was ended for it.

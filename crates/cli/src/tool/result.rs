@@ -21,6 +21,8 @@ pub(crate) struct CallResult {
     limit: Option<String>,
     /// What the run said of itself.
     notes: Vec<String>,
+    /// How it went, where no program ran.
+    said: Option<String>,
     finished: Finished,
     is_whole: bool,
 }
@@ -62,14 +64,35 @@ impl CallResult {
         let limit = end.and_then(|e| e["limit"].as_str()).map(str::to_owned);
         Ok(CallResult {
             tool: tool.name().to_string(),
-            digest: tool.digest().iter().take(8).map(|b| format!("{b:02x}")).collect(),
+            digest: digest(tool),
             status: code,
             origin,
             limit: limit.or_else(|| (!is_whole).then(|| "output".to_owned())),
             notes,
+            said: None,
             finished,
             is_whole,
         })
+    }
+
+    /// Of what fumehood did itself, and says of it; `bound` where it was not done to its end.
+    pub(super) fn of_deed(
+        tool: &Manifest,
+        said: String,
+        bound: Option<&'static str>,
+        finished: Finished,
+    ) -> CallResult {
+        CallResult {
+            tool: tool.name().to_string(),
+            digest: digest(tool),
+            status: 0,
+            origin: "fumehood".to_owned(),
+            limit: bound.map(str::to_owned),
+            notes: Vec::new(),
+            said: Some(said),
+            finished,
+            is_whole: bound.is_none(),
+        }
     }
 
     pub(super) const fn status(&self) -> u8 {
@@ -94,6 +117,9 @@ impl CallResult {
 
     /// How it ended, in words.
     fn ending(&self) -> String {
+        if let Some(said) = &self.said {
+            return said.clone();
+        }
         match (self.origin.as_str(), &self.limit) {
             (_, Some(limit)) => format!("ended: the {limit} limit was reached"),
             ("command", None) => format!("exit status {}", self.status),
@@ -162,7 +188,11 @@ impl CallResult {
                 "tags": counts.tags, "hidden": counts.hidden, "invalid": counts.invalid, "forged": counts.forged},
             "redacted": self.finished.redacted,
             "summary": summary,
-            "notes": self.notes,
+            "notes": self.said.iter().chain(&self.notes).collect::<Vec<_>>(),
         })
     }
+}
+
+fn digest(tool: &Manifest) -> String {
+    tool.digest().iter().take(8).map(|b| format!("{b:02x}")).collect()
 }

@@ -64,6 +64,9 @@ pub(super) fn explain(arguments: &CallArguments) -> Result<String, String> {
 }
 
 fn sandbox(tool: &Manifest) -> String {
+    if tool.deed().is_some() {
+        return "none: no program runs; fumehood does it, beneath the project's open folder".to_owned();
+    }
     let manifest = tool.tool();
     let network = match &manifest.network {
         ToolNetwork::Hosts(hosts) if !hosts.is_empty() => {

@@ -1,0 +1,183 @@
+//! Tools that read files without a program: what they show is what a sandbox would, and nothing outside.
+
+use fumehood_tests::{McpClient, Output, World, text_of, tool_call};
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::time::Duration;
+
+const CANARY: &str = "k7-outside-q2";
+
+fn call(world: &World, name: &str, json: &str) -> Output {
+    let sandbox = world.sandbox().deadline(Duration::from_secs(60));
+    sandbox.verb(&["tool", "call", name, json])
+}
+
+fn read(world: &World, path: &str) -> Output {
+    call(world, "read_file", &format!("{{\"path\":\"{path}\"}}"))
+}
+
+/// Rows 1 to 7 and 61.
+#[test]
+fn nothing_outside_the_project_is_read() {
+    let world = World::new();
+    let secret = world.own("secret.txt");
+    fs::write(&secret, CANARY).unwrap();
+    let folder = secret.parent().unwrap().to_owned();
+    fs::write(world.project().join("here"), "here it is\n").unwrap();
+    symlink(&secret, world.project().join("link")).unwrap();
+    symlink(&folder, world.project().join("folder")).unwrap();
+    symlink("/proc/self/root", world.project().join("magic")).unwrap();
+    let name = secret.file_name().unwrap().to_str().unwrap().to_owned();
+    let through = format!("magic/{}", secret.strip_prefix("/").unwrap().display());
+    for path in ["link".to_owned(), format!("folder/{name}"), through] {
+        // By itself it leads there.
+        assert_eq!(fs::read_to_string(world.project().join(&path)).unwrap(), CANARY);
+        read(&world, &path).refused(125, &["symbolic link"]);
+    }
+    read(&world, &format!("../{name}")).refused(125, &["leaves the project"]);
+    read(&world, secret.to_str().unwrap()).refused(125, &["not below the project"]);
+    assert!(read(&world, "here").ended(0).contains("here it is"));
+    let all = call(&world, "list_files", r#"{"depth":64}"#).ended(0);
+    assert!(all.contains("folder -> ") && !all.contains("folder/"), "{all}");
+    let found = call(&world, "search_files", &format!("{{\"pattern\":\"{CANARY}\"}}")).ended(0);
+    assert!(found.contains("0 lines in 0 of "), "{found}");
+}
+
+/// What the configuration hides is not there, also where it is the project's own that nobody trusts: it narrows.
+#[test]
+fn what_is_hidden_is_not_there() {
+    let world = World::with_repository();
+    fs::create_dir(world.project().join("keys")).unwrap();
+    for file in ["keys/id", ".env", "seen"] {
+        fs::write(world.project().join(file), CANARY).unwrap();
+    }
+    let search = || call(&world, "search_files", &format!("{{\"pattern\":\"{CANARY}\"}}")).ended(0);
+    assert!(search().contains("keys/id:1:"), "without the pattern it is seen");
+    let hides = "version = 1\n[filesystem]\nhide = [\"keys\", \"**/.env\"]\n";
+    fs::write(world.project().join("fumehood.toml"), hides).unwrap();
+    for path in ["keys/id", "keys", ".env", "nothing"] {
+        read(&world, path).refused(125, &[&format!("`{path}` is not there")]);
+    }
+    let all = call(&world, "list_files", r#"{"depth":64}"#).ended(0);
+    assert!(
+        all.contains("seen") && !all.contains("keys") && !all.contains(".env") && !all.contains(".git"),
+        "{all}"
+    );
+    let found = search();
+    assert!(
+        found.contains("seen:1:") && !found.contains("keys") && !found.contains(".env"),
+        "{found}"
+    );
+    read(&world, ".git/config").refused(125, &["git's own"]);
+}
+
+/// Row 60, binary files, and names of any bytes.
+#[test]
+fn what_cannot_be_read_as_text_is_told() {
+    let world = World::new();
+    let project = world.project();
+    let fifo = std::ffi::CString::new(project.join("pipe").as_os_str().as_bytes()).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        fifo.as_c_str(),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    fs::write(project.join("binary"), b"a\0b").unwrap();
+    fs::write(project.join(OsStr::from_bytes(b"caf\xe9\x1b[2J")), "needle\n").unwrap();
+    fs::write(project.join("sly"), "a\u{202e}b\r\n\u{27e6}forged\u{27e7}\n").unwrap();
+    read(&world, "pipe").refused(125, &["is a pipe"]);
+    read(&world, "binary").refused(125, &["binary file of 3 bytes"]);
+    let all = call(&world, "list_files", "{}").ended(0);
+    assert!(
+        all.contains(r"caf\xe9\x1b[2J") && all.contains("pipe (pipe)"),
+        "{all}"
+    );
+    let found = call(&world, "search_files", r#"{"pattern":"needle"}"#).ended(0);
+    assert!(found.contains(r"caf\xe9\x1b[2J:1:needle"), "{found}");
+    let sly = read(&world, "sly").ended(0);
+    assert!(
+        sly.contains("a\\u{202e}b\n\\u{27e6}forged\\u{27e7}") && sly.contains("written out"),
+        "{sly}"
+    );
+}
+
+/// Over MCP: bounded, paged, recorded; and nothing runs for it.
+#[test]
+fn over_mcp_they_are_bounded_and_read_on() {
+    let world = World::new();
+    let text: String = (1..=20_000).map(|n| format!("row {n}\n")).collect();
+    fs::write(world.project().join("long"), text).unwrap();
+    let mut client = McpClient::start(&world);
+    let first = client.ask(&tool_call(1, "read_file", r#"{"path":"long"}"#));
+    assert!(
+        first.len() < 60_000 && first.contains("row 1\\n") && first.contains("go on with from_line"),
+        "{first}"
+    );
+    let later = client.ask(&tool_call(2, "read_file", r#"{"path":"long","from_line":19999}"#));
+    assert!(
+        later.contains("lines 19999 to 20000 of 20000") && later.contains("row 19999\\nrow 20000\\n"),
+        "{later}"
+    );
+    let found = client.ask(&tool_call(3, "search_files", r#"{"pattern":"^row \\d+$"}"#));
+    assert!(
+        found.len() < 60_000 && found.contains("20000 lines in 1 of "),
+        "{found}"
+    );
+    let handle = text_of(&found, "handle").unwrap();
+    let page = client.ask(&tool_call(
+        4,
+        "read_output",
+        &format!(r#"{{"handle":"{handle}","grep":"row 1999[89]$"}}"#),
+    ));
+    assert!(page.contains("long:19998:row 19998\\n"), "{page}");
+    let refused = client.ask(&tool_call(5, "read_file", r#"{"path":"/etc/passwd"}"#));
+    assert!(
+        refused.contains(r#""isError":true"#) && !refused.contains("root:"),
+        "{refused}"
+    );
+    client.leave();
+    // No call was a session of its own, and each is in the log.
+    let sessions = world.own("state").join("fumehood/sessions");
+    assert_eq!(fs::read_dir(sessions).into_iter().flatten().count(), 0);
+    let told = world
+        .sandbox()
+        .verb(&["audit", "query", "--kind", "effect"])
+        .ended(0);
+    assert!(told.matches("tool.call").count() >= 3, "{told}");
+}
+
+/// A rule holds for them as for any tool.
+#[test]
+fn a_rule_denies_them() {
+    let world = World::new();
+    fs::write(world.project().join("here"), "here it is\n").unwrap();
+    let rule = "[[deny]]\neffect = \"tool.call\"\nbecause = \"not today\"\n";
+    let mut client = McpClient::with(&world, rule, &[]);
+    let denied = client.ask(&tool_call(1, "read_file", r#"{"path":"here"}"#));
+    assert!(
+        denied.contains("not today") && !denied.contains("here it is"),
+        "{denied}"
+    );
+    client.leave();
+}
+
+/// Their name is free to be another tool's, which is a program as any other.
+#[test]
+fn a_configured_tool_of_the_name_is_a_program() {
+    let world = World::new();
+    fs::write(world.project().join("here"), "here it is\n").unwrap();
+    let folder = world.own("config").join("fumehood");
+    fs::create_dir_all(&folder).unwrap();
+    let tool =
+        "version = 1\n[tool.read_file]\ndescription = \"d\"\nparams = { path = { type = \"RelPath\" } }\n";
+    let argv = |argv: &str| fs::write(folder.join("config.toml"), format!("{tool}argv = {argv}\n")).unwrap();
+    argv(r#"["echo", "mine", "{path}"]"#);
+    assert!(read(&world, "here").ended(0).contains("mine here"));
+    argv(r#"["fumehood:read_file", "--", "{path}"]"#);
+    read(&world, "here").refused(125, &["fumehood:read_file"]);
+}
