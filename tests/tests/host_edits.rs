@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use fumehood_tests::{OuterTerminal, World, await_that, descendant, host_program};
+use fumehood_tests::{OuterTerminal, World, await_that, descendant, host_program, is_root};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -231,25 +231,14 @@ fn what_both_sides_changed_is_told_at_once() {
     assert_eq!(fs::read_to_string(&app).unwrap(), "host\n");
 }
 
-/// It has no stream of the user's and nothing of the supervisor's. Killed, it is missed by nobody: the session sees what
-/// an overlay shows by itself.
-#[test]
-fn the_process_that_brings_edits_holds_its_own() {
-    let world = world();
-    let sandbox = world.sandbox().flags(["--apply", "ask"]);
-    let mut outer = OuterTerminal::run(&sandbox, &["sh", "-c", "echo ready; read line; echo over"]);
-    outer.await_text("ready");
-    let supervisor = outer.pid();
-    let helper = || descendant(supervisor, "fumehood-edits");
-    await_that("it is there", || helper().is_some());
-    let pid = helper().unwrap();
+/// Once it has all that it opens for good: its own places, pipe and socket, and no stream of the user's.
+fn holds_nothing_strange(world: &World, pid: i32) {
     let opened = || -> Vec<String> {
         let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
         open.filter_map(|entry| fs::read_link(entry.path()).ok())
             .map(|to| to.to_string_lossy().into_owned())
             .collect()
     };
-    // Then it has all that it opens for good.
     await_that("it watches", || {
         opened().iter().any(|to| to == "anon_inode:inotify")
     });
@@ -264,6 +253,46 @@ fn the_process_that_brings_edits_holds_its_own() {
         })
         .collect();
     assert_eq!(strange, [""; 0]);
+}
+
+/// It is confined, has no stream of the user's and nothing of the supervisor's. Killed, it is missed by nobody: the session sees what
+/// an overlay shows by itself.
+#[test]
+fn the_process_that_brings_edits_holds_its_own() {
+    let world = world();
+    let sandbox = world.sandbox().flags(["--apply", "ask"]);
+    let mut outer = OuterTerminal::run(&sandbox, &["sh", "-c", "echo ready; read line; echo over"]);
+    outer.await_text("ready");
+    let supervisor = outer.pid();
+    let helper = || descendant(supervisor, "fumehood-edits");
+    await_that("it is there", || helper().is_some());
+    let pid = helper().unwrap();
+    let status = || fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let has = |line: &str| status().lines().any(|l| l == line);
+    await_that("its last wall stands", || has("Seccomp:\t2"));
+    // CHOWN, DAC_OVERRIDE and FOWNER, of which an ordinary account has none.
+    let left = if is_root() { 0b1011 } else { 0 };
+    for capabilities in [
+        "CapInh:\t0000000000000000",
+        &format!("CapPrm:\t{left:016x}"),
+        &format!("CapEff:\t{left:016x}"),
+    ] {
+        assert!(has(capabilities), "{}", status());
+    }
+    assert!(has("NoNewPrivs:\t1"), "{}", status());
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let core = limits
+        .lines()
+        .find(|l| l.starts_with("Max core file size"))
+        .unwrap();
+    assert_eq!(core.split_whitespace().filter(|w| *w == "0").count(), 2, "{core}");
+    if is_root() {
+        holds_nothing_strange(&world, pid);
+    } else {
+        // Nor by anybody else of the account: it is not traceable.
+        let e = fs::read_dir(format!("/proc/{pid}/fd")).unwrap_err();
+        assert_eq!(e.kind(), std::io::ErrorKind::PermissionDenied);
+    }
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     // After the name: state, parent, group, session, terminal.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();

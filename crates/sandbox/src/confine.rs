@@ -19,6 +19,14 @@ pub enum Reach {
     Empty,
     /// Read, write, make and remove files and directories; no links, devices or sockets, and nothing is executed.
     Keep,
+    /// Read, and execute nothing.
+    Look,
+    /// Read and write one file that is there.
+    Write,
+    /// Read, write, make and remove files; nothing else is made, and nothing moves to another folder.
+    Note,
+    /// As `Note`, directories and symbolic links too: a tree is made what another one is.
+    Follow,
 }
 
 /// Which wall could not be raised.
@@ -27,6 +35,9 @@ pub enum ConfineError {
     /// Privileges.
     #[error("forbid new privileges: {0}")]
     Privileges(#[source] Errno),
+    /// Capabilities.
+    #[error("give up capabilities: {0}")]
+    Capabilities(#[source] Errno),
     /// Landlock.
     #[error("enforce Landlock: {0}")]
     Landlock(#[source] Errno),
@@ -53,6 +64,9 @@ pub enum Walls {
 pub fn confine(role: Role, folders: &[(CString, Reach)]) -> Result<Walls, ConfineError> {
     let mut kernel = Linux { control: Fd(-1) };
     kernel.no_new_privileges().map_err(ConfineError::Privileges)?;
+    if let Some(kept) = capabilities(role) {
+        crate::sys::keep_capabilities(kept).map_err(ConfineError::Capabilities)?;
+    }
     // Landlock would keep it from the memory that it is to read: see its list of calls.
     let abi = if role == Role::Watcher {
         0
@@ -66,6 +80,19 @@ pub fn confine(role: Role, folders: &[(CString, Reach)]) -> Result<Walls, Confin
         .load_filter(&Filter::of_role(role))
         .map_err(ConfineError::Filter)?;
     Ok(if abi > 0 { Walls::Both } else { Walls::FilterOnly })
+}
+
+/// What is left to a role where the run is root's, as a set of bits; none of it comes where there was none. `None`: all.
+fn capabilities(role: Role) -> Option<u64> {
+    // capabilities(7), linux/capability.h
+    const CHOWN: u64 = 1;
+    const DAC_OVERRIDE: u64 = 1 << 1;
+    const FOWNER: u64 = 1 << 3;
+    match role {
+        // The project is another account's, perhaps, and what it writes inside belongs to a third.
+        Role::Edits => Some(CHOWN | DAC_OVERRIDE | FOWNER),
+        _ => None,
+    }
 }
 
 fn enforce(kernel: &mut Linux, role: Role, abi: u32, folders: &[(CString, Reach)]) -> Result<(), Errno> {

@@ -26,6 +26,7 @@ const MAKE_CHAR: u64 = 1 << 6;
 const MAKE_DIR: u64 = 1 << 7;
 const MAKE_REG: u64 = 1 << 8;
 const MAKE_BLOCK: u64 = 1 << 11;
+const MAKE_SYM: u64 = 1 << 12;
 const REFER: u64 = 1 << 13;
 const TRUNCATE: u64 = 1 << 14;
 const IOCTL_DEV: u64 = 1 << 15;
@@ -39,10 +40,17 @@ pub(crate) fn scopes(abi: u32) -> u64 {
 /// The one of [`scopes`] that keeps abstract sockets inside.
 pub(crate) const ABSTRACT_SOCKETS: u64 = 1;
 
-/// The rights of a confined helper process on a directory.
+/// The rights of a confined helper process on a place.
 #[must_use]
 pub(crate) fn reach(reach: crate::Reach, abi: u32) -> u64 {
+    const LOOK: u64 = READ_FILE | READ_DIR;
+    const NOTE: u64 = LOOK | WRITE_FILE | TRUNCATE | MAKE_REG | REMOVE_FILE;
     let wanted = match reach {
+        crate::Reach::Look => LOOK,
+        // A file: it has no rights of directories.
+        crate::Reach::Write => READ_FILE | WRITE_FILE,
+        crate::Reach::Note => NOTE,
+        crate::Reach::Follow => NOTE | MAKE_DIR | MAKE_SYM | REMOVE_DIR,
         crate::Reach::Read => EXECUTE | READ_FILE | READ_DIR,
         crate::Reach::Use => READ_FILE | WRITE_FILE | READ_DIR | REMOVE_DIR,
         crate::Reach::Empty => REMOVE_DIR,

@@ -34,6 +34,11 @@ impl World {
         std::fs::create_dir_all(own.join("sub")).unwrap();
         std::fs::write(own.join("control"), "").unwrap();
         std::fs::write(folder.path().join("secret"), "canary").unwrap();
+        for name in ["project", "notes/upper", "view"] {
+            std::fs::create_dir_all(folder.path().join(name)).unwrap();
+            std::fs::write(folder.path().join(name).join("file"), "old").unwrap();
+        }
+        std::fs::write(folder.path().join("lock"), "").unwrap();
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
         tcp.set_nonblocking(true).unwrap();
         let unix = UnixListener::bind(folder.path().join("socket")).unwrap();
@@ -51,9 +56,27 @@ impl World {
         self.folder.path().join(name)
     }
 
+    /// What the process that brings edits inside is granted: a project, notes, a lock, and a tree that it makes like the project.
+    fn of_edits(&self) -> [(CString, Reach); 4] {
+        let places = [
+            ("project", Reach::Look),
+            ("notes", Reach::Note),
+            ("lock", Reach::Write),
+            ("view", Reach::Follow),
+        ];
+        places.map(|(name, reach)| (c_string(&self.path(name)), reach))
+    }
+
     /// Whether anything came of it.
     fn was_reached(&self) -> bool {
-        let here = [self.path("planted"), self.path("executed"), self.own.join("new")];
+        let here = [
+            self.path("planted"),
+            self.path("executed"),
+            self.own.join("new"),
+            self.path("project/new"),
+            self.path("notes/new"),
+            self.path("view/new"),
+        ];
         self.tcp.accept().is_ok() || self.unix.accept().is_ok() || here.iter().any(|p| p.exists())
     }
 }
@@ -103,6 +126,7 @@ fn attempt(world: &World, role: Option<Role>, attempt: fn(&World) -> Result<()>)
         let folders = match role {
             Some(Role::Janitor) => &folders[..],
             Some(Role::Log) => &[(c_string(&world.own), Reach::Keep)],
+            Some(Role::Edits) => &world.of_edits(),
             _ => &[],
         };
         let up = |role| give_up(&[std::io::stdin().as_fd()]).is_ok() && confine(role, folders).is_ok();
@@ -250,8 +274,122 @@ fn a_watcher_only_reads() {
     }
 }
 
+/// It reads the project, and writes notes and the tree inside: not the other way round, and nowhere else.
+fn what_brings_edits_inside_gets_nothing_but_its_own() {
+    for (name, act) in ATTEMPTS {
+        let world = World::new();
+        let expected = match name {
+            INHERITED | "open a file" | "make a file" | "list a folder" => Ended::Refused,
+            _ => Ended::Killed,
+        };
+        assert_eq!(attempt(&world, Some(Role::Edits), act), expected, "{name}");
+        assert!(!world.was_reached(), "{name}");
+    }
+    let own: [Attempt; 7] = [
+        ("read the project", |w| {
+            std::fs::read_dir(w.path("project"))?;
+            std::fs::read(w.path("project/file")).map(drop)
+        }),
+        ("write a note", |w| {
+            std::fs::write(w.path("notes/a.new"), "a")?;
+            std::fs::rename(w.path("notes/a.new"), w.path("notes/a"))
+        }),
+        ("lock", |w| {
+            let lock = File::options()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(w.path("lock"))?;
+            lock.lock()
+        }),
+        ("write and replace a file inside", |w| {
+            std::fs::write(w.path("view/file"), "new")?;
+            std::fs::write(w.path("view/passing"), "newer")?;
+            std::fs::rename(w.path("view/passing"), w.path("view/file"))
+        }),
+        ("make and remove folders inside", |w| {
+            std::fs::create_dir(w.path("view/folder"))?;
+            std::fs::remove_dir(w.path("view/folder"))
+        }),
+        ("make a link inside", |w| {
+            std::os::unix::fs::symlink("anywhere", w.path("view/link"))
+        }),
+        ("set a mode inside", |w| {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o640);
+            std::fs::set_permissions(w.path("view/file"), mode)
+        }),
+    ];
+    for (name, act) in own {
+        let world = World::new();
+        assert_eq!(
+            attempt(&world, Some(Role::Edits), act),
+            Ended::Succeeded,
+            "{name}"
+        );
+    }
+    let others: [Attempt; 9] = [
+        ("write in the project", |w| {
+            File::options()
+                .append(true)
+                .open(w.path("project/file"))
+                .map(drop)
+        }),
+        ("make a file in the project", |w| {
+            File::create(w.path("project/new")).map(drop)
+        }),
+        ("remove a file of the project", |w| {
+            std::fs::remove_file(w.path("project/file"))
+        }),
+        ("make a folder beside the notes", |w| {
+            std::fs::create_dir(w.path("notes/new"))
+        }),
+        ("replace the lock", |w| std::fs::remove_file(w.path("lock"))),
+        ("move a file out of the project", |w| {
+            std::fs::rename(w.path("project/file"), w.path("view/new"))
+        }),
+        ("move a file out of the view", |w| {
+            std::fs::rename(w.path("view/file"), w.path("notes/new"))
+        }),
+        ("follow a link that was made inside", |w| {
+            std::os::unix::fs::symlink(w.path("secret"), w.path("view/link"))?;
+            std::fs::read(w.path("view/link")).map(drop)
+        }),
+        ("look into another process", |_| {
+            std::fs::read("/proc/1/environ").map(drop)
+        }),
+    ];
+    for (name, act) in others {
+        let world = World::new();
+        assert_eq!(attempt(&world, Some(Role::Edits), act), Ended::Refused, "{name}");
+        assert!(!world.was_reached(), "{name}");
+        let is = |name: &str| std::fs::read_to_string(world.path(name)).unwrap();
+        assert_eq!(
+            (is("project/file"), is("view/file")),
+            ("old".into(), "old".into()),
+            "{name}"
+        );
+    }
+    let calls: [Attempt; 2] = [
+        ("link a file out", |w| {
+            std::fs::hard_link(w.path("secret"), w.path("view/new"))
+        }),
+        ("listen on a socket", |w| {
+            UnixListener::bind(w.path("view/new")).map(drop)
+        }),
+    ];
+    for (name, act) in calls {
+        let world = World::new();
+        assert_eq!(attempt(&world, Some(Role::Edits), act), Ended::Killed, "{name}");
+        assert!(!world.was_reached(), "{name}");
+    }
+}
+
 fn main() {
-    let tests: [(&str, fn()); 4] = [
+    let tests: [(&str, fn()); 5] = [
+        (
+            "what_brings_edits_inside_gets_nothing_but_its_own",
+            what_brings_edits_inside_gets_nothing_but_its_own,
+        ),
         (
             "a_log_writer_gets_nothing_but_its_folder",
             a_log_writer_gets_nothing_but_its_folder,

@@ -66,6 +66,35 @@ pub struct Edits {
     words: (usize, Instant),
 }
 
+/// What bringing edits inside needs of the disk, besides the view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// Read: the project, and what git has of it elsewhere.
+    pub looks: Vec<PathBuf>,
+    /// Files in it are read, made, replaced and removed: the session's directory.
+    pub notes: PathBuf,
+    /// This file is locked: whoever applies or undoes is waited for.
+    pub lock: PathBuf,
+}
+
+impl Needs {
+    /// Those of a session, by its folder, its project and the git directory of its own. The lock is made if it is not there.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn of(place: &Path, session: &Path, project: &Path, repository: &Path) -> Result<Needs> {
+        let mut looks = vec![project.to_owned()];
+        if !repository.starts_with(project) {
+            looks.push(repository.to_owned());
+        }
+        Ok(Needs {
+            looks,
+            notes: session.to_owned(),
+            lock: Applies::lock(place, project)?,
+        })
+    }
+}
+
 /// What is to be brought inside, the last first.
 #[derive(Debug)]
 struct Agenda {

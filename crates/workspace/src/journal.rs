@@ -195,10 +195,20 @@ pub(crate) struct Applies {
 
 impl Applies {
     pub(crate) fn open(place: &Path, project: &Path) -> Result<Applies> {
-        let folder = place.join("applies").join(project_key(project));
-        private(&folder, true)?;
+        let folder = Applies::made(place, project)?;
         let lock = crate::lock::alone(&folder)?;
         Ok(Applies { folder, _lock: lock })
+    }
+
+    fn made(place: &Path, project: &Path) -> Result<PathBuf> {
+        let folder = place.join("applies").join(project_key(project));
+        private(&folder, true)?;
+        Ok(folder)
+    }
+
+    /// The file by which others are kept out: who only waits for its turn needs nothing else of the folder.
+    pub(crate) fn lock(place: &Path, project: &Path) -> Result<PathBuf> {
+        crate::lock::made(&Applies::made(place, project)?)
     }
 
     /// Numbers, oldest first.

@@ -19,6 +19,7 @@ use crate::beneath::Tree;
 use crate::checkpoint;
 use crate::error::{At, Error, Result};
 use crate::git::{self, Unfit};
+use crate::journal::Applies;
 use crate::record::{self, Line};
 use rustix::fs::FlockOperation;
 use std::cell::OnceCell;
@@ -459,6 +460,22 @@ impl Session {
         std::fs::rename(&git, &spare).at("rename", &git)
     }
 
+    /// Forgets it, unless it is the last one of its project: of several that do so at a time one stays.
+    ///
+    /// # Errors
+    /// As [`Session::discard`].
+    pub fn discard_beside_others(self, place: &Path) -> Result<Option<Session>> {
+        let is_last = || Session::of_project(place, &self.about.project).map(|all| all.len() < 2);
+        if is_last()? {
+            return Ok(Some(self));
+        }
+        let _one_at_a_time = Applies::open(place, &self.about.project)?;
+        if is_last()? {
+            return Ok(Some(self));
+        }
+        self.discard().map(|()| None)
+    }
+
     /// Forgets the changes: the layers are emptied and the session is gone.
     ///
     /// # Errors
@@ -666,6 +683,34 @@ pub(crate) mod tests {
             Session::of_project(place.path(), project.path()).unwrap().len(),
             1
         );
+    }
+
+    #[test]
+    fn of_several_that_go_at_a_time_one_stays() {
+        let (place, project) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut about = about(project.path());
+        about.hidden.clear();
+        about.repository = None;
+        for _ in 0..20 {
+            let make = |_| Session::create(place.path(), &about).unwrap();
+            let sessions: Vec<Session> = (0..3).map(make).collect();
+            let (place, together) = (place.path(), std::sync::Barrier::new(sessions.len()));
+            let together = &together;
+            let left: Vec<Session> = std::thread::scope(|scope| {
+                let go = |session: Session| {
+                    scope.spawn(move || {
+                        together.wait();
+                        session.discard_beside_others(place).unwrap()
+                    })
+                };
+                let all: Vec<_> = sessions.into_iter().map(go).collect();
+                all.into_iter().filter_map(|one| one.join().unwrap()).collect()
+            });
+            let there = Session::of_project(place, project.path()).unwrap();
+            assert_eq!(there, left.iter().map(Session::id).collect::<Vec<_>>());
+            assert_eq!(there.len(), 1);
+            left.into_iter().for_each(|session| session.discard().unwrap());
+        }
     }
 
     #[test]

@@ -1,18 +1,49 @@
-//! The host's edits, brought inside while the program runs, by a process of their own. It ends with the supervisor.
+//! The host's edits, brought inside while the program runs, by a process of their own. It ends with the supervisor, and is
+//! confined before it looks at anything of either side.
 
-use fumehood_sandbox::{fork_role_with, set_process_name};
+use fumehood_sandbox::{Reach, Role, confine, fork_role_with, give_up, set_process_name};
 use fumehood_session::{BothSides, Running, Word, let_go_of_all_streams};
-use fumehood_workspace::Error;
-use fumehood_workspace::edits::Edits;
+use fumehood_workspace::edits::{Edits, Needs};
+use fumehood_workspace::{Error, Session};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// Starts it, for a run that began then, with the top of what the session sees.
-pub(super) fn start(place: PathBuf, id: String, since: SystemTime, view: OwnedFd) -> Result<Running, String> {
+/// Of which session.
+pub(super) struct Of {
+    place: PathBuf,
+    id: String,
+    session: PathBuf,
+    project: PathBuf,
+    repository: PathBuf,
+    since: SystemTime,
+}
+
+impl Of {
+    /// A session whose run begins now.
+    pub(super) fn new(place: &Path, session: &Session) -> Of {
+        Of {
+            place: place.to_owned(),
+            id: session.id().to_owned(),
+            session: session.path().to_owned(),
+            project: session.about().project.clone(),
+            repository: session.repository().own,
+            since: SystemTime::now(),
+        }
+    }
+
+    fn needs(&self) -> Result<Needs, Error> {
+        Needs::of(&self.place, &self.session, &self.project, &self.repository)
+    }
+}
+
+/// Starts it, with the top of what the session sees.
+pub(super) fn start(of: &Of, view: OwnedFd) -> Result<Running, String> {
     let failed = |e: rustix::io::Errno| format!("a pipe: {e}");
     let (ends, alive) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -27,10 +58,12 @@ pub(super) fn start(place: PathBuf, id: String, since: SystemTime, view: OwnedFd
         let Ok([ends, told, view]) = <[OwnedFd; 3]>::try_from(kept) else {
             return 1;
         };
-        match Edits::open(&place, &id, view, since) {
+        let opened = shut_in(of, [&ends, &told, &view])
+            .and_then(|()| Edits::open(&of.place, &of.id, view, of.since).map_err(|e| e.to_string()));
+        match opened {
             Ok(edits) => i32::from(watch(edits, &ends, &told).is_none()),
             Err(why) => {
-                say(&told, Word::Less(why.to_string()));
+                say(&told, Word::Less(why));
                 1
             }
         }
@@ -41,6 +74,25 @@ pub(super) fn start(place: PathBuf, id: String, since: SystemTime, view: OwnedFd
         process,
         words,
     })
+}
+
+/// From here on it has these descriptors, reads the project, writes the session's notes and what the session sees, and no more.
+fn shut_in(of: &Of, open: [&OwnedFd; 3]) -> Result<(), String> {
+    let needs = of.needs().map_err(|e| e.to_string())?;
+    let [_, _, view] = open;
+    let place = |path: &Path| CString::new(path.as_os_str().as_bytes()).unwrap_or_default(); // the system's hold no NUL
+    let mut places: Vec<_> = needs
+        .looks
+        .iter()
+        .map(|path| (place(path), Reach::Look))
+        .collect();
+    places.push((place(&needs.notes), Reach::Note));
+    places.push((place(&needs.lock), Reach::Write));
+    // It has no name here.
+    let view = format!("/proc/self/fd/{}", view.as_raw_fd());
+    places.push((place(Path::new(&view)), Reach::Follow));
+    give_up(&open.map(AsFd::as_fd)).map_err(|e| format!("close what it does not need: {e}"))?;
+    confine(Role::Edits, &places).map(drop).map_err(|e| e.to_string())
 }
 
 /// Watches until the supervisor is gone or says that it is enough.

@@ -279,9 +279,8 @@ impl Kept {
 
     /// What begins to bring the host's edits inside.
     pub(super) fn edits(&self) -> StartEdits {
-        let (place, id) = (self.place.clone(), self.session.id().to_owned());
-        let since = std::time::SystemTime::now();
-        StartEdits(Box::new(move |view| super::edits::start(place, id, since, view)))
+        let of = super::edits::Of::new(&self.place, &self.session);
+        StartEdits(Box::new(move |view| super::edits::start(&of, view)))
     }
 
     /// The last turn, and what waits; a session that changed nothing is forgotten.
@@ -359,13 +358,10 @@ fn forget(place: &Path, session: Session, found: &changes::Changes) -> Result<()
             return Ok(());
         }
     }
-    if Session::of_project(place, &session.about().project)?.len() > 1 {
-        return session.discard();
+    match session.discard_beside_others(place)? {
+        Some(session) if !session.is_untouched() => session.settle(found).map(drop),
+        _ => Ok(()),
     }
-    if session.is_untouched() {
-        return Ok(());
-    }
-    session.settle(found).map(drop)
 }
 
 fn is_empty(folder: &Path) -> bool {

@@ -1,4 +1,4 @@
-//! The system calls of the helper processes that touch no network, relay and janitor, as data: what is
+//! The system calls of the helper processes that touch no network, as data: what is
 //! allowed, when, and what for.
 //! Everything else ends the process at once: a helper that makes another call has been taken over, or
 //! has a flaw that must be seen.
@@ -284,6 +284,95 @@ pub(super) const WATCHER: &[Rule] = &[
     MEMORY[3],
 ];
 
+/// What brings the host's edits inside. It reads names and facts that hostile programs made, on either side.
+pub(super) const EDITS: &[Rule] = &[
+    READ_AND_WRITE,
+    allow(
+        &[
+            libc::SYS_openat,
+            libc::SYS_openat2,
+            libc::SYS_getdents64,
+            libc::SYS_fstat,
+            libc::SYS_newfstatat,
+            libc::SYS_statx,
+            libc::SYS_lseek,
+            libc::SYS_fcntl,
+            libc::SYS_pread64,
+            libc::SYS_readlinkat,
+            libc::SYS_flistxattr,
+            libc::SYS_fgetxattr,
+        ],
+        "reading the project and what the session sees; Landlock holds everything else",
+    ),
+    allow(
+        &[
+            libc::SYS_pwrite64,
+            libc::SYS_ftruncate,
+            libc::SYS_fallocate,
+            libc::SYS_copy_file_range,
+            libc::SYS_mkdirat,
+            libc::SYS_symlinkat,
+            libc::SYS_unlinkat,
+            libc::SYS_renameat,
+            libc::SYS_renameat2,
+            libc::SYS_fchmod,
+            libc::SYS_fchmodat,
+            libc::SYS_fchownat,
+            libc::SYS_utimensat,
+            libc::SYS_fsetxattr,
+            libc::SYS_fsync,
+            libc::SYS_fdatasync,
+            libc::SYS_flock,
+        ],
+        "writing what the session sees, and notes beside the session; as above",
+    ),
+    #[cfg(target_arch = "x86_64")]
+    allow(
+        &[
+            libc::SYS_open,
+            libc::SYS_stat,
+            libc::SYS_lstat,
+            libc::SYS_readlink,
+            libc::SYS_mkdir,
+            libc::SYS_rmdir,
+            libc::SYS_unlink,
+            libc::SYS_symlink,
+            libc::SYS_rename,
+            libc::SYS_chmod,
+        ],
+        "as both above",
+    ),
+    allow_when(
+        &[libc::SYS_ioctl],
+        &[When::Is(1, 0x4004_9409)],
+        "FICLONE: a copy that shares its blocks",
+    ),
+    allow(
+        &[
+            libc::SYS_inotify_init1,
+            libc::SYS_inotify_add_watch,
+            libc::SYS_inotify_rm_watch,
+        ],
+        "watching the project's folders",
+    ),
+    allow_when(
+        &[libc::SYS_sendto],
+        &[When::Is(5, 0)],
+        "what both sides changed, to the supervisor: no address can be named",
+    ),
+    allow(
+        &[libc::SYS_geteuid, libc::SYS_getpid],
+        "whether what is made is to be given away, and names of its own",
+    ),
+    allow(&[libc::SYS_ppoll], "waiting for either side"),
+    #[cfg(target_arch = "x86_64")]
+    allow(&[libc::SYS_poll], "as above"),
+    MEMORY[0],
+    MEMORY[1],
+    MEMORY[2],
+    MEMORY[3],
+];
+
 #[cfg(test)]
 mod tests {
     use super::super::Filter;
@@ -322,10 +411,14 @@ mod tests {
             libc::SYS_openat2,
             libc::SYS_dup3,
         ];
-        for role in [Role::Relay, Role::Janitor, Role::Log, Role::Watcher] {
+        for role in [Role::Relay, Role::Janitor, Role::Log, Role::Watcher, Role::Edits] {
             for nr in never {
                 // On a connected socket, without an address.
-                if nr == libc::SYS_sendto && matches!(role, Role::Log | Role::Watcher) {
+                if nr == libc::SYS_sendto && matches!(role, Role::Log | Role::Watcher | Role::Edits) {
+                    continue;
+                }
+                // Below a folder, whatever comes in its place.
+                if nr == libc::SYS_openat2 && role == Role::Edits {
                     continue;
                 }
                 assert_eq!(judged(role, nr, [0; 6]), KILLED, "{role:?} {nr}");
@@ -346,7 +439,7 @@ mod tests {
         assert_eq!(map(3, 0x02), KILLED, "a file");
         let send = |role, length| judged(role, libc::SYS_sendto, [3, 1, 1, 0, 0, length]);
         let open = |flags: i32| judged(Role::Watcher, libc::SYS_openat, [0, 1, flags as u64, 0, 0, 0]);
-        for role in [Role::Log, Role::Watcher] {
+        for role in [Role::Log, Role::Watcher, Role::Edits] {
             assert_eq!((send(role, 0), send(role, 16)), (allowed, KILLED), "{role:?}");
         }
         assert_eq!(open(libc::O_CLOEXEC), allowed);
@@ -366,13 +459,23 @@ mod tests {
             "SECCOMP_IOCTL_NOTIF_ADDFD gives a program a descriptor"
         );
         assert_eq!(judged(Role::Watcher, libc::SYS_process_vm_writev, [0; 6]), KILLED);
+        let clone = |command| judged(Role::Edits, libc::SYS_ioctl, [3, command, 0, 0, 0, 0]);
+        assert_eq!((clone(0x4004_9409), clone(0x5412)), (allowed, KILLED));
+        for nr in [
+            libc::SYS_linkat,
+            libc::SYS_mknodat,
+            libc::SYS_umount2,
+            libc::SYS_setns,
+        ] {
+            assert_eq!(judged(Role::Edits, nr, [0; 6]), KILLED, "{nr}");
+        }
         let signal = |n| judged(Role::Janitor, libc::SYS_pidfd_send_signal, [0, n, 0, 0, 0, 0]);
         assert_eq!((signal(9), signal(15)), (allowed, KILLED));
     }
 
     #[test]
     fn every_permission_says_what_for() {
-        for rule in RELAY.iter().chain(JANITOR).chain(LOG).chain(WATCHER) {
+        for rule in RELAY.iter().chain(JANITOR).chain(LOG).chain(WATCHER).chain(EDITS) {
             assert!(rule.why.len() > 5 && !rule.calls.is_empty() && rule.answer == Answer::Allow);
         }
     }

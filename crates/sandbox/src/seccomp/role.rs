@@ -18,6 +18,8 @@ pub enum Role {
     Log,
     /// Hears of programs that are executed, and reads their arguments in their memory.
     Watcher,
+    /// Brings the host's edits inside: it reads one tree, and makes another the same.
+    Edits,
 }
 
 const EPERM: Answer = Answer::Error(libc::EPERM);
@@ -188,6 +190,7 @@ impl Filter {
             Role::Janitor => assemble::program(local::JANITOR.iter(), local::OTHERWISE),
             Role::Log => assemble::program(local::LOG.iter(), local::OTHERWISE),
             Role::Watcher => assemble::program(local::WATCHER.iter(), local::OTHERWISE),
+            Role::Edits => assemble::program(local::EDITS.iter(), local::OTHERWISE),
         };
         Filter {
             program,

@@ -51,21 +51,21 @@ const LANDLOCK_RULE_PATH_BENEATH: c_long = 1;
 
 /// `struct __user_cap_header_struct` and one `__user_cap_data_struct`.
 #[repr(C)]
-struct CapabilityHeader {
-    version: u32,
-    pid: i32,
+pub(super) struct CapabilityHeader {
+    pub(super) version: u32,
+    pub(super) pid: i32,
 }
 #[repr(C)]
-#[derive(Clone, Copy)]
-struct CapabilityData {
-    effective: u32,
-    permitted: u32,
-    inheritable: u32,
+#[derive(Clone, Copy, Default)]
+pub(super) struct CapabilityData {
+    pub(super) effective: u32,
+    pub(super) permitted: u32,
+    pub(super) inheritable: u32,
 }
 /// NOROOT, NO_SETUID_FIXUP, NO_CAP_AMBIENT_RAISE set and KEEP_CAPS clear, all four locked
 /// (capabilities(7)): uid 0 of a user namespace means nothing after this.
 const SECUREBITS: u64 = 0b1110_1111;
-const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
+pub(super) const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
 
 fn prctl(option: libc::c_int, a: u64, b: u64) -> Result<()> {
     // SAFETY: the options used here take integers only.
@@ -284,11 +284,7 @@ impl Kernel for Linux {
             version: CAPABILITY_VERSION_3,
             pid: 0,
         };
-        let none = [CapabilityData {
-            effective: 0,
-            permitted: 0,
-            inheritable: 0,
-        }; 2];
+        let none = [CapabilityData::default(); 2];
         // SAFETY: version 3 reads two data structures; both live until the call returns.
         check(unsafe { libc::syscall(libc::SYS_capset, &raw const header, none.as_ptr()) }).map(drop)
     }

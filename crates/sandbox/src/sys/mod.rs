@@ -38,6 +38,7 @@ pub(crate) use mount::prepare_tree;
 pub(crate) use overlay::prepare_overlay;
 pub use process::{Became, Process};
 pub use programs::{Execution, Heard, Programs};
+pub(crate) use role::keep_capabilities;
 pub use role::{become_role, forget_environment, give_up};
 pub(crate) use signals::reset_for_child;
 pub use signals::{Signals, in_background, raise_stop};

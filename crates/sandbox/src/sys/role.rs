@@ -1,6 +1,6 @@
 //! What a helper process of our own gives up before it meets anything hostile.
 
-use super::linux::check_int;
+use super::linux::{CAPABILITY_VERSION_3, CapabilityData, CapabilityHeader, check, check_int};
 use crate::errno::Errno;
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -31,6 +31,25 @@ pub fn give_up(keep: &[BorrowedFd<'_>]) -> Result<(), Errno> {
     // SAFETY: the structure lives until the call returns.
     check_int(unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const no_core) })?;
     close_others(keep)
+}
+
+/// Of the capabilities of this process those of `kept` (a bit each, by their numbers) stay. Where no new privileges are
+/// granted none comes back.
+pub(crate) fn keep_capabilities(kept: u64) -> Result<(), Errno> {
+    let header = CapabilityHeader {
+        version: CAPABILITY_VERSION_3,
+        pid: 0,
+    };
+    let mut sets = [CapabilityData::default(); 2];
+    // SAFETY: version 3 writes two data structures; both and the header live until the call returns.
+    check(unsafe { libc::syscall(libc::SYS_capget, &raw const header, sets.as_mut_ptr()) })?;
+    for (set, kept) in sets.iter_mut().zip([kept as u32, (kept >> 32) as u32]) {
+        set.effective &= kept;
+        set.permitted &= kept;
+        set.inheritable = 0; // and with it the ambient ones
+    }
+    // SAFETY: as above; they are read.
+    check(unsafe { libc::syscall(libc::SYS_capset, &raw const header, sets.as_ptr()) }).map(drop)
 }
 
 /// Overwrites this process's copy of the caller's environment, where tokens lie.
