@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod cast;
 mod cell;
 mod cursor;
 mod departed;
@@ -24,9 +25,11 @@ mod size;
 mod status;
 mod stream;
 mod style;
+mod subset;
 mod tabs;
 mod utf8;
 
+pub use cast::{Cast, CastError, Event, Header, MAX_LINE};
 pub use options::{Options, Rgb};
 pub use popup::{Choice, PopUp};
 pub use probe::Probe;
@@ -34,3 +37,4 @@ pub use relay::{Output, Relay};
 pub use size::Size;
 pub use status::Status;
 pub use stream::Stream;
+pub use subset::{Piece, Subset};
