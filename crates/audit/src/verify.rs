@@ -2,11 +2,12 @@
 
 use crate::check::{Checked, Checking};
 use crate::finish::upper_tiles;
-use crate::index::ENTRY;
+use crate::index::{ENTRY, bit};
 use crate::key::PublicKey;
 use crate::layout::{CHECKPOINT, CHECKPOINTS, INDEX, WIDTH};
 use crate::note::{Checkpoint, NoteError};
 use crate::read::{self, ReadError, Source};
+use crate::record::Kind;
 use crate::tree::{Frontier, Hash};
 use std::path::Path;
 
@@ -38,9 +39,17 @@ pub struct Report {
     pub ended: bool,
     /// The size up to which someone else vouches for it.
     pub remembered: Option<u64>,
+    /// A bit for each kind that is in it.
+    pub(crate) kinds: u64,
 }
 
 impl Report {
+    /// Whether there is a record of this kind.
+    #[must_use]
+    pub fn has(&self, kind: Kind) -> bool {
+        self.kinds & bit(kind) != 0
+    }
+
     /// What the verdict rests on.
     #[must_use]
     pub fn anchor(&self) -> String {
@@ -242,6 +251,7 @@ struct Walk<'a> {
     clock_steps: Vec<u64>,
     /// Keys whose records were seen and that have not taken over yet: a key signs its successor first.
     successors: Vec<(u64, PublicKey)>,
+    kinds: u64,
 }
 
 /// Steps of the clock that are reported one by one.
@@ -264,6 +274,7 @@ impl<'a> Walk<'a> {
             offset: 0,
             clock_steps: Vec::new(),
             successors: Vec::new(),
+            kinds: 0,
         }
     }
 
@@ -277,6 +288,7 @@ impl<'a> Walk<'a> {
         self.clock_steps.extend(&checked.clock_steps);
         self.clock_steps.truncate(STEPS);
         self.time = checked.times.1;
+        self.kinds |= checked.span.kinds;
         self.successors.extend(
             checked
                 .keys
@@ -399,6 +411,7 @@ impl<'a> Walk<'a> {
             clock_steps: self.clock_steps.clone(),
             ended,
             remembered: newest.map(|r| r.size),
+            kinds: self.kinds,
         })
     }
 }

@@ -1,12 +1,14 @@
 //! The session's credentials beside its upstream leg.
 
 use crate::answer::{Answer, Withheld};
+use crate::redact::Forbidden;
 use crate::upstream::{Custody, Guards, Incoming, NoCustody};
 use crate::vault::{MAX_BODY, Vault};
 use bytes::Bytes;
 use fumehood_http::{Denial, Fields, RequestHead, ResponseHead};
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use zeroize::Zeroizing;
 
 /// Holds the vault, and is asked for every exchange.
 #[derive(Clone, Debug)]
@@ -19,8 +21,18 @@ impl Keeper {
         Keeper(Arc::new(Mutex::new(vault)))
     }
 
+    /// What may not come back, from any host.
+    pub(crate) fn forbidden(&self) -> Arc<Forbidden> {
+        self.vault().forbidden()
+    }
+
+    /// All values, each with what stands for it.
+    pub(crate) fn shown(&self) -> Vec<(Zeroizing<Vec<u8>>, Vec<u8>)> {
+        self.vault().shown()
+    }
+
     /// Nothing waits while it is held.
-    fn vault(&self) -> MutexGuard<'_, Vault> {
+    pub(crate) fn vault(&self) -> MutexGuard<'_, Vault> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

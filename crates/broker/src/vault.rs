@@ -17,6 +17,7 @@ use fumehood_destination::Destination;
 use fumehood_http::{Field, RequestHead};
 use fumehood_monitor::Channel;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 pub(crate) use foreign::names_nobody;
 pub(crate) use head::ESCAPED;
@@ -176,6 +177,16 @@ impl Vault {
     #[must_use]
     pub fn forbidden(&self) -> Arc<Forbidden> {
         Arc::clone(&self.forbidden)
+    }
+
+    /// All values, earlier ones too, each with what stands for it.
+    pub(crate) fn shown(&self) -> Vec<(Zeroizing<Vec<u8>>, Vec<u8>)> {
+        let all = self.credentials.iter().chain(&self.retired);
+        let one = |c: &Credential| {
+            let real = Zeroizing::new(c.secret.expose().to_vec());
+            (real, c.placeholder.text().as_bytes().to_vec())
+        };
+        all.map(one).collect()
     }
 
     /// Whether a credential is for this host: then it is not tunnelled to, and no other account is used there.

@@ -97,6 +97,8 @@ pub(crate) enum Verb {
     Events(crate::sessions::EventsArguments),
     /// Show what a session that was started with -d printed
     Logs(crate::sessions::LogsArguments),
+    /// Play what a session's terminal showed, where it was recorded (`run --record`)
+    Replay(crate::sessions::ReplayArguments),
     /// Run a command in a session that has ended, with the changes it kept back
     Resume(Box<crate::sessions::ResumeArguments>),
     /// Keep what a session has written as it is now
@@ -255,6 +257,9 @@ pub(crate) struct RunArguments {
     /// Go on without this terminal; its name is printed (docs/sessions.md)
     #[arg(short, long, conflicts_with = "events")]
     pub(crate) detach: bool,
+    /// Record what the terminal shows, for `fumehood replay`; what is typed is not recorded (docs/sessions.md)
+    #[arg(long)]
+    pub(crate) record: bool,
     /// With -d: on a terminal of its own, for `fumehood attach`
     #[arg(short, long)]
     pub(crate) tty: bool,

@@ -10,6 +10,7 @@ mod replay;
 mod report;
 mod show;
 mod suggest;
+mod terminal;
 mod verify;
 mod why;
 mod witness;
@@ -64,6 +65,11 @@ pub(crate) fn replay(
     json: bool,
 ) -> Result<(), String> {
     replay::replay(&here()?, policy, back, json)
+}
+
+/// The session that is meant, whose recording is to be played, and what is to be doubted of it.
+pub(crate) fn recorded_terminal(session: Option<&str>) -> Result<(String, Option<String>), String> {
+    terminal::of_session(&here()?, session)
 }
 
 /// The last records of a session, a line each.

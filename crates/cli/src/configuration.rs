@@ -100,6 +100,8 @@ pub(crate) struct AuditWishes {
     pub(crate) keep: Option<Duration>,
     /// No run that is not recorded.
     pub(crate) fail_closed: bool,
+    /// What terminals show is recorded.
+    pub(crate) record_terminal: bool,
 }
 
 /// Reads them; a project has no say.
@@ -113,6 +115,7 @@ pub(crate) fn audit_wishes(places: &Places) -> Result<AuditWishes, String> {
         let named = audit.witness.iter().map(|at| at.value.as_str().to_owned());
         wishes.witnesses.extend(named);
         wishes.keep = wishes.keep.max(audit.keep.map(|at| at.value.duration()));
+        wishes.record_terminal |= audit.record_terminal.is_some_and(|at| at.value);
         wishes.fail_closed |= audit.fail_closed.is_some_and(|at| at.value);
     }
     wishes.witnesses.dedup();

@@ -161,6 +161,7 @@ fn trial_in(
         asking: None,
         about: Default::default(),
         detached: None,
+        recording: None,
     };
     let outcome = fumehood_session::run(run).map_err(with_remedy)?;
     match outcome.end {

@@ -38,6 +38,7 @@ impl Confined for Jobs {
             asking: None,
             about: Default::default(),
             detached: None,
+            recording: None,
         };
         let ended = without_streams(|| fumehood_session::run(run))?;
         match ended.map_err(|e| e.to_string())?.end {

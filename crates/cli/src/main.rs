@@ -62,6 +62,7 @@ fn perform(verb: Verb) -> u8 {
         Verb::Cp(arguments) => sessions::cp(&arguments),
         Verb::Port(arguments) => sessions::port(&arguments),
         Verb::Events(arguments) => audit::events(arguments.session.as_deref(), arguments.follow),
+        Verb::Replay(arguments) => sessions::replay(&arguments),
         Verb::Logs(arguments) => sessions::logs(&arguments),
         Verb::Rm(arguments) => sessions::rm(&arguments),
         Verb::Prune(arguments) => sessions::prune(&arguments),

@@ -13,6 +13,7 @@ mod home;
 mod network;
 mod pushes;
 mod record;
+mod recording;
 mod request;
 mod staged;
 mod turn;
@@ -31,6 +32,7 @@ use crate::configuration::{Places, profile};
 use crate::events::Events;
 use crate::say;
 use credentials::Credentials;
+use fumehood_audit::new_session_id;
 use fumehood_limits::Ceilings;
 use fumehood_monitor::hold::{Mode, Settings};
 use fumehood_policy::json::Json;
@@ -43,6 +45,7 @@ use fumehood_session::{
     RunError, Scratch, check_streams, prepare, project_of, remedy,
 };
 pub(crate) use record::root as log_root;
+pub(crate) use recording::recording;
 use request::Wanted;
 use staged::Kept;
 use std::ffi::OsStr;
@@ -112,7 +115,12 @@ fn attempt(arguments: &RunArguments, begun: Option<OwnedFd>) -> Result<u8, Failu
     if arguments.tool.is_some() {
         narrow(&mut profile);
     }
-    let credentials = credentials::open(&mut profile, &places)?;
+    let wishes = crate::configuration::audit_wishes(&places)?;
+    let id = new_session_id().map_err(|e| format!("name the session: {e}"))?;
+    let swept = Swept(places.state(), id.to_string());
+    let asked = (wishes.record_terminal, profile.isolation.value);
+    let mut recording = recording::begin(arguments, asked, (&swept.0, &swept.1))?;
+    let credentials = credentials::open(&mut profile, &places, recording.as_mut())?;
     let Wanted {
         mut request,
         limits,
@@ -159,7 +167,7 @@ fn attempt(arguments: &RunArguments, begun: Option<OwnedFd>) -> Result<u8, Failu
         policy,
         kept.as_ref().map(|k| k.session.id()),
         host.landlock,
-        &credentials.names(),
+        (id, &credentials.names()),
     )?;
     let detached = begun
         .map(|begun| {
@@ -193,7 +201,8 @@ fn attempt(arguments: &RunArguments, begun: Option<OwnedFd>) -> Result<u8, Failu
         gives_streams: true,
         written: written(&request),
         session: Some(start),
-        must_record: crate::configuration::audit_wishes(&places)?.fail_closed,
+        must_record: wishes.fail_closed,
+        recording,
         asking: Some(Asking {
             folder: crate::holds::folder(&places.state()),
             settings: settings(arguments),
@@ -203,6 +212,10 @@ fn attempt(arguments: &RunArguments, begun: Option<OwnedFd>) -> Result<u8, Failu
     let before = request.protected.clone();
     let mut outcome = fumehood_session::run(run).map_err(with_remedy)?;
     drop(downloads);
+    if let Some(recorded) = &outcome.recording {
+        let tell = arguments.verbose || std::io::stderr().is_terminal();
+        recording::end(recorded, &swept.1, tell);
+    }
     let mut end = |outcome: &mut Outcome| {
         let code = ending::end(&request.command, &limits, outcome, &mut events);
         crate::audit::after_run(&places, outcome.log.let_go());
@@ -226,6 +239,15 @@ fn attempt(arguments: &RunArguments, begun: Option<OwnedFd>) -> Result<u8, Failu
             ));
         });
     Ok(end(&mut outcome))
+}
+
+/// What a run that did not take place leaves, removed.
+struct Swept(PathBuf, String);
+
+impl Drop for Swept {
+    fn drop(&mut self) {
+        recording::sweep(&self.0, &self.1);
+    }
 }
 
 /// Of network and secrets a tool has what its own flags name: neither what a file allows this project's sessions, nor

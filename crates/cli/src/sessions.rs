@@ -8,12 +8,13 @@ mod exec;
 mod list;
 mod open;
 mod ports;
+mod replay;
 mod rest;
 
 pub(crate) use arguments::{
     AttachArguments, CheckpointArguments, CpArguments, EventsArguments, ExecArguments, ForkArguments,
     InspectArguments, LogsArguments, OpenArguments, PortArguments, PruneArguments, PsArguments,
-    ResumeArguments, RmArguments, StopArguments, WaitArguments,
+    ReplayArguments, ResumeArguments, RmArguments, StopArguments, WaitArguments,
 };
 pub(crate) use attach::{attach, logs};
 use checkpoint::before_program;
@@ -23,6 +24,7 @@ pub(crate) use exec::exec;
 pub(crate) use list::{inspect, ps};
 pub(crate) use open::open;
 pub(crate) use ports::port;
+pub(crate) use replay::replay;
 pub(crate) use rest::{prune, resume, rm};
 
 use crate::holds::folder;

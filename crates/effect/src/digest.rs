@@ -45,6 +45,23 @@ impl Digest {
     }
 }
 
+/// A digest of what comes piece by piece.
+#[derive(Clone, Debug, Default)]
+pub struct Hasher(Sha256);
+
+impl Hasher {
+    /// The next piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Of all pieces until now.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest(self.0.clone().finalize().into())
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -92,6 +109,9 @@ mod tests {
         let digest = Digest::of(&bytes);
         assert_eq!(digest.to_string().parse(), Ok(digest));
         assert_eq!(Digest::of_all(&bytes[..]).unwrap(), digest);
+        let mut hasher = Hasher::default();
+        bytes.chunks(777).for_each(|piece| hasher.update(piece));
+        assert_eq!(hasher.digest(), digest);
         for wrong in ["", "00", &digest.to_string().to_uppercase(), &"g".repeat(64)] {
             assert_eq!(wrong.parse::<Digest>(), Err(NoDigest));
         }

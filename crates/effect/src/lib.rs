@@ -15,7 +15,7 @@ mod session;
 mod tier;
 
 pub use decision::{Decision, Reason};
-pub use digest::{Digest, NoDigest};
+pub use digest::{Digest, Hasher, NoDigest};
 pub use effect::{Effect, Fact, Facts, Resource};
 pub use kind::{EffectKind, NAMES, UnknownKind};
 pub use session::{InvalidSession, SessionId};

@@ -1,11 +1,12 @@
 //! A session's secrets: opened by the process that will be its broker, before anything else of the run is made.
 //! What comes back is what stands for each inside.
 
+use crate::recording::{self, Recording};
 use crate::trust::machine_roots;
 use crate::view::c_string;
 use fumehood_authority::Roots;
 use fumehood_broker::{
-    Keeper, Machine, NoCustody, Opened, Passwords, Told, ToldLogin, Vault, Wanted, WantedLogin,
+    Keeper, Machine, NoCustody, Opened, Passwords, Screen, Told, ToldLogin, Vault, Wanted, WantedLogin,
     WantedPassword,
 };
 use fumehood_monitor::{Channel, pair};
@@ -17,6 +18,7 @@ use fumehood_sandbox::{
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Signal, pidfd_send_signal};
 use std::ffi::OsStr;
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// The broker of a session to come, with its secrets. Dropping it ends it.
@@ -58,7 +60,8 @@ impl Broker {
     /// Forks the broker, which opens what is wanted. This process never has a value: it waits, and forgets the
     /// variables that held one. To be called before the environment is copied anywhere.
     ///
-    /// Password managers ask at the user's terminal meanwhile, and an interrupt ends both processes.
+    /// Password managers ask at the user's terminal meanwhile, and an interrupt ends both processes. A recording is
+    /// the broker's then: nobody else could take secrets out of it.
     ///
     /// # Errors
     /// The session must not begin.
@@ -67,10 +70,13 @@ impl Broker {
         logins: &[WantedLogin],
         passwords: &[WantedPassword],
         machine: &Machine,
+        recording: Option<&mut Recording>,
     ) -> Result<(Broker, Vec<Told>, Vec<ToldLogin>), CredentialError> {
         let start = |e: rustix::io::Errno| CredentialError::Start(Errno(e.raw_os_error()));
         let (ours, theirs) = pair().map_err(start)?;
-        let process = fork_role(move || be_the_broker(wanted, logins, passwords, machine, theirs))
+        let recorder = recording.map(Recording::theirs).transpose().map_err(start)?;
+        let with = (theirs, recorder.flatten());
+        let process = fork_role(move || be_the_broker(wanted, logins, passwords, machine, with))
             .map_err(CredentialError::Start)?;
         let broker = Broker {
             process: Some(process),
@@ -120,7 +126,7 @@ fn be_the_broker(
     logins: &[WantedLogin],
     passwords: &[WantedPassword],
     machine: &Machine,
-    channel: Channel,
+    (channel, recorder): (Channel, Option<Recorder>),
 ) -> i32 {
     // Before anything is opened: who writes logins back has no secret but what it is told to write.
     let keeps = if logins.is_empty() {
@@ -158,7 +164,8 @@ fn be_the_broker(
         // Where there are none the supervisor finds that out too, and says it.
         (Ok(()), Opened::Told(..)) => {
             let passwords = passwords.unwrap_or_default();
-            serve(channel, vault, &machine_roots().unwrap_or_default(), passwords)
+            let roots = machine_roots().unwrap_or_default();
+            serve(channel, vault, &roots, passwords, recorder)
         }
         _ => 1,
     }
@@ -189,18 +196,40 @@ fn be_the_keeper(logins: &[WantedLogin], channel: &Channel) -> i32 {
     i32::from(!confined)
 }
 
+/// What a recorder has: where it hears, and the file.
+type Recorder = (OwnedFd, File);
+
 /// Serves until the supervisor is gone. Servers are verified by these roots.
-pub(crate) fn serve(channel: Channel, vault: Option<Vault>, roots: &Roots, passwords: Passwords) -> i32 {
+pub(crate) fn serve(
+    channel: Channel,
+    vault: Option<Vault>,
+    roots: &Roots,
+    passwords: Passwords,
+    recorder: Option<Recorder>,
+) -> i32 {
     let keeps = vault.as_ref().and_then(Vault::keeper);
-    let open: Vec<_> = std::iter::once(channel.as_fd()).chain(keeps).collect();
+    let of_recorder = recorder
+        .iter()
+        .flat_map(|(socket, file)| [socket.as_fd(), file.as_fd()]);
+    let open = std::iter::once(channel.as_fd()).chain(keeps).chain(of_recorder);
+    let open: Vec<_> = open.collect();
     if become_role(c"fumehood-broker", &open).is_err() {
         return 1;
     }
     if confine(Role::Broker, &[(c"/".to_owned(), Reach::Read)]).is_err() {
         return 1;
     }
-    match vault {
-        Some(vault) => fumehood_broker::run(channel, roots, Keeper::new(vault), passwords),
+    let keeper = vault.map(Keeper::new);
+    if let Some((socket, file)) = recorder {
+        let mut screen = Screen::new(keeper.clone(), &passwords);
+        // After the walls: they hold for it too. It ends with the broker.
+        let record = move || recording::serve(&socket, file, || screen.forbidden());
+        if std::thread::Builder::new().spawn(record).is_err() {
+            return 1;
+        }
+    }
+    match keeper {
+        Some(keeper) => fumehood_broker::run(channel, roots, keeper, passwords),
         None => fumehood_broker::run(channel, roots, NoCustody, passwords),
     }
 }

@@ -130,7 +130,7 @@ impl Going<'_> {
             while let Some((answer, fd)) = self.caller.answer()? {
                 match (answer, fd) {
                     (Answer::Terminal, Some(master)) => {
-                        self.terminal = Some(Terminal::start(master, self.title.clone())?);
+                        self.terminal = Some(Terminal::start(master, self.title.clone(), None)?);
                     }
                     (Answer::Over(_), _) if self.timed_out => return Ok(Executed::TimedOut),
                     (Answer::Over(over), _) => return Ok(Executed::Over(over)),

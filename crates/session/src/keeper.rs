@@ -3,6 +3,7 @@
 //!
 //! It reads hostile bytes and understands none: what shows them makes them safe.
 
+use crate::recording::Tap;
 use crate::terminal::TerminalError;
 use fumehood_sandbox::{Role, confine, fork_role_with, give_up, set_process_name};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -21,11 +22,17 @@ pub(crate) struct Keeper {
     master: OwnedFd,
     orders: OwnedFd,
     process: OwnedFd,
+    /// The recording, where there is one.
+    tap: Option<Tap>,
 }
 
 impl Keeper {
-    /// Starts it; `output` is where it writes.
-    pub(crate) fn start(master: OwnedFd, output: &OwnedFd) -> Result<Keeper, TerminalError> {
+    /// Starts it; `output` is where it writes, the tap where what is printed is recorded.
+    pub(crate) fn start(
+        master: OwnedFd,
+        output: &OwnedFd,
+        tap: Option<Tap>,
+    ) -> Result<Keeper, TerminalError> {
         let flags = SocketFlags::CLOEXEC;
         let pair = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None);
         let (ours, theirs) = pair.map_err(TerminalError::Socket)?;
@@ -35,11 +42,15 @@ impl Keeper {
             kept.push(copy.map_err(TerminalError::Socket)?);
         }
         kept.push(theirs);
+        if let Some(tap) = &tap {
+            kept.push(rustix::io::dup(tap).map_err(TerminalError::Socket)?);
+        }
         let (_, process) = fork_role_with(kept, run).map_err(TerminalError::Start)?;
         Ok(Keeper {
             master,
             orders: ours,
             process,
+            tap,
         })
     }
 
@@ -48,11 +59,17 @@ impl Keeper {
         let _gone = send(&self.orders, &[PAUSE], SendFlags::NOSIGNAL);
         // It has stopped reading when it says so.
         let _its_answer = read(&self.orders, &mut [0u8]);
+        self.mark("fumehood: a terminal is attached: what it shows is not recorded");
         self.master.as_fd()
     }
 
     pub(crate) fn resume(&self) {
+        self.mark("fumehood: the terminal that was attached is gone");
         let _gone = send(&self.orders, &[RESUME], SendFlags::NOSIGNAL);
+    }
+
+    fn mark(&self, words: &str) {
+        self.tap.iter().for_each(|tap| tap.mark(words));
     }
 
     /// Lets it take what is left, and waits for that.
@@ -67,21 +84,25 @@ fn run(kept: Vec<OwnedFd>) -> i32 {
     // A terminal that hangs up, or Ctrl-C, is for the supervisor.
     let _leader_already = rustix::process::setsid();
     crate::terminal::let_go_of_all_streams();
+    let mut kept = kept;
+    let tap = kept.get(3).is_some().then(|| kept.pop()).flatten().map(Tap::from);
     let Ok([master, output, orders]) = <[OwnedFd; 3]>::try_from(kept) else {
         return 125;
     };
-    let own = [master.as_fd(), output.as_fd(), orders.as_fd()];
+    let mut own = vec![master.as_fd(), output.as_fd(), orders.as_fd()];
+    own.extend(tap.as_ref().map(AsFd::as_fd));
     if give_up(&own).is_err() || confine(Role::Relay, &[]).is_err() {
         return 1;
     }
-    keep(&master, &output, &orders);
+    keep(&master, (&output, tap.as_ref()), &orders);
     // The process ends; a build with checks looks at each descriptor it drops, which is no call of this role.
-    std::mem::forget((master, output, orders));
+    std::mem::forget((master, output, orders, tap));
     0
 }
 
-fn keep(master: &OwnedFd, output: &OwnedFd, orders: &OwnedFd) {
+fn keep(master: &OwnedFd, output: (&OwnedFd, Option<&Tap>), orders: &OwnedFd) {
     let (mut reads, mut room, mut over) = (true, KEPT, false);
+    tell_size(master, output.1);
     loop {
         let wanted = if reads { PollFlags::IN } else { PollFlags::empty() };
         let mut watched = vec![PollFd::from_borrowed_fd(master.as_fd(), wanted)];
@@ -97,7 +118,10 @@ fn keep(master: &OwnedFd, output: &OwnedFd, orders: &OwnedFd) {
                     reads = false;
                     let _supervisor_gone = write(orders, &[PAUSE]);
                 }
-                Ok(1) => reads = true,
+                Ok(1) => {
+                    tell_size(master, output.1);
+                    reads = true;
+                }
                 // The supervisor has nothing more to say: what the terminal still holds is taken.
                 _ => (over, reads) = (true, true),
             }
@@ -112,12 +136,21 @@ fn keep(master: &OwnedFd, output: &OwnedFd, orders: &OwnedFd) {
     }
 }
 
+/// Who attached may have had another.
+fn tell_size(master: &OwnedFd, tap: Option<&Tap>) {
+    if let (Some(tap), Ok(size)) = (tap, rustix::termios::tcgetwinsize(master)) {
+        tap.size(size.ws_row, size.ws_col);
+    }
+}
+
 /// False when the terminal has ended.
-fn take(master: &OwnedFd, output: &OwnedFd, room: &mut usize) -> bool {
+fn take(master: &OwnedFd, (output, tap): (&OwnedFd, Option<&Tap>), room: &mut usize) -> bool {
     let mut bytes = [0u8; 4096];
     match read(master, &mut bytes) {
         Ok(0) => false,
         Ok(n) => {
+            let read = bytes.get(..n).unwrap_or_default();
+            tap.iter().for_each(|tap| tap.output(read));
             let fits = n.min(*room);
             *room -= fits;
             let _full = bytes.get(..fits).map(|bytes| write(output, bytes));

@@ -31,6 +31,7 @@ mod ports;
 mod prepare;
 mod program;
 mod reach;
+mod recording;
 mod scratch;
 mod stand_in;
 mod state;
@@ -55,16 +56,21 @@ pub use exec::{Exec, ExecError, Executed, exec};
 pub use explain::{Facts, remedy};
 /// What programs print, made safe to be shown on a terminal that others use too.
 pub use fumehood_terminal::Stream as Plain;
+/// Recordings of terminals.
+pub use fumehood_terminal::{Cast, Event as CastEvent};
 pub use home::{Home, HomeError, KeptHome, Settings, Slot};
 pub use host::{Host, HostError, User, is_root, user_id};
 pub use log::Log;
 pub use network::{Network, Published};
 pub use prepare::{OwnGit, PrepareError, Request, Shown, prepare, project_of};
 pub use program::{Program, ProgramError};
+pub use recording::{BOUND, END_OF_SESSION, Outcome as RecordingOutcome, Recording};
 pub use scratch::{Scratch, ScratchError};
 pub use state::{StateError, check_state};
 pub use supervise::{Detached, End, Outcome, Run, RunError, run};
-pub use terminal::{StreamError, check_streams, let_go_of_all_streams, terminals};
+pub use terminal::{
+    Play, PlayError, StreamError, check_streams, let_go_of_all_streams, play, plays_here, terminals,
+};
 pub use tool_calls::{Called, Leave, Standing, ToolCalls, ToolCallsError};
 pub use trust::{Inside, Trust, TrustError};
 pub use turn::Turn;

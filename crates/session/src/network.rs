@@ -321,7 +321,9 @@ impl Watch {
                 channel,
                 waiting: VecDeque::new(),
             },
-            None => Helper::start(|channel| credentials::serve(channel, None, &roots, Passwords::new()))?,
+            None => {
+                Helper::start(|channel| credentials::serve(channel, None, &roots, Passwords::new(), None))?
+            }
         };
         Ok((gateway, broker))
     }

@@ -7,11 +7,12 @@ use crate::janitor::Janitor;
 use crate::keeper::Keeper;
 use crate::log::Log;
 use crate::network::{Network, Question, Watch};
+use crate::recording::{self, Recording};
 use crate::stand_in::StandIn;
 use crate::terminal::{self, Ended, Terminal, TerminalError};
 use crate::turn::Turn;
 use crate::watcher::{Death, Watcher};
-use fumehood_audit::{Entry, Kind, Session};
+use fumehood_audit::{Entry, Kind, Session, Ticket};
 use fumehood_http::Denial;
 use fumehood_limits::{Ceilings, Group, InForce, Limit, Limits, Struck, Watchdog, Watched, rlimits};
 use fumehood_monitor::Report;
@@ -62,6 +63,8 @@ pub struct Run {
     pub about: About,
     /// How it goes on without the terminal it was started at.
     pub detached: Option<Detached>,
+    /// Where what its terminal shows is recorded, if that is asked for.
+    pub recording: Option<Recording>,
 }
 
 /// A run without a terminal to return to.
@@ -103,6 +106,8 @@ pub struct Outcome {
     pub network: Option<(Report, Option<Way>)>,
     /// Who waits for its end.
     pub waiting: Waiting,
+    /// What became of the recording of its terminal, where there was one.
+    pub recording: Option<recording::Outcome>,
 }
 
 /// Why a run did not take place.
@@ -230,6 +235,7 @@ pub fn run(mut run: Run) -> Result<Outcome, RunError> {
     }
     let mut log = Log::default();
     let mut waiting = Waiting::default();
+    let mut recorded = None;
     let ended = supervise(
         &mut run,
         &signals,
@@ -237,7 +243,7 @@ pub fn run(mut run: Run) -> Result<Outcome, RunError> {
         &in_force,
         &mut log,
         &mut network,
-        &mut waiting,
+        (&mut waiting, &mut recorded),
     );
     let network = network.map(|watch| {
         let way = watch.way();
@@ -265,6 +271,7 @@ pub fn run(mut run: Run) -> Result<Outcome, RunError> {
         log,
         network,
         waiting,
+        recording: recorded,
     })
 }
 
@@ -281,7 +288,7 @@ fn supervise(
     in_force: &InForce,
     log: &mut Log,
     network: &mut Option<Watch>,
-    waiting: &mut Waiting,
+    (waiting, recorded): (&mut Waiting, &mut Option<recording::Outcome>),
 ) -> Result<End, RunError> {
     let plan = Plan::new(&run.spec)?;
     let separate = plan.has_namespaces();
@@ -326,6 +333,8 @@ fn supervise(
         terminal: None,
         detached: run.detached.take(),
         keeper: None,
+        recording: run.recording.take(),
+        recorded: None,
         network,
         turns: run.turns.as_ref(),
         edits: Edits::new(run.edits.take(), sandbox.take_view()),
@@ -366,6 +375,11 @@ fn supervise(
     if let Some(terminal) = supervisor.terminal {
         terminal.finish();
     }
+    if let (Some(recording), Some(begun)) = (supervisor.recording, supervisor.recorded) {
+        let outcome = recording.finish();
+        supervisor.log.record(outcome.entry(begun));
+        *recorded = Some(outcome);
+    }
     ended
 }
 
@@ -387,6 +401,9 @@ struct Supervisor<'a> {
     terminal: Option<Terminal>,
     detached: Option<Detached>,
     keeper: Option<Keeper>,
+    recording: Option<Recording>,
+    /// The record of its beginning.
+    recorded: Option<Ticket>,
     network: &'a mut Option<Watch>,
     turns: Option<&'a OwnedFd>,
     edits: Edits,
@@ -805,15 +822,29 @@ impl Supervisor<'_> {
     }
 
     fn connect(&mut self, master: OwnedFd) -> Result<Option<End>, RunError> {
+        let tap = self.record()?;
         if let Some(Detached { output, .. }) = &self.detached {
             terminal::give_size(&master);
-            self.keeper = Some(Keeper::start(master, output)?);
+            self.keeper = Some(Keeper::start(master, output, tap)?);
             self.sandbox.terminal_taken();
             return Ok(None);
         }
-        self.terminal = Some(Terminal::start(master, self.title.clone())?);
+        self.terminal = Some(Terminal::start(master, self.title.clone(), tap)?);
         self.sandbox.terminal_taken();
         Ok(None)
+    }
+}
+
+impl Supervisor<'_> {
+    /// Begins the recording of the terminal, where there is to be one.
+    fn record(&mut self) -> Result<Option<recording::Tap>, RunError> {
+        let Some(recording) = &mut self.recording else {
+            return Ok(None);
+        };
+        recording.ensure_started()?;
+        let tap = recording.tap()?;
+        self.recorded = Some(self.log.record(recording::begun()).unwrap_or(Ticket::START));
+        Ok(Some(tap))
     }
 }
 

@@ -5,9 +5,13 @@
 //! because it reads what the program prints, which is hostile; it holds no secret, and the
 //! supervisor reads nothing from it but single bytes.
 
+mod player;
 mod relay;
 
+pub use player::{Play, PlayError, play, plays_here};
+
 use crate::approvals::{Asked, Waits};
+use crate::recording::Tap;
 use fumehood_sandbox::{Errno, fork_role};
 use fumehood_terminal::Choice;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -155,17 +159,22 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// Starts the relay for the sandbox's terminal.
-    pub(crate) fn start(master: OwnedFd, title: String) -> Result<Terminal, TerminalError> {
-        Terminal::begin(master, title, false)
+    /// Starts the relay for the sandbox's terminal; what is printed there is handed on to a recorder, if there is one.
+    pub(crate) fn start(master: OwnedFd, title: String, tap: Option<Tap>) -> Result<Terminal, TerminalError> {
+        Terminal::begin(master, title, tap, false)
     }
 
     /// As [`Terminal::start`], for a terminal that goes on when the person leaves, with Ctrl-\.
     pub(crate) fn attach(master: OwnedFd, title: String) -> Result<Terminal, TerminalError> {
-        Terminal::begin(master, title, true)
+        Terminal::begin(master, title, None, true)
     }
 
-    fn begin(master: OwnedFd, title: String, leaves: bool) -> Result<Terminal, TerminalError> {
+    fn begin(
+        master: OwnedFd,
+        title: String,
+        tap: Option<Tap>,
+        leaves: bool,
+    ) -> Result<Terminal, TerminalError> {
         relay::give_size(&master);
         // A shared terminal is not ours to change: `less` at the end of a pipe may be doing just that.
         let found = if relay::takes_terminal() {
@@ -178,7 +187,7 @@ impl Terminal {
         let kept = RefCell::new(Some((ours, answers)));
         let process = fork_role(|| {
             drop(kept.take());
-            relay::run(master, (theirs, said), &title, leaves)
+            relay::run((master, tap), (theirs, said), &title, leaves)
         })
         .map_err(TerminalError::Start)?;
         let (orders, answers) = kept

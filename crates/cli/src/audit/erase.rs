@@ -1,6 +1,6 @@
 //! `fumehood audit erase`: what a session recorded is forgotten, and its tree still verifies.
 
-use super::{Here, find, print};
+use super::{Here, find, print, terminal};
 use crate::workspace::plural;
 use fumehood_audit::{Clock, EraseError, inspect_index, sessions};
 use std::path::Path;
@@ -22,7 +22,10 @@ pub(super) fn erase(here: &Here, session: Option<&str>, before: Option<&str>) ->
     let mut erased = 0;
     for id in &ids {
         match fumehood_audit::erase(&here.root, id) {
-            Ok(()) => erased += 1,
+            Ok(()) => {
+                terminal::forget(&here.places.state(), id);
+                erased += 1;
+            }
             Err(error) => {
                 good = false;
                 crate::say::line(&format!("{id}: {error}"));
@@ -44,11 +47,13 @@ fn older(root: &Path, moment: &str) -> Vec<String> {
 }
 
 /// Erases what is older, some at a time.
-pub(super) fn older_than(root: &Path, keep: Duration) {
+pub(super) fn older_than(root: &Path, state: &Path, keep: Duration) {
     let keep = u64::try_from(keep.as_nanos()).unwrap_or(u64::MAX);
     let moment = Clock::of_nanos(Clock::now().nanos().saturating_sub(keep));
     for id in older(root, &moment.compact()).iter().take(AT_ONCE) {
         let done: Result<(), EraseError> = fumehood_audit::erase(root, id);
-        let _next_time = done;
+        if done.is_ok() {
+            terminal::forget(state, id);
+        }
     }
 }

@@ -117,6 +117,17 @@ pub(super) fn sentence(record: &Record) -> String {
         Kind::EffectFailed => format!("not sent, or without an answer: {}", get("error")),
         Kind::WorkspaceApply | Kind::WorkspaceUndo | Kind::WorkspaceDiscard => changed(record),
         Kind::WorkspaceBoth => format!("{} was changed here and inside", get("path")),
+        Kind::Terminal if get("what") == "begin" => "what the terminal shows is recorded".to_owned(),
+        Kind::Terminal if !record.fields.contains_key("digest") => {
+            format!("the recording of the terminal broke off: {}", get("ended"))
+        }
+        Kind::Terminal => format!(
+            "the recording of the terminal is over ({}): {} bytes, {} secrets taken out, SHA-256 {}",
+            get("ended"),
+            get("bytes"),
+            get("replaced"),
+            get("digest")
+        ),
         Kind::WorkspaceStage => format!("{} changes wait in {}", get("changes"), get("workspace")),
         _ => listed(record),
     }

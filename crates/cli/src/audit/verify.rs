@@ -1,5 +1,6 @@
 //! `fumehood audit verify`, `prove`, `verify-proof`, `key`.
 
+use super::terminal::{self, Found};
 use super::witness::{self, Asked};
 use super::{Here, event, find, print};
 use fumehood_audit::{
@@ -46,15 +47,33 @@ pub(super) fn verify(
         .into_iter()
         .map(|id| (id, inspect_session(&here.root, id, known.get(id))))
         .collect();
-    let good = states.iter().all(|(_, state)| state.is_good());
+    let recordings = recordings(here, &states);
+    let good = states.iter().all(|(_, state)| state.is_good()) && recordings.values().all(|r| r.is_good());
     let text = if json {
-        format!("{}\n", as_json(&anchor(&index, &seen), &index, &states, good))
+        format!(
+            "{}\n",
+            as_json(&anchor(&index, &seen), &index, (&states, &recordings), good)
+        )
     } else {
-        as_text(&anchor(&index, &seen), &index, &known, &states)
+        as_text(&anchor(&index, &seen), &index, &known, (&states, &recordings))
     };
     said.iter().for_each(|line| crate::say::line(line));
     print(&text)?;
     Ok(good)
+}
+
+/// Recordings of terminals, by session; those that run still write theirs.
+type Recordings = BTreeMap<String, Found>;
+
+fn recordings(here: &Here, states: &[(&String, State)]) -> Recordings {
+    let ended = states
+        .iter()
+        .filter(|(_, state)| !matches!(state, State::Running(_)));
+    let one = |(id, state): &(&String, State)| {
+        let found = terminal::of_verified(here, id, report(state)?);
+        (found != Found::None).then(|| ((*id).clone(), found))
+    };
+    ended.filter_map(one).collect()
 }
 
 /// What became of verifying one session.
@@ -72,9 +91,11 @@ pub(super) fn of_session(here: &Here, id: &str) -> Result<Verified, String> {
     settle(&folder);
     let (_, known) = inspect_index(&here.root, &[]).map_err(|e| e.to_string())?;
     let state = inspect_session(&here.root, id, known.get(id));
+    let recording = report(&state).map_or(Found::None, |report| terminal::of_verified(here, id, report));
+    let wrong = recording.says().filter(|_| !recording.is_good());
     Ok(Verified {
-        good: state.is_good(),
-        says: words(&state),
+        good: state.is_good() && wrong.is_none(),
+        says: wrong.map_or_else(|| words(&state), str::to_owned),
         note: fumehood_audit::last_note(&folder),
     })
 }
@@ -137,7 +158,7 @@ fn as_text(
     anchor: &str,
     index: &Report,
     known: &BTreeMap<String, Known>,
-    states: &[(&String, State)],
+    (states, recordings): (&[(&String, State)], &Recordings),
 ) -> String {
     let mut out = format!("{anchor}\n");
     out.push_str(&format!(
@@ -151,6 +172,12 @@ fn as_text(
         if !state.is_good() || matches!(state, State::Unsigned) || !steps.is_empty() || states.len() == 1 {
             out.push_str(&format!("{id}: {}{steps}\n", words(state)));
         }
+        let recording = recordings
+            .get(*id)
+            .filter(|r| **r != Found::Matches || states.len() == 1);
+        if let Some(says) = recording.and_then(|recording| recording.says()) {
+            out.push_str(&format!("{id}: {says}\n"));
+        }
     }
     let count = |is: fn(&State) -> bool| states.iter().filter(|(_, state)| is(state)).count();
     out.push_str(&format!(
@@ -159,7 +186,10 @@ fn as_text(
         count(|s| matches!(s, State::Running(_))),
         count(|s| matches!(s, State::Broken(_))),
         count(|s| matches!(s, State::Erased)),
-        count(|s| !s.is_good()),
+        states
+            .iter()
+            .filter(|(id, s)| !s.is_good() || recordings.get(*id).is_some_and(|r| !r.is_good()))
+            .count(),
     ));
     out
 }
@@ -197,7 +227,12 @@ const fn report(state: &State) -> Option<&Report> {
     }
 }
 
-fn as_json(anchor: &str, index: &Report, states: &[(&String, State)], good: bool) -> Json {
+fn as_json(
+    anchor: &str,
+    index: &Report,
+    (states, recordings): (&[(&String, State)], &Recordings),
+    good: bool,
+) -> Json {
     let name = |state: &State| match state {
         State::Whole(_) => "whole",
         State::Running(_) => "running",
@@ -217,6 +252,13 @@ fn as_json(anchor: &str, index: &Report, states: &[(&String, State)], good: bool
             ("signed", number(|r| r.signed)),
             ("unsigned", number(|r| r.unsigned)),
             ("says", Json::text(words(state))),
+            (
+                "recording",
+                recordings
+                    .get(*id)
+                    .and_then(|recording| recording.says())
+                    .map_or(Json::Null, Json::text),
+            ),
         ])
     };
     Json::Object(vec![

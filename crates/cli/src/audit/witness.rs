@@ -245,7 +245,7 @@ pub(crate) fn after_run(places: &Places, ended: Option<OwnedFd>) {
     // The index has the session's end before the writer ends.
     let role = || {
         if let Some(keep) = wishes.keep {
-            erase::older_than(&root, keep);
+            erase::older_than(&root, &places.state(), keep);
         }
         if let Ok(Some(_turn)) = Telling::turn(&root) {
             for one in &all {

@@ -10,7 +10,7 @@ use fumehood_policy::origin::Sourced;
 use fumehood_policy::preset::Login;
 use fumehood_policy::profile::{NoWay, Profile, Refusal, SecretWish, no_way, way};
 use fumehood_policy::value::Variables;
-use fumehood_session::{Broker, Request};
+use fumehood_session::{Broker, Recording, Request};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,7 +32,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Opens what the profile wants. The variables that held a value are gone afterwards. What the logins that are there
 /// need of the network is allowed.
-pub(super) fn open(profile: &mut Profile, places: &Places) -> Result<Credentials, String> {
+pub(super) fn open(
+    profile: &mut Profile,
+    places: &Places,
+    recording: Option<&mut Recording>,
+) -> Result<Credentials, String> {
     let machine = Machine {
         home: Some(places.home.clone()),
         state: places.state(),
@@ -46,7 +50,7 @@ pub(super) fn open(profile: &mut Profile, places: &Places) -> Result<Credentials
     let wanted: Vec<Wanted> = profile.secrets.iter().map(wanted).collect();
     let there: Vec<WantedLogin> = logins.iter().map(|(_, _, wanted)| wanted.clone()).collect();
     let (broker, told, opened) =
-        Broker::open(&wanted, &there, &passwords, &machine).map_err(|e| e.to_string())?;
+        Broker::open(&wanted, &there, &passwords, &machine, recording).map_err(|e| e.to_string())?;
     for wish in &profile.secrets {
         check(wish, &told, profile)?;
     }

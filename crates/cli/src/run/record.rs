@@ -3,8 +3,8 @@
 use crate::configuration::Places;
 use crate::say;
 use crate::workspace::plural;
-use fumehood_audit::{Clock, Entry, Kind, Session, Summary, new_session_id};
-use fumehood_effect::Digest;
+use fumehood_audit::{Clock, Entry, Kind, Session, Summary};
+use fumehood_effect::{Digest, SessionId};
 use fumehood_limits::Limit;
 use fumehood_monitor::Report;
 use fumehood_policy::Escaped;
@@ -27,7 +27,7 @@ pub(super) fn session(
     policy: Digest,
     workspace: Option<&str>,
     landlock: u32,
-    secrets: &[String],
+    (id, secrets): (SessionId, &[String]),
 ) -> Result<Session, String> {
     let presets: Vec<&str> = profile.presets.iter().map(|p| p.entry.name).collect();
     let command = joined(&request.command);
@@ -58,7 +58,7 @@ pub(super) fn session(
     Ok(Session {
         root: root(&places.state()),
         begun: Clock::now(),
-        id: new_session_id().map_err(|e| format!("name the session: {e}"))?,
+        id,
         start,
     })
 }

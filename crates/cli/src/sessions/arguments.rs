@@ -76,6 +76,18 @@ pub(crate) struct LogsArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ReplayArguments {
+    /// Which: its id, the beginning of one, or the place of its changes; the newest of this project otherwise
+    pub(crate) session: Option<String>,
+    /// So many times as fast as it was
+    #[arg(long, value_name = "N", default_value_t = 1.0)]
+    pub(crate) speed: f64,
+    /// A pause takes no longer than this
+    #[arg(long, value_name = "TIME")]
+    pub(crate) idle: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ResumeArguments {
     /// Which: its name, or its id in the state directory's `sessions`
     pub(crate) session: String,

@@ -304,6 +304,8 @@ pub struct Audit {
     pub keep: Option<At<Span>>,
     /// Whether a run that cannot be recorded does not take place.
     pub fail_closed: Option<At<bool>>,
+    /// Whether what the terminals of runs show is recorded.
+    pub record_terminal: Option<At<bool>>,
 }
 
 impl Audit {
@@ -319,11 +321,13 @@ impl Audit {
             let witness = f.get("witness", Node::texts).unwrap_or_default();
             let keep = f.take("keep", Node::parse);
             let fail_closed = f.take("fail_closed", Node::flag);
+            let record_terminal = f.take("record_terminal", Node::flag);
             if layer == Layer::User {
                 return Some(Self {
                     witness,
                     keep,
                     fail_closed,
+                    record_terminal,
                     ..Self::default()
                 });
             }
@@ -333,6 +337,7 @@ impl Audit {
                 witness,
                 keep,
                 fail_closed,
+                record_terminal,
                 buffer: f.take("buffer", Node::parse),
             })
         })

@@ -3,6 +3,7 @@
 use super::{
     ASK, ASKED, FINISH, GIVEN_BACK, HOLDS, MAX_ORDER, NOTICE, RESUME, SUSPEND, UNCONFINED, WAITS, WITHDRAW,
 };
+use crate::recording::Tap;
 use fumehood_sandbox::{Role, Signals, confine, give_up, set_process_name};
 use fumehood_terminal::{Choice, PopUp, Probe, Relay, Size, Status, Stream};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -27,7 +28,12 @@ pub(super) const LEFT: i32 = 2;
 const LEAVE: u8 = 0x1c;
 
 /// Runs the relay until the sandbox's terminal has ended or the supervisor is gone.
-pub(super) fn run(master: OwnedFd, (orders, answers): (OwnedFd, OwnedFd), title: &str, leaves: bool) -> i32 {
+pub(super) fn run(
+    (master, tap): (OwnedFd, Option<Tap>),
+    (orders, answers): (OwnedFd, OwnedFd),
+    title: &str,
+    leaves: bool,
+) -> i32 {
     set_process_name(c"fumehood-tty");
     let Ok(signals) = Signals::block(&[
         libc::SIGWINCH,
@@ -43,6 +49,7 @@ pub(super) fn run(master: OwnedFd, (orders, answers): (OwnedFd, OwnedFd), title:
     let mut connection = Connection {
         screen: Screen::choose(title),
         master,
+        tap,
         orders,
         answers,
         asked: 0,
@@ -58,12 +65,13 @@ pub(super) fn run(master: OwnedFd, (orders, answers): (OwnedFd, OwnedFd), title:
         left: false,
     };
     // Before the first byte of anybody is read.
-    let kept = [
+    let mut kept = vec![
         connection.master.as_fd(),
         connection.orders.as_fd(),
         connection.answers.as_fd(),
         connection.signals.as_fd(),
     ];
+    kept.extend(connection.tap.as_ref().map(AsFd::as_fd));
     if give_up(&kept).is_err() || confine(Role::Relay, &[]).is_err() {
         let _supervisor_gone = write(&connection.orders, &[UNCONFINED]);
         return 1;
@@ -161,6 +169,8 @@ fn shown() -> BorrowedFd<'static> {
 struct Connection {
     screen: Screen,
     master: OwnedFd,
+    /// Where what is printed is recorded; what is typed never is.
+    tap: Option<Tap>,
     orders: OwnedFd,
     /// Where it is said what a person chose.
     answers: OwnedFd,
@@ -226,18 +236,27 @@ impl Connection {
 
     /// A shared terminal echoes what is typed by itself, so the sandbox's does not.
     fn share(&self) {
-        let _no_size = tcsetwinsize(&self.master, tcgetwinsize(shown()).unwrap_or(DEFAULT_SIZE));
+        self.share_size();
         if let Ok(mut quiet) = tcgetattr(&self.master) {
             quiet.local_modes.remove(LocalModes::ECHO);
             let _gone = tcsetattr(&self.master, OptionalActions::Now, &quiet);
         }
     }
 
+    fn share_size(&self) {
+        self.give_size(tcgetwinsize(shown()).unwrap_or(DEFAULT_SIZE));
+    }
+
     fn tell_size(&self) {
         let Screen::Whole(relay, _) = &self.screen else {
             return;
         };
-        let _gone = tcsetwinsize(&self.master, winsize(relay.inner_size()));
+        self.give_size(winsize(relay.inner_size()));
+    }
+
+    fn give_size(&self, size: Winsize) {
+        let _gone = tcsetwinsize(&self.master, size);
+        self.tap.iter().for_each(|tap| tap.size(size.ws_row, size.ws_col));
     }
 
     fn give_back(&mut self) {
@@ -347,6 +366,7 @@ impl Connection {
     }
 
     fn print(&mut self, bytes: &[u8]) {
+        self.tap.iter().for_each(|tap| tap.output(bytes));
         match &mut self.screen {
             Screen::Whole(relay, _) => {
                 let out = relay.output(bytes, self.began.elapsed());
@@ -400,9 +420,7 @@ impl Connection {
                     show(&relay.resize(size_of_terminal()));
                     self.tell_size();
                 }
-                Screen::Shared(..) => {
-                    let _gone = tcsetwinsize(&self.master, tcgetwinsize(shown()).unwrap_or(DEFAULT_SIZE));
-                }
+                Screen::Shared(..) => self.share_size(),
             }
         }
     }
@@ -531,13 +549,13 @@ const DEFAULT_SIZE: Winsize = Winsize {
     ws_ypixel: 0,
 };
 
-fn size_of_terminal() -> Size {
+pub(super) fn size_of_terminal() -> Size {
     let size = tcgetwinsize(stdout()).unwrap_or(DEFAULT_SIZE);
     Size::new(size.ws_row, size.ws_col)
 }
 
 /// Writes all to the user's terminal; one that is gone takes nothing.
-fn show(mut bytes: &[u8]) {
+pub(super) fn show(mut bytes: &[u8]) {
     while !bytes.is_empty() {
         match write(shown(), bytes) {
             Ok(n) => bytes = &bytes[n..],
@@ -551,7 +569,7 @@ fn show(mut bytes: &[u8]) {
 }
 
 /// One round of questions to the real terminal.
-fn ask() -> (fumehood_terminal::Options, Vec<u8>) {
+pub(super) fn ask() -> (fumehood_terminal::Options, Vec<u8>) {
     let mut probe = Probe::default();
     show(Probe::QUESTIONS);
     let until = Instant::now() + ANSWERS;
