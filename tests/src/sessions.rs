@@ -39,7 +39,7 @@ impl<'w> Idle<'w> {
     /// Starts one in the world's project, which has its changes at once.
     #[track_caller]
     pub fn start(world: &'w World, flags: &[&str]) -> Idle<'w> {
-        let script = "echo here >here; trap 'exit 3' TERM; while :; do sleep 0.05; done";
+        let script = "trap 'exit 3' TERM; echo here >here; while :; do sleep 0.05; done";
         let mut run = world.sandbox().flags(flags).start(&["sh", "-c", script]);
         run.await_file(&world.project().join("here"));
         let all = world.sandbox().verb(&["ps", "--json"]).ended(0);

@@ -98,6 +98,8 @@ fn kill_9_of_each_helper() {
             names
         };
         await_that("the helpers have their names", || names() == expected);
+        // A shell that is still to execute it would say that it cannot.
+        await_that("it sleeps", || fumehood_tests::descendant(pid, "sleep").is_some());
         let Some((_, child)) = children(pid).into_iter().find(|(name, _)| name == victim) else {
             assert_eq!(victim, "fumehood-clean");
             continue; // there are no groups
