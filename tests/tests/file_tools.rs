@@ -181,3 +181,118 @@ fn a_configured_tool_of_the_name_is_a_program() {
     argv(r#"["fumehood:read_file", "--", "{path}"]"#);
     read(&world, "here").refused(125, &["fumehood:read_file"]);
 }
+
+fn edit(path: &str, old: &str, new: &str, count: u64) -> String {
+    format!("{{\"path\":\"{path}\",\"old\":\"{old}\",\"new\":\"{new}\",\"count\":{count}}}")
+}
+
+/// Edits of one server wait together, are seen by its reading tools, and reach the project when a person applies them.
+#[test]
+fn edits_wait_and_are_seen_by_what_reads() {
+    let world = World::with_repository();
+    let file = world.project().join("a.txt");
+    fs::write(&file, "one\r\ntwo\r\ntwo\r\n").unwrap();
+    let mut client = McpClient::start(&world);
+    let mut number = 0;
+    let mut call = |name: &str, json: &str| {
+        number += 1;
+        client.ask(&tool_call(number, name, json))
+    };
+    for (wanted, why) in [
+        (edit("a.txt", "three", "x", 1), "does not have `old`"),
+        (edit("a.txt", "two", "x", 1), "has `old` 2 times, not 1"),
+        (edit("missing", "two", "x", 1), "is not there"),
+        (edit("a.txt", "", "x", 1), "is there already"),
+        (edit(".git/hooks/pre-commit", "", "x", 1), "not a tool's to write"),
+        (edit("sub/.GIT/config", "", "x", 1), "git's own"),
+        (edit("../a", "", "x", 1), "leaves the project"),
+        (edit("a.txt", "one", "\\u202e", 1), "cannot be seen"),
+    ] {
+        let refused = call("edit_file", &wanted);
+        assert!(
+            refused.contains(r#""isError":true"#) && refused.contains(why),
+            "{refused}"
+        );
+    }
+    let sessions = world.own("state").join("fumehood/sessions");
+    assert_eq!(
+        fs::read_dir(&sessions).into_iter().flatten().count(),
+        0,
+        "a refused edit leaves nothing"
+    );
+    // Line breaks as they are shown.
+    let done = call("edit_file", &edit("a.txt", "one\\ntwo", "one\\nTWO", 1));
+    assert!(
+        done.contains("changed at line 1") && done.contains("kept back"),
+        "{done}"
+    );
+    let done = call("edit_file", &edit("new/deep/b.txt", "", "made\\n", 1));
+    assert!(done.contains("is made"), "{done}");
+    let done = call("edit_file", &edit("new/deep/b.txt", "made", "made twice", 1));
+    assert!(done.contains("changed at line 1"), "{done}");
+    assert!(call("read_file", r#"{"path":"a.txt"}"#).contains("one\\nTWO\\ntwo\\n"));
+    assert!(call("list_files", r#"{"depth":9}"#).contains("new/deep/b.txt"));
+    assert!(call("search_files", r#"{"pattern":"made twice"}"#).contains("new/deep/b.txt:1:"));
+    assert_eq!(
+        fs::read_dir(&sessions).unwrap().count(),
+        1,
+        "one session for all of them"
+    );
+    // Nothing is in the project yet.
+    assert_eq!(fs::read_to_string(&file).unwrap(), "one\r\ntwo\r\ntwo\r\n");
+    assert!(!world.project().join("new").exists());
+    // While the server runs, a person sees it, applies it, and goes on by hand: that counts then.
+    let diff = world.sandbox().verb(&["diff"]).ended(0);
+    assert!(diff.contains("+TWO") && diff.contains("+made twice"), "{diff}");
+    world.sandbox().verb(&["apply"]).ended(0);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "one\r\nTWO\r\ntwo\r\n");
+    fs::write(&file, "by hand\n").unwrap();
+    assert!(call("read_file", r#"{"path":"a.txt"}"#).contains("by hand\\n"));
+    let again = call("edit_file", &edit("a.txt", "by hand", "by two hands", 1));
+    assert!(again.contains("changed at line 1"), "{again}");
+    client.leave();
+    world.sandbox().verb(&["apply"]).ended(0);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "by two hands\n");
+    world.sandbox().verb(&["audit", "verify"]).ended(0);
+}
+
+/// By hand each call is a session of its own; what is hidden cannot be edited, nor made, and a link leads nowhere.
+#[test]
+fn an_edit_reaches_nothing_but_its_own_layer() {
+    let world = World::new();
+    let outside = world.own("outside.txt");
+    fs::write(&outside, CANARY).unwrap();
+    symlink(&outside, world.project().join("link")).unwrap();
+    symlink(outside.parent().unwrap(), world.project().join("folder")).unwrap();
+    fs::write(world.project().join(".env"), CANARY).unwrap();
+    fs::write(
+        world.project().join("fumehood.toml"),
+        "version = 1\n[filesystem]\nhide = [\"**/.env*\"]\n",
+    )
+    .unwrap();
+    let name = outside.file_name().unwrap().to_str().unwrap();
+    for (path, old, why) in [
+        ("link", CANARY, "symbolic link"),
+        (&format!("folder/{name}"), CANARY, "symbolic link"),
+        ("folder/made", "", "symbolic link"),
+        (".env", CANARY, "is not there"),
+        (".env", "", "hides what has that name"),
+        ("a/.env.local", "", "hides what has that name"),
+    ] {
+        call(&world, "edit_file", &edit(path, old, "changed", 1)).refused(125, &[why]);
+    }
+    assert_eq!(fs::read_to_string(&outside).unwrap(), CANARY);
+    assert!(!outside.parent().unwrap().join("made").exists());
+    assert_eq!(fs::read_to_string(world.project().join(".env")).unwrap(), CANARY);
+    let out = call(&world, "edit_file", &edit("b", "", "text", 1));
+    assert!(
+        out.ended(0).contains("b is made") && out.errors().contains("fumehood apply"),
+        "{out:?}"
+    );
+    assert!(!world.project().join("b").exists());
+    let diff = world.sandbox().verb(&["diff", "--name-status"]).ended(0);
+    assert!(diff.contains('b') && !diff.contains("env"), "{diff}");
+    // A run that goes on in it sees it, whoever it is inside.
+    let resumed = world.sandbox().flags(["--resume"]).run(&["cat", "b"]);
+    assert_eq!(resumed.ended(0), "text");
+}

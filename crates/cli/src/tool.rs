@@ -2,11 +2,14 @@
 
 pub(crate) mod call;
 mod check;
+mod edits;
 mod files;
 pub(crate) mod offered;
 pub(crate) mod pins;
 pub(crate) mod result;
 mod show;
+
+pub(crate) use edits::Edits;
 
 use crate::FAILED;
 use crate::say;

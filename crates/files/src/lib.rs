@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod bounds;
+pub mod edit;
 mod error;
 pub mod list;
 pub mod read;

@@ -9,8 +9,10 @@ use crate::error::FileError;
 use fumehood_policy::glob::{Cursor, Glob, GlobSet};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::ops::Bound;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
@@ -102,6 +104,8 @@ struct Owner {
 #[derive(Debug)]
 pub struct View {
     top: OwnedFd,
+    /// What was changed and waits: it is looked at first.
+    layer: Option<(OwnedFd, BTreeSet<PathBuf>)>,
     unseen: Unseen,
     owner: Option<Owner>,
 }
@@ -153,7 +157,76 @@ impl View {
             uid: facts.st_uid,
             gid: facts.st_gid,
         });
-        Ok(View { top, unseen, owner })
+        Ok(View {
+            top,
+            layer: None,
+            unseen,
+            owner,
+        })
+    }
+
+    /// The same with what waits in a session's layer, whose files stand for the project's. Of the layer nothing else is seen:
+    /// what was applied of it is the project's again, and what the host made of that since counts.
+    ///
+    /// # Errors
+    /// The layer is no folder that can be entered.
+    pub fn over(mut self, layer: &Path, waiting: BTreeSet<PathBuf>) -> Result<View, FileError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(layer, flags, Mode::empty());
+        self.layer = Some((opened.map_err(|e| FileError::system(layer, e))?, waiting));
+        Ok(self)
+    }
+
+    /// The layer, where something waits at a path or below it.
+    fn layer_at(&self, path: &Path) -> Option<&OwnedFd> {
+        let (layer, waiting) = self.layer.as_ref()?;
+        let below = path.strip_prefix(".").unwrap_or(path);
+        let next = waiting
+            .range::<Path, _>((Bound::Included(below), Bound::Unbounded))
+            .next();
+        next.is_some_and(|waits| waits.starts_with(below))
+            .then_some(layer)
+    }
+
+    /// Whether a path is one at which a file can be made: nothing is there, and nothing that is hidden.
+    pub(crate) fn is_free(&self, path: &Path) -> Result<(), FileError> {
+        let there = || {
+            FileError::of(
+                path,
+                "is there already; send what it has as `old`, and what comes in its place as `new`",
+            )
+        };
+        if path.iter().any(is_git) {
+            return Err(FileError::of(path, "is git's own, which no tool writes"));
+        }
+        if self.seen(path).is_none() {
+            return Err(FileError::of(
+                path,
+                "cannot be made: the configuration hides what has that name",
+            ));
+        }
+        let mut folders: Vec<&Path> = path
+            .ancestors()
+            .skip(1)
+            .filter(|p| !p.as_os_str().is_empty())
+            .collect();
+        folders.reverse();
+        for folder in folders {
+            match self.place(folder) {
+                Ok(place) if place.kind() == FileType::Directory => {}
+                Ok(place) if place.kind() == FileType::Symlink => {
+                    return Err(FileError::link(folder, &place.target()));
+                }
+                Ok(_) => return Err(FileError::of(folder, "is no folder")),
+                Err(e) if e == FileError::not_there(folder) => return Ok(()),
+                Err(e) => return Err(e),
+            }
+        }
+        match self.place(path) {
+            Ok(_) => Err(there()),
+            Err(e) if e == FileError::not_there(path) => Ok(()),
+            Err(e) => Err(e),
+        }
     }
 
     /// A regular file, open for reading, and its facts.
@@ -186,7 +259,42 @@ impl View {
 
     /// A folder's names that are to be seen, sorted; each that is looked at is taken from `left`, and none after the last.
     pub(crate) fn names(&self, path: &Path, left: &mut usize) -> Result<Vec<OsString>, FileError> {
-        let place = self.place(path)?;
+        let seen = self.seen(path).ok_or_else(|| FileError::not_there(path))?;
+        let mut names = Vec::new();
+        let (mut listed, mut why) = (false, None);
+        for (top, of_layer) in self
+            .layer_at(path)
+            .map(|l| (l, true))
+            .into_iter()
+            .chain([(&self.top, false)])
+        {
+            let done = self.place_from(top, path).and_then(|place| {
+                let mut found = self.names_of(path, &place, &seen, left)?;
+                found.retain(|name| !of_layer || self.layer_at(&path.join(name)).is_some());
+                names.append(&mut found);
+                Ok(())
+            });
+            match done {
+                Ok(()) => listed = true,
+                Err(e) => why = Some(e),
+            }
+        }
+        // What the project says counts: it is asked last.
+        if let (false, Some(why)) = (listed, why) {
+            return Err(why);
+        }
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    fn names_of(
+        &self,
+        path: &Path,
+        place: &Place,
+        seen: &Seen<'_>,
+        left: &mut usize,
+    ) -> Result<Vec<OsString>, FileError> {
         match place.kind() {
             FileType::Directory => {}
             FileType::Symlink => return Err(FileError::link(path, &place.target())),
@@ -196,7 +304,6 @@ impl View {
         if !self.may(&place.facts, 0o4) {
             return Err(FileError::denied(path));
         }
-        let seen = self.seen(path).ok_or_else(|| FileError::not_there(path))?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let open = rustix::fs::openat(&place.at, ".", flags, Mode::empty()).map_err(system)?;
         let mut names = Vec::new();
@@ -213,15 +320,23 @@ impl View {
                 names.push(name);
             }
         }
-        names.sort();
         Ok(names)
     }
 
     /// What a path below the project is; `.` is the project.
     pub(crate) fn place(&self, path: &Path) -> Result<Place, FileError> {
+        if let Some(layer) = self.layer_at(path)
+            && let Ok(place) = self.place_from(layer, path)
+        {
+            return Ok(place);
+        }
+        self.place_from(&self.top, path)
+    }
+
+    fn place_from(&self, top: &OwnedFd, path: &Path) -> Result<Place, FileError> {
         let system = |e| FileError::system(path, e);
         let mut seen = self.unseen.root().ok_or_else(|| FileError::not_there(path))?;
-        let mut here = self.look(self.top.as_fd(), OsStr::new(".")).map_err(system)?;
+        let mut here = self.look(top, OsStr::new(".")).map_err(system)?;
         for component in path.components() {
             let name = match component {
                 Component::Normal(name) => name,

@@ -40,6 +40,8 @@ pub enum Deed {
     ListFiles,
     /// Lines that match.
     SearchFiles,
+    /// A text replaced by another.
+    EditFile,
 }
 
 impl Deed {
@@ -49,6 +51,7 @@ impl Deed {
             "read_file" => Deed::ReadFile,
             "list_files" => Deed::ListFiles,
             "search_files" => Deed::SearchFiles,
+            "edit_file" => Deed::EditFile,
             _ => return None,
         })
     }

@@ -98,9 +98,9 @@ mod tests {
                 assert_ne!(tool.effect(), crate::Effect::Outward, "{}", tool.name());
             }
         }
-        assert_eq!(count, 19);
+        assert_eq!(count, 20);
         assert!(shipped(&["x".into()]).iter().all(|t| t.deed().is_some()));
-        assert_eq!(shipped(&[]).len(), 3);
+        assert_eq!(shipped(&[]).len(), 4);
     }
 
     /// What a configuration writes in place of a program is a program, also where it is our word for a deed.

@@ -33,6 +33,7 @@ mod manifest;
 mod merge;
 mod place;
 mod power;
+mod put;
 pub mod quiet;
 mod record;
 pub mod rescue;

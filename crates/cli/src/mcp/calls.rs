@@ -5,6 +5,7 @@ use super::monitor::{Monitor, another, beside, own};
 use super::read_output;
 use super::taint::Taint;
 use crate::configuration::Places;
+use crate::tool::Edits;
 use crate::tool::call::{CallError, Prepared, Watch};
 use crate::tool::offered::Offered;
 use fumehood_output::Store;
@@ -54,6 +55,8 @@ pub(super) struct Calls {
     gateway: Gateway,
     places: Arc<Places>,
     store: Store,
+    /// Where files are edited.
+    edits: Edits,
     monitor: Monitor,
     taint: Taint,
     running: Mutex<Vec<Running>>,
@@ -74,6 +77,7 @@ impl Calls {
             gateway,
             places,
             store,
+            edits: Edits::default(),
             monitor,
             taint,
             running: Mutex::default(),
@@ -174,7 +178,7 @@ impl Calls {
             out,
             last: Instant::now(),
         };
-        match prepared.perform(tool, &self.places, &self.store, &mut watch) {
+        match prepared.perform(tool, &self.places, (&self.store, &self.edits), &mut watch) {
             Ok(result) => {
                 if outward {
                     self.taint.came(&format!("tool:{}", tool.name()), false);
@@ -317,6 +321,9 @@ impl Calls {
     /// The session is over; nothing is called any more.
     pub(super) fn over(&self) {
         self.gateway.end();
+        if let Some(said) = self.edits.over() {
+            crate::say::line(&said);
+        }
         self.monitor.over();
     }
 

@@ -3,9 +3,9 @@
 //! The sandbox is made by `fumehood run`, as a program of its own: this process reads what a tool prints, and holds
 //! nothing of the sandbox's but a pipe. What fumehood does itself has none (`super::files`).
 
-use super::CallArguments;
 use super::offered::Offered;
 use super::result::CallResult;
+use super::{CallArguments, Edits};
 use crate::configuration::Places;
 use crate::policy::places;
 use fumehood_output::window::DEFAULT_BUDGET;
@@ -78,10 +78,11 @@ pub(super) fn by_hand(arguments: &CallArguments) -> Result<(String, u8), String>
     let offered = Offered::here(&places)?;
     let tool = offered.find(&arguments.name)?;
     let store = store(&places, "hand")?;
+    let edits = Edits::default();
     let result = guard(arguments.arguments.as_bytes())
         .map_err(|e| CallError::Refused(e.to_string()))
         .and_then(|json| Prepared::new(tool, &json))
-        .and_then(|call| call.perform(tool, &places, &store, &mut Alone))
+        .and_then(|call| call.perform(tool, &places, (&store, &edits), &mut Alone))
         .map_err(|e| match e {
             CallError::Refused(text) | CallError::Failed(text) => text,
         })?;
@@ -89,6 +90,9 @@ pub(super) fn by_hand(arguments: &CallArguments) -> Result<(String, u8), String>
         true => format!("{}\n", result.json()),
         false => result.text(),
     };
+    if let Some(said) = edits.over() {
+        crate::say::line(&said);
+    }
     Ok((text, result.status()))
 }
 
@@ -118,13 +122,15 @@ impl Prepared {
         self,
         tool: &Manifest,
         places: &Places,
-        store: &Store,
+        (store, edits): (&Store, &Edits),
         watch: &mut impl Watch,
     ) -> Result<CallResult, CallError> {
         match self {
             Prepared::Command(words) => run(tool, words, places, store, watch),
             Prepared::Deed(deed, arguments) => {
-                super::files::perform(tool, deed, &arguments, places, store, &|| watch.is_cancelled())
+                super::files::perform(tool, deed, &arguments, places, (store, edits), &|| {
+                    watch.is_cancelled()
+                })
             }
         }
     }

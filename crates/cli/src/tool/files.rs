@@ -1,23 +1,27 @@
-//! Tools that read files: done by fumehood itself, beneath the project's open folder, as a call's sandbox would show it.
+//! Tools that read and edit files: done by fumehood itself, beneath the project's open folder, as a call's sandbox would show it.
 
 use super::call::{CallError, budget, prune};
+use super::edits::Edits;
 use super::result::CallResult;
 use crate::configuration::{Places, profile, real};
 use fumehood_files::list::{Listing, Wanted, list, pattern, shown};
 use fumehood_files::read::{Reading, read};
 use fumehood_files::search::{Found, search};
-use fumehood_files::{Bound, Bounds, FileError, Unseen, View};
-use fumehood_output::window::Shown;
+use fumehood_files::{Bound, Bounds, FileError, Unseen, View, edit};
+use fumehood_output::window::{LEAST_BUDGET, Shown};
 use fumehood_output::{Counts, Finished, Page, Store};
 use fumehood_policy::glob::GlobSet;
 use fumehood_policy::profile::{CommandLine, Profile};
 use fumehood_tools::{Arguments, Deed, Manifest};
+use fumehood_workspace::{Session, changes};
 use std::ffi::OsStr;
 use std::fmt::Write;
 use std::path::Path;
 
 /// Folders that are entered where a pattern says what is wanted, or all of a folder is searched.
 const ALL: usize = 64;
+/// Lines before a change that are shown.
+const AROUND: u64 = 3;
 
 /// Does what such a tool is called for.
 pub(super) fn perform(
@@ -25,10 +29,10 @@ pub(super) fn perform(
     deed: Deed,
     arguments: &Arguments,
     places: &Places,
-    store: &Store,
+    (store, edits): (&Store, &Edits),
     is_cancelled: &dyn Fn() -> bool,
 ) -> Result<CallResult, CallError> {
-    let (view, profile) = view(places)?;
+    let (view, profile) = view(places, edits.session().as_ref())?;
     let given = Given(arguments);
     let path = Path::new(given.text("path").unwrap_or("."));
     let bounds = Bounds::new(is_cancelled);
@@ -65,6 +69,15 @@ pub(super) fn perform(
             let said = matches_told(&found);
             kept(tool, store, &found.text, said, found.bound)
         }
+        Deed::EditFile => {
+            let wanted = edit::Wanted {
+                old: given.text("old").unwrap_or_default(),
+                new: given.text("new").unwrap_or_default(),
+                count: given.number("count").unwrap_or(1),
+            };
+            let (edited, id) = edits.edit(places, path, &wanted)?;
+            an_edit(tool, places, edits, (path, &wanted), &edited, &id)
+        }
     }
 }
 
@@ -88,8 +101,9 @@ impl<'a> Given<'a> {
     }
 }
 
-/// The project as a call's sandbox would show it: without what the configuration hides, and without fumehood's own state.
-fn view(places: &Places) -> Result<(View, Profile), CallError> {
+/// The project as a call's sandbox would show it: without what the configuration hides, and without fumehood's own state; with
+/// the edits that wait.
+pub(super) fn view(places: &Places, session: Option<&Session>) -> Result<(View, Profile), CallError> {
     let flags = CommandLine {
         cwd: places.project.clone(),
         ..CommandLine::default()
@@ -107,7 +121,15 @@ fn view(places: &Places) -> Result<(View, Profile), CallError> {
     let mut paths = profile.covered.clone();
     paths.extend([real(&places.state()), places.state()]);
     let view = View::open(&project, Unseen::new(&project, hidden, paths))?;
-    Ok((view, profile))
+    let Some(session) = session else {
+        return Ok((view, profile));
+    };
+    let waiting = changes::read(session)?
+        .list
+        .into_iter()
+        .filter(|c| c.after.is_some());
+    let waiting = waiting.map(|change| change.path).collect();
+    Ok((view.over(&session.upper(), waiting)?, profile))
 }
 
 /// Folders of build outputs.
@@ -161,6 +183,31 @@ fn a_page(tool: &Manifest, path: &Path, page: Reading) -> CallResult {
         summary: None,
     };
     CallResult::of_deed(tool, said, (!page.is_whole).then_some("size"), finished)
+}
+
+/// What was edited, as it is now.
+fn an_edit(
+    tool: &Manifest,
+    places: &Places,
+    edits: &Edits,
+    (path, wanted): (&Path, &edit::Wanted<'_>),
+    edited: &edit::Edited,
+    id: &str,
+) -> Result<CallResult, CallError> {
+    let (view, _) = view(places, edits.session().as_ref())?;
+    let page = read(&view, path, edited.line.saturating_sub(AROUND), LEAST_BUDGET)?;
+    let what = match (edited.is_new, wanted.count) {
+        (true, _) => "made".to_owned(),
+        (false, 1) => format!("changed at line {}", edited.line),
+        (false, n) => format!("changed at {n} places, the first in line {}", edited.line),
+    };
+    let said = format!(
+        "{} is {what}; kept back in session {id} until a person applies it. It is now:",
+        shown(path)
+    );
+    let mut result = a_page(tool, path, page);
+    result.say(said);
+    Ok(result)
 }
 
 /// The first page of a text, all of which can be read on in.

@@ -95,6 +95,11 @@ impl CallResult {
         }
     }
 
+    /// Says something else of it.
+    pub(super) fn say(&mut self, said: String) {
+        self.said = Some(said);
+    }
+
     pub(super) const fn status(&self) -> u8 {
         self.status
     }

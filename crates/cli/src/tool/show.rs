@@ -65,7 +65,11 @@ pub(super) fn explain(arguments: &CallArguments) -> Result<String, String> {
 
 fn sandbox(tool: &Manifest) -> String {
     if tool.deed().is_some() {
-        return "none: no program runs; fumehood does it, beneath the project's open folder".to_owned();
+        let kept = match tool.tool().workspace {
+            ToolWorkspace::Write => "; changes are kept back",
+            _ => "",
+        };
+        return format!("none: no program runs; fumehood does it, beneath the project's open folder{kept}");
     }
     let manifest = tool.tool();
     let network = match &manifest.network {

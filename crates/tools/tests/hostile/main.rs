@@ -20,7 +20,10 @@ const PLACES: &[(u8, &str)] = &[
         "crates/files: links_and_paths_lead_nowhere; end to end: file_tools, tools",
     ),
     (5, "crates/files: a_folder_that_is_swapped_leads_nowhere"),
-    (6, "end to end: nothing but the project is there to be linked"),
+    (
+        6,
+        "end to end: nothing but the project is there to be linked; an edit makes another file (crates/workspace, put)",
+    ),
     (7, "values::magic_links_are_not_below_the_project"),
     (8, "values::what_cannot_be_seen"),
     (9, "values::what_cannot_be_seen"),
