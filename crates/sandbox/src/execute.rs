@@ -115,6 +115,14 @@ impl<'a, K: Kernel> Builder<'a, K> {
                 }
                 self.attach(tree, to)
             }
+            Step::Covered { lower, over, to } => {
+                let over = self.kernel.open_beneath(self.root, over)?;
+                let lower = self.kernel.open_folder(lower)?;
+                let tree = self.kernel.new_layers(&[over, lower], SEALED)?;
+                self.kernel.close(over);
+                self.kernel.close(lower);
+                self.attach(tree, to)
+            }
             Step::Memory { folder, to, mode } => {
                 self.kernel.make_directory(self.root, folder, *mode)?;
                 let tree = self.kernel.clone_name(self.root, folder)?;

@@ -33,6 +33,8 @@ pub(crate) trait Kernel {
     /// Makes an overlay that is mounted nowhere yet: lower folders, the first on top, and the upper and
     /// work folders.
     fn new_overlay(&mut self, lower: &[Fd], upper: Fd, work: Fd) -> Result<Fd>;
+    /// Makes an overlay that is mounted nowhere yet and cannot be written: folders, the first on top.
+    fn new_layers(&mut self, folders: &[Fd], attributes: Attributes) -> Result<Fd>;
     /// Opens a folder of the host without following any symbolic link (`openat2`).
     fn open_folder(&mut self, path: &CStr) -> Result<Fd>;
     /// Clones a mount tree, with what is mounted below it, into a detached one (`open_tree`).

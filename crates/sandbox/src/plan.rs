@@ -135,6 +135,9 @@ fn landlock_plan(spec: &Spec) -> Result<Plan, PlanError> {
     if spec.view.iter().any(|(_, e)| matches!(e, Entry::Overlay { .. })) {
         return Err(PlanError::Weaker("keep changes back (--apply); say --live"));
     }
+    if spec.view.iter().any(|(_, e)| matches!(e, Entry::Covered { .. })) {
+        return Err(PlanError::Weaker("cover files of a visible directory"));
+    }
     if spec.view.iter().any(|(_, e)| matches!(e, Entry::Hide(_))) {
         return Err(PlanError::Weaker("hide files below a visible directory (hide)"));
     }

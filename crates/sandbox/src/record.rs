@@ -60,6 +60,10 @@ impl Kernel for Recorder {
         let lower: Vec<i32> = lower.iter().map(|fd| fd.0).collect();
         self.opening(&format!("fsmount overlay {lower:?} {} {}", upper.0, work.0))
     }
+    fn new_layers(&mut self, folders: &[Fd], attributes: Attributes) -> Result<Fd> {
+        let folders: Vec<i32> = folders.iter().map(|fd| fd.0).collect();
+        self.opening(&format!("fsmount overlay {folders:?} {attributes}"))
+    }
     fn open_folder(&mut self, path: &CStr) -> Result<Fd> {
         self.opening(&format!("open {path:?}"))
     }

@@ -95,6 +95,14 @@ pub enum Entry {
         /// Whose files the sandbox's user owns here, as in [`Entry::Bind`].
         owner: Option<Ids>,
     },
+    /// A folder of the host, read-only, in which some files are others: it is read through a layer that has those, so
+    /// they stay what they are whatever the host puts in their place. What is mounted below it is not shown.
+    Covered {
+        /// The folder, as in [`Entry::Bind`].
+        from: CString,
+        /// Paths below it, and what these files hold.
+        files: Vec<(CString, Vec<u8>)>,
+    },
     /// A private filesystem in memory, empty, gone with the sandbox.
     Memory(Room),
     /// A directory of the (read-only) top filesystem.

@@ -171,6 +171,9 @@ pub fn prepare(host: &Host, request: &Request) -> Result<Spec, PrepareError> {
     if let Some(trust) = &request.trust {
         trust.show(&mut view, &search)?;
     }
+    if request.level == Level::Namespace {
+        view.cover_settings();
+    }
     let environment = variables(host, request, &search, &view).strings();
     let inside = request.user.map_or(host.inside, |uid| fumehood_sandbox::Ids {
         uid,

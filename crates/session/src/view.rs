@@ -248,7 +248,10 @@ impl<'a> View<'a> {
             .max_by_key(|(at, _)| at.as_os_str().len());
         match enclosing {
             // A kept home lies over the host's, and shows nothing of it.
-            Some((at, Entry::Bind { from, .. } | Entry::Overlay { from, .. })) => {
+            Some((
+                at,
+                Entry::Bind { from, .. } | Entry::Overlay { from, .. } | Entry::Covered { from, .. },
+            )) => {
                 *from == c_string(at) || std::fs::canonicalize(at).is_ok_and(|real| *from == c_string(&real))
             }
             Some((at, Entry::Link(_))) => {
@@ -458,6 +461,43 @@ impl<'a> View<'a> {
         self.put(path, Entry::Hide(kind));
     }
 
+    /// Files of the host's folder of settings that are others here are so by a layer over the folder, where that can be: what
+    /// covers them one by one is taken away by the kernel when the host puts another file in the place of one of them
+    /// (rename(2) detaches what is mounted on the name it replaces).
+    pub fn cover_settings(&mut self) {
+        let folder = Path::new("/etc");
+        let is_bind = |(at, entry): &(PathBuf, Entry)| at == folder && matches!(entry, Entry::Bind { .. });
+        // Not of another tree that is shown below it.
+        let trees: Vec<PathBuf> = self
+            .entries
+            .iter()
+            .filter(|(_, e)| is_tree(e))
+            .map(|(at, _)| at.clone())
+            .collect();
+        let nearest = |at: &Path| {
+            trees
+                .iter()
+                .filter(|t| at.starts_with(t))
+                .max_by_key(|t| t.as_os_str().len())
+        };
+        let covers = |(at, entry): &(PathBuf, Entry)| {
+            matches!(entry, Entry::Replace(_)) && nearest(at).is_some_and(|tree| tree == folder)
+        };
+        if !self.entries.iter().any(is_bind) || !self.entries.iter().any(covers) || !holds_a_layer(folder) {
+            return;
+        }
+        let mut files = Vec::new();
+        for (at, entry) in self.entries.extract_if(.., |all| covers(all)) {
+            if let (Ok(name), Entry::Replace(content)) = (at.strip_prefix(folder), entry) {
+                files.push((c_string(name), content));
+            }
+        }
+        let from = c_string(folder);
+        if let Some((_, entry)) = self.entries.iter_mut().find(|all| is_bind(all)) {
+            *entry = Entry::Covered { from, files };
+        }
+    }
+
     /// The entries for a specification. A link gives way to what is shown below its name (a project
     /// in /var/tmp, which otherwise leads to /tmp).
     #[must_use]
@@ -499,6 +539,32 @@ fn bind(from: impl AsRef<Path>, access: Access, kind: Kind, owner: Option<Ids>) 
         kind,
         owner,
     }
+}
+
+/// Whether what lies below the entry's place is shown from elsewhere.
+fn is_tree(entry: &Entry) -> bool {
+    matches!(
+        entry,
+        Entry::Bind { .. } | Entry::Overlay { .. } | Entry::Memory(_) | Entry::Directory
+    )
+}
+
+/// Whether a folder can be the lower layer of an overlay that shows all that it shows: its filesystem is one of those that
+/// kernels take for one (not an overlay itself, of which two lie on each other at most), and nothing is mounted below it, as
+/// container engines do in `/etc`.
+fn holds_a_layer(folder: &Path) -> bool {
+    // linux/magic.h: ext2 to ext4, XFS, Btrfs, tmpfs, F2FS, EROFS.
+    const LAYERS: [i64; 6] = [
+        0xef53,
+        0x5846_5342,
+        0x9123_683e,
+        0x0102_1994,
+        0xf2f5_2010,
+        0xe0f5_e1e2,
+    ];
+    let kind = rustix::fs::statfs(folder).map(|found| found.f_type);
+    kind.is_ok_and(|kind| LAYERS.contains(&kind))
+        && fumehood_tree::mounts_below(folder).is_ok_and(|mounts| mounts.is_empty())
 }
 
 fn link(target: impl AsRef<Path>) -> Entry {

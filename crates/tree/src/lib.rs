@@ -1,9 +1,10 @@
 //! Walking and removing trees that something hostile may have made: as deep as the disk allows, which is far
 //! beyond what a path can name, with folders that cannot be entered. A descriptor a level, or a call a level, would
-//! let a program inside keep its rests from being removed for ever.
+//! let a program inside keep its rests from being removed for ever. And what is mounted below a folder.
 
 #![forbid(unsafe_code)]
 
+mod mounts;
 mod walk;
 
 use rustix::fs::{AtFlags, unlinkat};
@@ -13,6 +14,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use walk::{Folder, Means, Way};
 
+pub use mounts::{MOUNTS, mounts_below};
 pub use walk::each;
 
 /// Names of one folder that are looked at before it is listed again: what was listed is gone by then.

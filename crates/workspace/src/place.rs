@@ -1,8 +1,6 @@
 //! Where layers can lie: not on an overlay (the kernel refuses an upper layer there), not in the project.
 
 use crate::error::{At, Error, Result};
-use std::fs::File;
-use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -71,57 +69,17 @@ pub fn is_overlay(path: &Path) -> std::io::Result<bool> {
     Ok(rustix::fs::statfs(path)?.f_type as i64 == OVERLAYFS)
 }
 
-/// Mount points below a folder, from `/proc/self/mountinfo` (proc_pid_mountinfo(5)): an overlay does not
-/// show what is mounted on its lower layer.
+/// Mount points below a folder: an overlay does not show what is mounted on its lower layer.
 ///
 /// # Errors
 /// The list cannot be read.
 pub fn mounts_below(folder: &Path) -> Result<Vec<PathBuf>> {
-    let list = Path::new("/proc/self/mountinfo");
-    // The kernel puts the list together for each read: few, and large.
-    let mut text = Vec::with_capacity(8 << 10);
-    File::open(list)
-        .and_then(|mut file| file.read_to_end(&mut text))
-        .at("read", list)?;
-    Ok(text
-        .split(|b| *b == b'\n')
-        .filter_map(mount_point)
-        .filter(|at| at != folder && at.starts_with(folder))
-        .collect())
-}
-
-/// The fifth field, its octal escapes undone.
-fn mount_point(line: &[u8]) -> Option<PathBuf> {
-    use std::os::unix::ffi::OsStringExt;
-    let field = line.split(|b| *b == b' ').nth(4)?;
-    let mut out = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((byte, more)) = rest.split_first() {
-        let digits = more.get(..3).and_then(|d| std::str::from_utf8(d).ok());
-        match (byte, digits.and_then(|d| u8::from_str_radix(d, 8).ok())) {
-            (b'\\', Some(escaped)) => {
-                out.push(escaped);
-                rest = more.get(3..)?;
-            }
-            _ => {
-                out.push(*byte);
-                rest = more;
-            }
-        }
-    }
-    Some(PathBuf::from(std::ffi::OsString::from_vec(out)))
+    fumehood_tree::mounts_below(folder).at("read", Path::new(fumehood_tree::MOUNTS))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn mount_points_are_read_with_their_escapes() {
-        let line = b"36 35 98:0 /mnt1 /mnt\\040two\\134x rw,noatime master:1 - ext3 /dev/root rw";
-        assert_eq!(mount_point(line), Some(PathBuf::from("/mnt two\\x")));
-        assert_eq!(mount_point(b""), None);
-    }
 
     #[test]
     fn a_place_is_private_or_passed_over() {

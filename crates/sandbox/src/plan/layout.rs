@@ -72,7 +72,20 @@ fn components(path: &CStr) -> Result<Components, PlanError> {
 }
 
 fn sorted(spec: &Spec) -> Result<BTreeMap<Components, &Entry>, PlanError> {
-    spec.view.iter().map(|(p, e)| Ok((components(p)?, e))).collect()
+    let named = |name: &CStr| {
+        let whole = CString::new([b"/", name.to_bytes()].concat()).unwrap_or_default(); // a CStr holds no NUL
+        match components(&whole)?.is_empty() {
+            true => Err(PlanError::Path(name.to_owned())),
+            false => Ok(()),
+        }
+    };
+    let one = |(path, entry): &(CString, Entry)| {
+        if let Entry::Covered { files, .. } = entry {
+            files.iter().try_for_each(|(name, _)| named(name))?;
+        }
+        components(path)
+    };
+    spec.view.iter().map(|all| Ok((one(all)?, &all.1))).collect()
 }
 
 /// The path below the new root.
@@ -124,6 +137,7 @@ impl Layout<'_> {
                 owner,
             } => self.bind(path, from, *access, *kind, *owner),
             Entry::Overlay { from, layers, owner } => self.overlay(path, from, layers, *owner),
+            Entry::Covered { from, files } => self.covered(path, from, files),
             Entry::Memory(room) => self.memory(path, to, *room),
             Entry::Processes => self.processes(path),
             Entry::Terminals => self.mount(path, Kind::Directory, Step::Terminals(Place::new(to))),
@@ -187,6 +201,36 @@ impl Layout<'_> {
                 layers: layers.clone(),
                 to,
             }
+        };
+        self.mount(path, Kind::Directory, step);
+    }
+
+    /// The layer that covers the host's files lies in the top filesystem.
+    fn covered(&mut self, path: &Components, from: &CStr, files: &[(CString, Vec<u8>)]) {
+        let number = self.steps.len();
+        let place = |below: &[u8]| {
+            let text = [format!(".fumehood/{number}").as_bytes(), below].concat();
+            CString::new(text).unwrap_or_default() // neither digits nor parts of a CStr hold NUL
+        };
+        let over = place(b"");
+        let mut made = BTreeSet::new();
+        self.steps.push(Step::Directory(over.clone(), 0o755));
+        for (name, content) in files {
+            let name = name.to_bytes();
+            let slashes = (0..name.len()).filter(|n| name.get(*n) == Some(&b'/'));
+            for folder in slashes.filter_map(|n| name.get(..n)) {
+                if made.insert(folder) {
+                    self.steps
+                        .push(Step::Directory(place(&[b"/", folder].concat()), 0o755));
+                }
+            }
+            self.steps
+                .push(file(place(&[b"/", name].concat()), content.clone(), 0o444));
+        }
+        let step = Step::Covered {
+            lower: from.to_owned(),
+            over,
+            to: Place::new(below(path)),
         };
         self.mount(path, Kind::Directory, step);
     }
@@ -293,7 +337,13 @@ impl Layout<'_> {
         let enclosing = (0..path.len()).rev().find_map(|n| self.view.get(&path[..n]));
         !matches!(
             enclosing,
-            Some(Entry::Bind { .. } | Entry::Overlay { .. } | Entry::Processes | Entry::Terminals)
+            Some(
+                Entry::Bind { .. }
+                    | Entry::Overlay { .. }
+                    | Entry::Covered { .. }
+                    | Entry::Processes
+                    | Entry::Terminals
+            )
         )
     }
 }

@@ -59,6 +59,9 @@ impl fmt::Display for Step {
             Step::Overlay { lower, layers, to } => {
                 write!(f, "show {lower:?} at {to:?} through {layers}")
             }
+            Step::Covered { lower, over, to } => {
+                write!(f, "show {lower:?} at {to:?}, covered by {over:?}, read-only")
+            }
             Step::Memory { folder, to, mode } => {
                 write!(f, "mount memory {folder:?} at {to:?}, mode {mode:o}")
             }

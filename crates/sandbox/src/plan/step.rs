@@ -119,6 +119,12 @@ pub(crate) enum Step {
         layers: Layers,
         to: Place,
     },
+    /// Mount a folder of the host read-only, one of the top filesystem laid over it.
+    Covered {
+        lower: CString,
+        over: CString,
+        to: Place,
+    },
     /// A folder of the top filesystem, made with this mode and mounted writable at a place.
     Memory {
         folder: CString,

@@ -440,6 +440,58 @@ fn every_failing_call_is_reported_as_its_step() {
     assert_eq!(whole.still_open(), [101], "only the new root stays open");
 }
 
+/// They lie in a folder of the sandbox's own, laid over the host's: nothing is mounted on a name that the host may replace.
+#[test]
+fn files_of_a_hosts_folder_are_covered_by_a_layer() {
+    let covered = |names: &[&CStr]| {
+        let mut spec = spec();
+        let files = names
+            .iter()
+            .map(|name| ((*name).to_owned(), b"own".to_vec()))
+            .collect();
+        let from = c"/etc".to_owned();
+        spec.view = vec![
+            (c"/etc".to_owned(), Entry::Covered { from, files }),
+            (c"/etc/shadow".to_owned(), Entry::Hide(Kind::File)),
+        ];
+        spec
+    };
+    let mut spec = covered(&[c"passwd", c"ssl/certs/a.crt", c"ssl/b"]);
+    let of_it = |spec: &Spec| -> Vec<String> {
+        let all = plan(spec).steps.into_iter().map(|step| step.to_string());
+        all.filter(|s| s.contains(".fumehood/5") || s.contains("etc"))
+            .collect()
+    };
+    let steps = of_it(&spec);
+    insta::assert_snapshot!(steps.join("\n"), @r#"
+    make directory ".fumehood/5" mode 755
+    make file ".fumehood/5/passwd" mode 444 of 3 bytes
+    make directory ".fumehood/5/ssl" mode 755
+    make directory ".fumehood/5/ssl/certs" mode 755
+    make file ".fumehood/5/ssl/certs/a.crt" mode 444 of 3 bytes
+    make file ".fumehood/5/ssl/b" mode 444 of 3 bytes
+    make directory "etc" mode 755
+    show "/etc" at "etc", covered by ".fumehood/5", read-only
+    cover "etc/shadow" with ".fumehood/file"
+    "#);
+    spec.root = true;
+    spec.private = Some(Ids {
+        uid: 70_000,
+        gid: 70_000,
+    });
+    assert_eq!(of_it(&spec), steps, "root's first process makes it itself, too");
+    let mut kernel = Recorder::default();
+    build(&plan(&covered(&[c"passwd"])), &[], Fd(3), &mut kernel).unwrap();
+    for name in [c"../passwd", c"a/../../b", c"", c"/passwd", c"a//b"] {
+        let refused = Plan::new(&covered(&[name]));
+        assert!(matches!(refused, Err(PlanError::Path(_))), "{name:?}");
+    }
+    let mut spec = covered(&[c"passwd"]);
+    spec.level = Level::Landlock;
+    spec.view.pop();
+    assert!(matches!(Plan::new(&spec), Err(PlanError::Weaker(_))));
+}
+
 /// Paths of up to four components over a tiny alphabet, so that they nest.
 fn path() -> impl Strategy<Value = CString> {
     proptest::collection::vec("[ab]", 1..4).prop_map(|c| CString::new(format!("/{}", c.join("/"))).unwrap())

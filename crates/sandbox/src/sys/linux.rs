@@ -104,6 +104,10 @@ impl Kernel for Linux {
         overlay::new_overlay(lower, upper, work)
     }
 
+    fn new_layers(&mut self, folders: &[Fd], attributes: Attributes) -> Result<Fd> {
+        overlay::new_layers(folders, attributes)
+    }
+
     fn open_folder(&mut self, path: &CStr) -> Result<Fd> {
         mount::open_folder(path)
     }

@@ -32,6 +32,15 @@ pub(super) fn new_overlay(lower: &[Fd], upper: Fd, work: Fd) -> Result<Fd> {
     new_filesystem(c"overlay", &options, Attributes::default())
 }
 
+/// Makes an overlay of open folders that nothing is written to; no layer is the upper one then (overlayfs.rst, "Multiple
+/// lower layers").
+pub(super) fn new_layers(folders: &[Fd], attributes: Attributes) -> Result<Fd> {
+    let mut all = FdNames::default();
+    folders.iter().for_each(|fd| all.push(*fd));
+    let options = [(c"userxattr", c""), (c"lowerdir", all.text()?)];
+    new_filesystem(c"overlay", &options, attributes)
+}
+
 /// `/proc/self/fd/1:/proc/self/fd/2`, made without allocating.
 struct FdNames {
     bytes: [u8; 128],
