@@ -276,6 +276,7 @@ fn a_recorder_that_is_killed_is_told_of() {
     let world = World::new();
     let mut terminal = recorded(&world, "echo ready; read word; echo went on");
     terminal.await_text("ready");
+    await_that("it is recorded", || content(&world).contains("ready"));
     let recorder = descendant(terminal.pid(), "fumehood-cast").unwrap();
     let kill = host_program("kill").args(["-9", &recorder.to_string()]).status();
     assert!(kill.unwrap().success());

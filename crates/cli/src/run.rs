@@ -117,9 +117,13 @@ fn attempt(arguments: &RunArguments, begun: Option<OwnedFd>) -> Result<u8, Failu
     }
     let wishes = crate::configuration::audit_wishes(&places)?;
     let id = new_session_id().map_err(|e| format!("name the session: {e}"))?;
-    let swept = Swept(places.state(), id.to_string());
+    let mut swept = Swept {
+        state: places.state(),
+        id: id.to_string(),
+        begun: false,
+    };
     let asked = (wishes.record_terminal, profile.isolation.value);
-    let mut recording = recording::begin(arguments, asked, (&swept.0, &swept.1))?;
+    let mut recording = recording::begin(arguments, asked, (&swept.state, &swept.id))?;
     let credentials = credentials::open(&mut profile, &places, recording.as_mut())?;
     let Wanted {
         mut request,
@@ -213,8 +217,9 @@ fn attempt(arguments: &RunArguments, begun: Option<OwnedFd>) -> Result<u8, Failu
     let mut outcome = fumehood_session::run(run).map_err(with_remedy)?;
     drop(downloads);
     if let Some(recorded) = &outcome.recording {
+        swept.begun = true;
         let tell = arguments.verbose || std::io::stderr().is_terminal();
-        recording::end(recorded, &swept.1, tell);
+        recording::end(recorded, &swept.id, tell);
     }
     let mut end = |outcome: &mut Outcome| {
         let code = ending::end(&request.command, &limits, outcome, &mut events);
@@ -241,12 +246,19 @@ fn attempt(arguments: &RunArguments, begun: Option<OwnedFd>) -> Result<u8, Failu
     Ok(end(&mut outcome))
 }
 
-/// What a run that did not take place leaves, removed.
-struct Swept(PathBuf, String);
+/// The recording of a run that did not take place, removed.
+struct Swept {
+    state: PathBuf,
+    id: String,
+    /// What there is, the log knows of.
+    begun: bool,
+}
 
 impl Drop for Swept {
     fn drop(&mut self) {
-        recording::sweep(&self.0, &self.1);
+        if !self.begun {
+            recording::sweep(&self.state, &self.id);
+        }
     }
 }
 
