@@ -1,11 +1,12 @@
-//! The part of verifying that needs no order: bundles are read, cut and hashed by several threads.
+//! The part of verifying that needs no order: bundles are read, unpacked, cut and hashed by several threads.
 
 use crate::index::{ENTRY, Span, bit};
 use crate::layout::WIDTH;
-use crate::read::{Bundle, Bundles, ReadError, Records};
+use crate::read::{Bundle, Bundles, Part, ReadError, Records};
 use crate::record::{Head, Kind, Raw};
 use crate::tree::{Hash, leaf, root_of};
 use crate::verify::VerifyError;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Scope;
 
@@ -90,7 +91,7 @@ impl Checked {
 /// How many bundles travel together.
 const BATCH: usize = 32;
 
-type Batch = Vec<Result<Bundle, ReadError>>;
+type Batch = Vec<Result<Part, ReadError>>;
 type Done = Vec<Result<Checked, VerifyError>>;
 
 /// Bundles of a log, checked by as many threads as there are processors, in order.
@@ -110,7 +111,8 @@ impl Checking {
         for _ in 0..count {
             let (order, ordered) = sync_channel::<Batch>(1);
             let (done, answers) = sync_channel::<Done>(1);
-            scope.spawn(move || work(&ordered, &done));
+            let folder = bundles.folder().to_owned();
+            scope.spawn(move || work(&folder, &ordered, &done));
             orders.push(order);
             workers.push(answers);
         }
@@ -148,7 +150,7 @@ impl Iterator for Checking {
 /// Deals batches to the workers in turn; ends early where nobody takes them any more.
 fn deal(mut bundles: Bundles, orders: &[SyncSender<Batch>], torn: &SyncSender<usize>) {
     for order in orders.iter().cycle() {
-        let batch: Batch = bundles.by_ref().take(BATCH).collect();
+        let batch: Batch = std::iter::from_fn(|| bundles.next_part()).take(BATCH).collect();
         let failed = batch.iter().any(Result::is_err);
         if batch.is_empty() || order.send(batch).is_err() || failed {
             break;
@@ -157,9 +159,12 @@ fn deal(mut bundles: Bundles, orders: &[SyncSender<Batch>], torn: &SyncSender<us
     let _nobody_asks = torn.send(bundles.torn());
 }
 
-fn work(ordered: &Receiver<Batch>, done: &SyncSender<Done>) {
+fn work(folder: &Path, ordered: &Receiver<Batch>, done: &SyncSender<Done>) {
     for batch in ordered {
-        let checked = batch.into_iter().map(|bundle| check(&bundle?)).collect();
+        let checked = batch
+            .into_iter()
+            .map(|part| check(&part?.read(folder)?))
+            .collect();
         if done.send(checked).is_err() {
             return;
         }

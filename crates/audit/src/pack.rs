@@ -7,7 +7,7 @@
 use crate::layout::WIDTH;
 use crate::record::MAX_RECORD;
 use flate2::Compression;
-use flate2::read::GzDecoder;
+use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
@@ -36,10 +36,13 @@ pub(crate) fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
     if Sha256::digest(rest)[..] != *digest {
         return None;
     }
-    let mut bundle = Vec::new();
-    let decoder = GzDecoder::new(packed);
-    decoder.take(LONGEST + 1).read_to_end(&mut bundle).ok()?;
-    (bundle.len() as u64 <= LONGEST).then_some(bundle)
+    // Its last four bytes say how long it was (RFC 1952 §2.3.1); where that is not so, the decoder fails.
+    let length = u64::from(u32::from_le_bytes(*packed.last_chunk()?));
+    let mut bundle = vec![0; usize::try_from(length).ok().filter(|_| length <= LONGEST)?];
+    let mut decoder = GzDecoder::new(packed);
+    decoder.read_exact(&mut bundle).ok()?;
+    // There is nothing more, and the checksum behind it is that of what was read.
+    (decoder.read(&mut [0]).ok()? == 0 && decoder.into_inner().is_empty()).then_some(bundle)
 }
 
 #[cfg(test)]

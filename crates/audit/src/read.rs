@@ -42,7 +42,9 @@ const LONGEST: u64 = 1 << 30;
 
 pub(crate) fn file(folder: &Path, name: &str) -> Result<Vec<u8>, ReadError> {
     let opened = File::open(folder.join(name)).map_err(system(name))?;
-    let mut bytes = Vec::new();
+    let length = opened.metadata().map_err(system(name))?.len();
+    // What it has now in one piece; what it has at the end is what is read.
+    let mut bytes = Vec::with_capacity(usize::try_from(length.min(LONGEST)).unwrap_or(0) + 1);
     let got = opened
         .take(LONGEST + 1)
         .read_to_end(&mut bytes)
@@ -138,6 +140,32 @@ pub(crate) struct Bundle {
     pub(crate) frames: Vec<u8>,
     /// The level 0 tile beside it, where it is laid out.
     pub(crate) tile: Option<(String, Vec<u8>)>,
+}
+
+/// A bundle that is found, and perhaps not read yet: reading and unpacking needs no order.
+#[derive(Debug)]
+pub(crate) enum Part {
+    /// So many records of it are laid out.
+    Laid(u64, usize),
+    /// It was in the journal.
+    Read(Bundle),
+}
+
+impl Part {
+    /// The bundle.
+    pub(crate) fn read(self, folder: &Path) -> Result<Bundle, ReadError> {
+        let (index, count) = match self {
+            Part::Read(bundle) => return Ok(bundle),
+            Part::Laid(index, count) => (index, count),
+        };
+        let name = tile("0", index, count);
+        let hashes = file(folder, &name)?;
+        Ok(Bundle {
+            index,
+            frames: entries(folder, index, count)?,
+            tile: Some((name, hashes)),
+        })
+    }
 }
 
 /// Where the records of a log are. While it is written its last ones are in the journal, and those before are laid out as
@@ -284,14 +312,30 @@ impl Bundles {
         }))
     }
 
-    fn from_tiles(folder: &Path, index: u64, count: usize) -> Result<Option<Bundle>, ReadError> {
-        let name = tile("0", index, count);
-        let hashes = file(folder, &name)?;
-        Ok(Some(Bundle {
-            index,
-            frames: entries(folder, index, count)?,
-            tile: Some((name, hashes)),
-        }))
+    /// The folder of the log.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.source.folder
+    }
+
+    /// The next one, found and not read.
+    pub(crate) fn next_part(&mut self) -> Option<Result<Part, ReadError>> {
+        let index = self.index;
+        let before = index.saturating_mul(WIDTH as u64);
+        let left = self.source.laid.saturating_sub(before);
+        self.index += 1;
+        match &mut self.frames {
+            _ if left > 0 => {
+                let count = usize::try_from(left.min(WIDTH as u64)).unwrap_or(WIDTH);
+                Some(Ok(Part::Laid(index, count)))
+            }
+            Some(frames) => {
+                let read = Self::from_journal(frames, index, &mut self.over);
+                read.map_err(system(JOURNAL))
+                    .map(|bundle| bundle.map(Part::Read))
+                    .transpose()
+            }
+            None => None,
+        }
     }
 }
 
@@ -299,19 +343,8 @@ impl Iterator for Bundles {
     type Item = Result<Bundle, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let index = self.index;
-        let before = index.saturating_mul(WIDTH as u64);
-        let left = self.source.laid.saturating_sub(before);
-        let bundle = match &mut self.frames {
-            _ if left > 0 => {
-                let count = usize::try_from(left.min(WIDTH as u64)).unwrap_or(WIDTH);
-                Self::from_tiles(&self.source.folder, index, count)
-            }
-            Some(frames) => Self::from_journal(frames, index, &mut self.over).map_err(system(JOURNAL)),
-            None => Ok(None),
-        };
-        self.index += 1;
-        bundle.transpose()
+        let part = self.next_part()?;
+        Some(part.and_then(|part| part.read(self.folder())))
     }
 }
 
