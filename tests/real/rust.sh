@@ -65,8 +65,50 @@ the_host_keeps_its_registry() {
     rm "$HOME/.cargo/credentials.toml"
 }
 
+# tool NAME [JSON]: a call of one of the shipped tools, as JSON; its status is the tool's.
+tool() { timeout --foreground -k 3 250 "$FUMEHOOD_BIN" tool call "$1" "${2:-{\}}" --json; }
+
+# Row 13 of the catalogue of hostile input: what a project's settings have cargo run is run inside, and stays there.
+tools_on_a_hostile_project() {
+    local canary=$HOME/canary-of-cargo name parts part
+    project hostile
+    mkdir -p src .cargo
+    printf '[package]\nname = "hostile"\nversion = "1.0.0"\nedition = "2021"\n' >Cargo.toml
+    printf '#[test]\nfn good() {}\n#[test]\nfn bad() { assert_eq!(1 + 1, 3); }\npub fn  f(){}\n' >src/lib.rs
+    printf '#!/bin/sh\n: 2>/dev/null >"%s"\n: 2>/dev/null >"%s/ran"\nexec "$@"\n' "$canary" "$PWD" >wrapper.sh
+    chmod +x wrapper.sh
+    printf '[build]\nrustc-wrapper = "%s/wrapper.sh"\n' "$PWD" >.cargo/config.toml
+    cat >build.rs <<RUST
+fn main() {
+    let _ = std::fs::write("$canary", "ran");
+    let _ = std::fs::write("$PWD/ran", "ran");
+    println!("cargo:warning=ran inside");
+}
+RUST
+    # By hand it runs, and leaves its marks.
+    cargo check --offline --quiet
+    test -e "$canary"
+    test -e ran
+    rm -rf "$canary" ran target Cargo.lock
+    for name in cargo_build cargo_test cargo_format; do
+        said=$(tool "$name") || test "$name" = cargo_test
+        case $name in
+            cargo_build) parts=("ran inside" '"status":0') ;;
+            cargo_test) parts=('"failed":1' '"passed":1' '"status":101') ;;
+            cargo_format) parts=("kept back" '"status":0') ;;
+        esac
+        for part in "${parts[@]}"; do has "$said" "$part"; done
+        test ! -e "$canary"
+        test ! -e ran
+        test ! -e target
+    done
+    has "$("$FUMEHOOD_BIN" diff)" "+pub fn f() {}"
+    "$FUMEHOOD_BIN" discard
+}
+
 check 1600 "fumehood builds and tests itself offline (${part[*]})" fumehood_itself
 check 120 "a crate by others: cargo test" a_crate_by_others
 check 60 "rustc, cargo new, run, fmt" the_compiler_alone
+check 600 "cargo's tools on a hostile project" tools_on_a_hostile_project
 check 20 "the host's registry stays as it is" the_host_keeps_its_registry
 finish

@@ -296,3 +296,19 @@ fn an_edit_reaches_nothing_but_its_own_layer() {
     let resumed = world.sandbox().flags(["--resume"]).run(&["cat", "b"]);
     assert_eq!(resumed.ended(0), "text");
 }
+
+/// Row 6: a name in the project of a file outside. What is edited becomes another file, also when it is applied.
+#[test]
+fn row_6_an_edit_of_a_planted_hard_link_stays_in_the_project() {
+    let world = World::with_repository();
+    let (outside, link) = (world.own("outside.txt"), world.project().join("planted"));
+    fs::write(&outside, "theirs\n").unwrap();
+    fs::hard_link(&outside, &link).unwrap();
+    call(&world, "edit_file", &edit("planted", "theirs", "ours", 1)).ended(0);
+    assert_eq!(fs::read_to_string(&link).unwrap(), "theirs\n");
+    world.sandbox().verb(&["apply"]).ended(0);
+    assert_eq!(fs::read_to_string(&link).unwrap(), "ours\n");
+    assert_eq!(fs::read_to_string(&outside).unwrap(), "theirs\n");
+    world.sandbox().verb(&["undo"]).ended(0);
+    assert_eq!(fs::read_to_string(&outside).unwrap(), "theirs\n");
+}
