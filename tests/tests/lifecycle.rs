@@ -94,6 +94,8 @@ fn kill_9_of_each_helper() {
         expected.sort_unstable();
         let names = || {
             let mut names: Vec<String> = children(pid).into_iter().map(|(name, _)| name).collect();
+            // It comes once a run has lasted a moment, which on a busy machine is before this is looked at.
+            names.retain(|name| name != "fumehood-edits");
             names.sort();
             names
         };
@@ -413,14 +415,19 @@ fn helpers_are_confined() {
             2,
             "{name}: {core}"
         );
-        let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd"));
+        let descriptors = || std::fs::read_dir(format!("/proc/{pid}/fd"));
         if is_root() {
             // Those by which the watcher learns how programs end come and go with these.
-            let lasting = descriptors.unwrap().flatten().filter(|d| {
-                std::fs::read_link(d.path()).is_ok_and(|to| to.as_os_str() != "anon_inode:[pidfd]")
-            });
-            assert_eq!(lasting.count(), open, "{name}");
+            let lasting = || {
+                let lasts = |d: &std::fs::DirEntry| {
+                    std::fs::read_link(d.path()).is_ok_and(|to| to.as_os_str() != "anon_inode:[pidfd]")
+                };
+                descriptors().unwrap().flatten().filter(lasts).count()
+            };
+            // The log's files are opened behind the walls.
+            await_that(&format!("{name} has {open} descriptors"), || lasting() == open);
         } else {
+            let descriptors = descriptors();
             // Not traceable, also by who started it.
             assert!(descriptors.is_err(), "{name}");
         }
