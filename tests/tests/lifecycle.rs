@@ -405,6 +405,14 @@ fn helpers_are_confined() {
             status.contains("NoNewPrivs:\t1\n") && status.contains("Seccomp:\t2\n"),
             "{name}: {status}"
         );
+        if name == "fumehood-tty" {
+            for none in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+                assert!(
+                    status.contains(&format!("{none}:\t0000000000000000\n")),
+                    "{status}"
+                );
+            }
+        }
         let limits = read("limits");
         let core = limits
             .lines()

@@ -534,6 +534,13 @@ fn the_walls_stay_when_the_gateway_goes() {
         for wall in ["NoNewPrivs:\t1", "Seccomp:\t2"] {
             assert!(status.contains(wall), "{which}: {status}");
         }
+        // The broker reads files of the user's.
+        for none in ["CapPrm:\t0000000000000000\n", "CapEff:\t0000000000000000\n"] {
+            assert!(
+                which != "fumehood-gate" || status.contains(none),
+                "{which}: {status}"
+            );
+        }
         rustix::process::kill_process(
             rustix::process::Pid::from_raw(pid).unwrap(),
             rustix::process::Signal::KILL,

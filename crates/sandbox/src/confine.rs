@@ -91,7 +91,10 @@ fn capabilities(role: Role) -> Option<u64> {
     match role {
         // The project is another account's, perhaps, and what it writes inside belongs to a third.
         Role::Edits => Some(CHOWN | DAC_OVERRIDE | FOWNER),
-        _ => None,
+        // They open nothing.
+        Role::Relay | Role::Gateway => Some(0),
+        // Processes and files of other accounts: those of the sandbox, a folder below another's home.
+        Role::Janitor | Role::Watcher | Role::Log | Role::Broker => None,
     }
 }
 
