@@ -122,7 +122,8 @@ impl Recording {
         let _recorder_gone = self.tap.send(END, &[]);
         let mut answer = [PollFd::from_borrowed_fd(self.tap.0.as_fd(), PollFlags::IN)];
         let mut word = [0_u8; Outcome::SIZE];
-        let told = poll(&mut answer, Some(&PATIENCE)).is_ok_and(|n| n > 0);
+        let polled = rustix::io::retry_on_intr(|| poll(&mut answer, Some(&PATIENCE)));
+        let told = polled.is_ok_and(|n| n > 0);
         let read = if told {
             rustix::io::read(&self.tap.0, &mut word).unwrap_or_default()
         } else {

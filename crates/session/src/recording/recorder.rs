@@ -75,6 +75,8 @@ struct Recorded<W> {
     replaced: u64,
     /// What is not written yet: its last characters could be a secret's first.
     waiting: VecDeque<(Duration, Waiting)>,
+    /// How much that takes.
+    length: usize,
     /// Characters' bytes that the redactor gave back and that were not written yet.
     clean: VecDeque<u8>,
     size: Option<Size>,
@@ -98,11 +100,11 @@ impl Waiting {
         }
     }
 
-    /// How many bytes altogether.
+    /// What it takes, about: each piece is memory of its own.
     fn length(&self) -> usize {
         match self {
-            Waiting::Event(_) => 64,
-            Waiting::Output(pieces) => pieces.iter().map(length).sum(),
+            Waiting::Event(_) => 256,
+            Waiting::Output(pieces) => pieces.iter().map(|piece| 64 + length(piece)).sum(),
         }
     }
 }
@@ -131,6 +133,7 @@ impl<W: Write> Recorded<W> {
             forbidden,
             replaced: 0,
             waiting: VecDeque::new(),
+            length: 0,
             clean: VecDeque::new(),
             size: None,
             hasher: Hasher::default(),
@@ -163,7 +166,9 @@ impl<W: Write> Recorded<W> {
         // Characters alone, so that a colour or a line's end in the middle of a secret hides none of it.
         let clean = self.redactor.push(&text);
         self.clean.extend(clean.iter());
-        self.event(at, Waiting::Output(pieces));
+        if !pieces.is_empty() {
+            self.event(at, Waiting::Output(pieces));
+        }
     }
 
     /// Its screen has this size.
@@ -190,16 +195,11 @@ impl<W: Write> Recorded<W> {
         if self.size.is_none() {
             self.begin(Size::new(0, 0));
         }
+        self.length += event.length();
         self.waiting.push_back((at, event));
         self.drain();
         // A secret that has begun, and then nothing but colours: what has begun is not shown.
-        if self
-            .waiting
-            .iter()
-            .map(|(_, event)| event.length())
-            .sum::<usize>()
-            > MOST_WAITING
-        {
+        if self.length > MOST_WAITING {
             self.mask();
             self.drain();
         }
@@ -217,13 +217,12 @@ impl<W: Write> Recorded<W> {
             && next.printed() <= self.clean.len()
             && let Some((at, event)) = self.waiting.pop_front()
         {
+            self.length -= event.length();
             let event = match event {
                 Waiting::Event(event) => event,
                 Waiting::Output(pieces) => Event::Output(self.text(&pieces)),
             };
-            if event != Event::Output(String::new()) {
-                self.line(at, &event);
-            }
+            self.line(at, &event);
         }
     }
 
@@ -387,16 +386,13 @@ mod tests {
         let mut file = Vec::new();
         let mut recorded = Recorded::new(&mut file, secrets(), MOST);
         recorded.output(Duration::ZERO, b"ghp_0123456789");
-        for _ in 0..200 {
-            recorded.output(Duration::ZERO, &b"\x1b[31m".repeat(1000));
-            assert!(
-                recorded
-                    .waiting
-                    .iter()
-                    .map(|(_, event)| event.length())
-                    .sum::<usize>()
-                    <= MOST_WAITING
-            );
+        for n in 0..20_000 {
+            let colours = b"\x1b[31m".repeat(if n % 100 == 0 { 1000 } else { 1 });
+            recorded.output(Duration::ZERO, &colours);
+            recorded.output(Duration::ZERO, b"\x1b]0;title\x07");
+            recorded.size(Duration::ZERO, Size::new(24 + n % 2, 80));
+            let there: usize = recorded.waiting.iter().map(|(_, event)| event.length()).sum();
+            assert!(there == recorded.length && there <= MOST_WAITING, "{there}");
         }
         recorded.output(Duration::ZERO, b"more");
         recorded.end(Duration::ZERO, "over");
