@@ -37,7 +37,9 @@ fn it_has_every_wall_of_the_sessions_command() {
         &["--apply", "ask", "--nested"],
     ] {
         let world = World::new();
-        let script = format!("({WALLS}) >walls; trap 'exit 3' TERM; while :; do sleep 0.05; done");
+        // Whole, and only then there.
+        let script =
+            format!("trap 'exit 3' TERM; ({WALLS}) >part; mv part walls; while :; do sleep 0.05; done");
         let mut run = world.sandbox().flags(flags).start(&["sh", "-c", &script]);
         run.await_file(&world.project().join("walls"));
         let all = world.sandbox().verb(&["ps", "--json"]).ended(0);
