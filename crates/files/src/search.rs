@@ -17,8 +17,11 @@ use std::path::Path;
 const WHOLE: usize = 400;
 /// Bytes before and after a match in a longer one.
 const AROUND: usize = 150;
-/// Lines of one file between two looks at the time.
-const OFTEN: u64 = 1024;
+/// Bytes of a line that a pattern is looked for in: what its engine does for each is bounded, and not little. A plain text is
+/// looked for in the first MiB.
+const MATCHED: usize = 16 * 1024;
+/// Bytes looked at between two looks at the time.
+const OFTEN: u64 = 16 * 1024;
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +59,14 @@ impl Needle {
             true => Needle::Pattern(regex),
             false => Needle::Plain(Box::new(Finder::new(pattern).into_owned())),
         })
+    }
+
+    /// How much of a line it is looked for in.
+    const fn most(&self) -> usize {
+        match self {
+            Needle::Plain(_) => usize::MAX,
+            Needle::Pattern(_) => MATCHED,
+        }
     }
 
     /// Where in the line.
@@ -140,17 +151,23 @@ impl Searching<'_> {
         let mut text = Literal::new(file.take(most));
         let mut line = Line::default();
         let (mut number, before, mut in_part) = (0u64, self.out.matches, false);
+        let mut since = 0;
         while line.read(&mut text, true, true)? {
             number += 1;
             let (_, length) = line.take();
-            in_part |= length > line.searched().len() as u64;
-            if let Some(bound) = self.line(path, number, line.searched()) {
+            let searched = line.searched();
+            let searched = &searched[..searched.len().min(self.needle.most())];
+            in_part |= length > searched.len() as u64;
+            if let Some(bound) = self.line(path, number, searched) {
                 return Ok(Some(bound));
             }
-            if number.is_multiple_of(OFTEN)
-                && let Some(bound) = self.bounds.reached()
-            {
-                return Ok(Some(bound));
+            // A short line costs something, too.
+            since += 64 + searched.len() as u64;
+            if since >= OFTEN {
+                since = 0;
+                if let Some(bound) = self.bounds.reached() {
+                    return Ok(Some(bound));
+                }
             }
         }
         let looked = most - text.source().limit();

@@ -364,6 +364,31 @@ fn of_a_long_line_what_is_around_the_match_is_shown() {
     );
 }
 
+/// A pattern is looked for in the beginning of a line only, a plain text further on; what was not searched is told.
+#[test]
+fn what_was_not_searched_is_told() {
+    let world = World::new();
+    let line = format!("{} needle\n", "x".repeat(20 * 1024));
+    fs::write(world.project.join("one"), line).unwrap();
+    let view = world.view(&[]);
+    let plain = found(&view, "one", "needle");
+    assert_eq!((plain.matches, plain.in_part), (1, 0));
+    let pattern = found(&view, "one", "n.edle");
+    assert_eq!((pattern.matches, pattern.in_part), (0, 1));
+}
+
+/// An expression and a line that are made for each other cost what a line may cost, and no more.
+#[test]
+fn a_hostile_expression_ends() {
+    let world = World::new();
+    fs::write(world.project.join("one"), "x".repeat(1 << 20)).unwrap();
+    let bounds = Bounds::over(&|| false);
+    for hostile in ["(x+x+)+y", "(?:x{1,15}){1,15}y", "(x|xx|xxx|xxxx)*y$"] {
+        let found = search(&world.view(&[]), Path::new("one"), hostile, &all(), &bounds).unwrap();
+        assert_eq!((found.matches, found.bound), (0, Some(Bound::Time)));
+    }
+}
+
 #[test]
 fn whoever_meets_a_bound_says_so() {
     let world = World::new();

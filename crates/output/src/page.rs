@@ -5,6 +5,7 @@ use crate::line::{Gathered, cut};
 use crate::window::{DEFAULT_BUDGET, LEAST_BUDGET, MOST_BUDGET};
 use regex_lite::Regex;
 use std::io::{self, BufRead};
+use std::time::{Duration, Instant};
 
 /// Bytes at the beginning of a line that an expression is looked for in.
 pub(crate) const SEARCHED: usize = 1024 * 1024;
@@ -64,6 +65,9 @@ pub fn expression(text: &str) -> Result<Regex, ReadError> {
         .map_err(|e| ReadError::Grep(e.to_string()))
 }
 
+/// How long an expression is looked for; what is left is the next page's.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Lines from `from` on, as far as the bound goes. Of a line no more is in memory than is shown and searched.
 ///
 /// # Errors
@@ -73,7 +77,16 @@ pub fn page(reader: &mut impl BufRead, page: &Page) -> Result<Read, ReadError> {
 }
 
 /// Likewise, where so many lines are before what is read.
-pub(crate) fn page_after(reader: &mut impl BufRead, mut number: u64, page: &Page) -> Result<Read, ReadError> {
+pub(crate) fn page_after(reader: &mut impl BufRead, before: u64, page: &Page) -> Result<Read, ReadError> {
+    page_within(reader, before, page, PATIENCE)
+}
+
+fn page_within(
+    reader: &mut impl BufRead,
+    mut number: u64,
+    page: &Page,
+    patience: Duration,
+) -> Result<Read, ReadError> {
     let from = page.from_line.max(1);
     let grep: Option<Regex> = page.grep.as_deref().map(expression).transpose()?;
     let most = page
@@ -87,6 +100,7 @@ pub(crate) fn page_after(reader: &mut impl BufRead, mut number: u64, page: &Page
         searched_in_part: 0,
     };
     let mut line = Line::default();
+    let begun = Instant::now();
     loop {
         // Those before and after the page are only counted.
         let wanted = number + 1 >= from && out.next_line.is_none();
@@ -99,7 +113,11 @@ pub(crate) fn page_after(reader: &mut impl BufRead, mut number: u64, page: &Page
         }
         let (mut text, length) = line.take();
         if let Some(grep) = &grep {
-            if !grep.is_match(&String::from_utf8_lossy(&line.searched)) {
+            let found = grep.is_match(&String::from_utf8_lossy(&line.searched));
+            if begun.elapsed() >= patience {
+                out.next_line = Some(number + 1);
+            }
+            if !found {
                 out.searched_in_part += u64::from(length > line.searched.len() as u64);
                 continue;
             }
@@ -198,6 +216,26 @@ mod tests {
         fn consume(&mut self, n: usize) {
             self.left -= n as u64;
         }
+    }
+
+    /// An expression that costs much is looked for a while; where it was not, the next page begins.
+    #[test]
+    fn a_search_that_takes_long_goes_on_in_the_next_page() {
+        let mut from = 1;
+        let mut all = String::new();
+        for wanted in [Some(2), Some(3), Some(4), None] {
+            let page = Page {
+                from_line: from,
+                most: None,
+                grep: Some("a".to_owned()),
+            };
+            let mut text: &[u8] = b"a1\nb2\na3\n";
+            let read = page_within(&mut text, 0, &page, Duration::ZERO).unwrap();
+            assert_eq!((read.next_line, read.lines), (wanted, 3));
+            all.push_str(&read.text);
+            from = wanted.unwrap_or(from);
+        }
+        assert_eq!(all, "1:a1\n3:a3\n");
     }
 
     #[test]

@@ -111,10 +111,12 @@ pub(super) fn view(places: &Places, session: Option<&Session>) -> Result<(View, 
     let (profile, _) =
         profile(places, &flags, OsStr::new(""), &places.folders()).map_err(CallError::Failed)?;
     let project = real(&places.project);
-    let absolute = profile
-        .hide
-        .iter()
-        .map(|pattern| pattern.value.absolute(&project, Some(&places.home)));
+    // The home as it is called, and as it is reached, which may be through links.
+    let homes = [places.home.clone(), real(&places.home)];
+    let absolute = homes.iter().flat_map(|home| {
+        let patterns = profile.hide.iter();
+        patterns.map(|pattern| pattern.value.absolute(&project, Some(home)))
+    });
     let hidden = absolute
         .collect::<Result<Vec<_>, _>>()
         .map_err(|e| CallError::Failed(e.to_string()))?;
