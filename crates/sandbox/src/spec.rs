@@ -4,6 +4,7 @@
 //! absolute paths only, as the program will see them.
 
 use crate::seccomp::Strictness;
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fmt;
 
@@ -101,7 +102,7 @@ pub enum Entry {
         /// The folder, as in [`Entry::Bind`].
         from: CString,
         /// Paths below it, and what these files hold.
-        files: Vec<(CString, Vec<u8>)>,
+        files: BTreeMap<CString, Vec<u8>>,
     },
     /// A private filesystem in memory, empty, gone with the sandbox.
     Memory(Room),

@@ -4,6 +4,7 @@
 use crate::home::Home;
 use crate::host::Host;
 use fumehood_sandbox::{Access, Entry, Ids, Kind, Layers, OWN_V4, Room};
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -486,10 +487,11 @@ impl<'a> View<'a> {
         if !self.entries.iter().any(is_bind) || !self.entries.iter().any(covers) || !holds_a_layer(folder) {
             return;
         }
-        let mut files = Vec::new();
+        let mut files = BTreeMap::new();
         for (at, entry) in self.entries.extract_if(.., |all| covers(all)) {
             if let (Ok(name), Entry::Replace(content)) = (at.strip_prefix(folder), entry) {
-                files.push((c_string(name), content));
+                // As of any two entries for a path, the last counts.
+                files.insert(c_string(name), content);
             }
         }
         let from = c_string(folder);

@@ -81,7 +81,7 @@ fn sorted(spec: &Spec) -> Result<BTreeMap<Components, &Entry>, PlanError> {
     };
     let one = |(path, entry): &(CString, Entry)| {
         if let Entry::Covered { files, .. } = entry {
-            files.iter().try_for_each(|(name, _)| named(name))?;
+            files.keys().try_for_each(|name| named(name))?;
         }
         components(path)
     };
@@ -206,7 +206,7 @@ impl Layout<'_> {
     }
 
     /// The layer that covers the host's files lies in the top filesystem.
-    fn covered(&mut self, path: &Components, from: &CStr, files: &[(CString, Vec<u8>)]) {
+    fn covered(&mut self, path: &Components, from: &CStr, files: &BTreeMap<CString, Vec<u8>>) {
         let number = self.steps.len();
         let place = |below: &[u8]| {
             let text = [format!(".fumehood/{number}").as_bytes(), below].concat();

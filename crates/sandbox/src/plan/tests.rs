@@ -467,9 +467,9 @@ fn files_of_a_hosts_folder_are_covered_by_a_layer() {
     make directory ".fumehood/5" mode 755
     make file ".fumehood/5/passwd" mode 444 of 3 bytes
     make directory ".fumehood/5/ssl" mode 755
+    make file ".fumehood/5/ssl/b" mode 444 of 3 bytes
     make directory ".fumehood/5/ssl/certs" mode 755
     make file ".fumehood/5/ssl/certs/a.crt" mode 444 of 3 bytes
-    make file ".fumehood/5/ssl/b" mode 444 of 3 bytes
     make directory "etc" mode 755
     show "/etc" at "etc", covered by ".fumehood/5", read-only
     cover "etc/shadow" with ".fumehood/file"
