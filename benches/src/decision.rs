@@ -3,6 +3,7 @@
 
 use fumehood_catalogue::Catalogue;
 use fumehood_destination::{Rule, Rules};
+use fumehood_monitor::Effects;
 use fumehood_monitor::{Described, Judgement, judge};
 use fumehood_policy::config::{Allow, Approval, Method};
 use fumehood_policy::origin::Origin;
@@ -38,7 +39,7 @@ pub(crate) fn run() {
         catalogue.rows().len()
     );
     for size in SIZES {
-        let (rules, effects) = (rules(size, &hosts), effects(size));
+        let (rules, effects) = (rules(size, &hosts), Effects::from(effects(size)));
         let mut took = Vec::new();
         let (mut sent, mut held) = (0, 0);
         for _ in 0..ROUNDS {
@@ -118,6 +119,7 @@ fn effects(size: usize) -> Vec<EffectRule> {
         decide: Decide::Hold,
         by: Approval::default(),
         because: None,
+        observed: false,
         origin: Origin::Default,
     };
     (0..size).map(rule).collect()

@@ -68,6 +68,56 @@ fn what_is_held_by_a_rule_waits_and_a_project_may_ask_for_it() {
     assert_eq!(requests(&ran), 1, "{}", ran.log);
 }
 
+/// What a file that only observes would hold or deny happens, is said to be weaker, and is recorded with its rule; what
+/// holds without any rule holds all the same.
+#[test]
+fn what_is_observed_happens_and_is_recorded() {
+    let hosts = Hosts::new();
+    hosts.configure(&format!(
+        "mode = \"observe\"\n{ALLOW}[[deny]]\neffect = \"http.mutate\"\nbecause = \"one day\"\n[[rule]]\neffect = \"net.connect\"\ndecide = \"hold\""
+    ));
+    let script = "ask https://good.example/; ask -d x https://good.example/x
+        git clone -q https://good.example/git/r.git r && cd r && git -c user.name=t -c user.email=t@t.invalid commit -q --amend --allow-empty -m other
+        git push -q origin +HEAD:main 2>&1 | grep -o 'held, not sent' | head -1";
+    let ran = hosts.sh(&["--holds", "deny"], &format!("{ASK}{script}"));
+    ran.prints("200 hello\n200 hello\nheld, not sent")
+        .says("2 rules on effects are observed, not in force")
+        .nothing_left();
+    let verb = |words: &[&str]| hosts.world.sandbox().verb(words).ended(0);
+    let all = verb(&["audit", "query", "--kind", "policy.observed"]);
+    let rule = |line: u32| {
+        format!(
+            "of {}:{line}:1",
+            hosts.world.own("config").join("fumehood/config.toml").display()
+        )
+    };
+    let (connect, mutate) = (
+        format!("would hold net.connect to good.example:443: rule {}", rule(8)),
+        format!("would deny http.mutate to good.example:443: deny {}", rule(5)),
+    );
+    assert!(all.contains(&connect) && all.contains(&mutate), "{all}");
+    // Each request once, whether its body was asked for or not.
+    assert_eq!(all.matches(&mutate).count(), 1, "{all}");
+    let one = verb(&[
+        "audit",
+        "query",
+        "--kind",
+        "policy.observed",
+        "--decision",
+        "would deny",
+        "--json",
+    ]);
+    assert!(
+        one.contains("\"why\":\"http.mutate is denied: one day\""),
+        "{one}"
+    );
+    let why = verb(&["policy", "why", "http.mutate", "good.example"]);
+    assert!(
+        why.starts_with("allow") && why.contains("observed only: http.mutate is denied: one day"),
+        "{why}"
+    );
+}
+
 /// Of bytes that nobody reads nobody can say what they are not: another environment's pass.
 #[test]
 fn bytes_that_pass_unread_do_not_where_a_rule_could_be_broken_by_them() {

@@ -57,6 +57,7 @@ kinds! {
     CredentialUse, "credential.use", "credentials were put into a request";
     EffectFailed, "effect.failed", "a request that was allowed was not sent, or has no whole answer";
     WorkspaceBoth, "workspace.both", "host and session both changed a file";
+    PolicyObserved, "policy.observed", "a rule that is only observed would have held or denied something";
 }
 
 /// The value of a field. No secret is ever one: credentials are named, bodies are digests.

@@ -1,6 +1,6 @@
 //! What a person describes in words, as the wire would have it: for those who ask what policy says. Pure.
 
-use crate::effects::{Said, Seen, said};
+use crate::effects::{Said, Seen};
 use crate::monitor::{Policy, is_loopback};
 use crate::request::{Judgement, judge, kinds_of_request};
 use fumehood_catalogue::{Body, Catalogue, parse_example};
@@ -136,20 +136,42 @@ fn answer(decision: &'static str, reason: Reason) -> Answer {
 }
 
 fn of_effects(kinds: &[EffectKind], to: Option<&Destination>, policy: &Policy) -> Answer {
-    policy.rules(kinds, to).unwrap_or_else(|| shipped(kinds))
+    let seen: Vec<Seen> = kinds.iter().copied().map(Seen::is).collect();
+    let answer = policy.rules(kinds, to).unwrap_or_else(|| shipped(kinds));
+    match policy
+        .effects
+        .observed(&seen, to)
+        .filter(|_| answer.decision != "deny")
+    {
+        None => answer,
+        Some(would) => Answer {
+            reason: Reason {
+                why: format!(
+                    "{}; observed only: {} ({})",
+                    answer.reason.why, would.reason.why, would.reason.rule
+                ),
+                ..answer.reason
+            },
+            ..answer
+        },
+    }
 }
 
 impl Policy {
-    /// What rules say of something that has this effect, there: those on effects, and which hosts are reached. It is
-    /// allowed where none says anything; what ships holds some of it all the same.
+    /// What rules say of something that has this effect, there: those on effects, observed ones as if they were in force, and
+    /// which hosts are reached. It is allowed where none says anything; what ships holds some of it all the same.
     #[must_use]
     pub fn rules_say(&self, kind: EffectKind, to: Option<&Destination>) -> Answer {
-        self.rules(&[kind], to).unwrap_or_else(nothing)
+        match self.effects.all(&[Seen::is(kind)], to) {
+            Some(Said::Deny(reason)) => answer("deny", reason),
+            Some(Said::Hold(_, _, reason)) => answer("hold", reason),
+            None => self.rules(&[kind], to).unwrap_or_else(nothing),
+        }
     }
 
     fn rules(&self, kinds: &[EffectKind], to: Option<&Destination>) -> Option<Answer> {
         let seen: Vec<Seen> = kinds.iter().copied().map(Seen::is).collect();
-        match said(&self.effects, &seen, to) {
+        match self.effects.enforced(&seen, to) {
             Some(Said::Deny(reason)) => return Some(answer("deny", reason)),
             Some(Said::Hold(_, _, reason)) => return Some(answer("hold", reason)),
             None => {}

@@ -6,6 +6,7 @@ use fumehood_effect::{Decision, EffectKind, Reason};
 use fumehood_policy::config::Approval;
 use fumehood_policy::profile::EffectRule;
 use fumehood_policy::value::{Decide, HostName, Proof as Wanted};
+use std::cell::RefCell;
 
 /// An effect that something is, or could be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +36,109 @@ pub(crate) enum Said {
     Deny(Reason),
 }
 
+/// Rules on effects: those in force, and those that are only observed, with what they would have said.
+#[derive(Clone, Debug, Default)]
+pub struct Effects {
+    rules: Vec<EffectRule>,
+    would: RefCell<Vec<Would>>,
+}
+
+/// Something happened, or waited for another reason, that a rule would have held or denied if it were in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Would {
+    /// Which effect; of those that it has or could have, the one that the rule names.
+    pub kind: EffectKind,
+    /// Where to, where it goes somewhere.
+    pub to: Option<Destination>,
+    /// Hold or deny.
+    pub decide: Decide,
+    /// By which rule, and why.
+    pub reason: Reason,
+}
+
+impl From<Vec<EffectRule>> for Effects {
+    fn from(rules: Vec<EffectRule>) -> Effects {
+        Effects {
+            rules,
+            would: RefCell::default(),
+        }
+    }
+}
+
+impl Effects {
+    /// What the rules in force say. What observed ones would have said besides is kept for [`Effects::would`].
+    pub(crate) fn said(&self, seen: &[Seen], to: Option<&Destination>) -> Option<Said> {
+        let enforced = self.enforced(seen, to);
+        if !matches!(enforced, Some(Said::Deny(_))) {
+            self.would.borrow_mut().extend(self.observed(seen, to));
+        }
+        enforced
+    }
+
+    /// As [`Effects::said`], of something that was told already.
+    pub(crate) fn enforced(&self, seen: &[Seen], to: Option<&Destination>) -> Option<Said> {
+        said(self.rules.iter().filter(|rule| !rule.observed), seen, to)
+    }
+
+    pub(crate) fn observed(&self, seen: &[Seen], to: Option<&Destination>) -> Option<Would> {
+        let observed = |seen: &[Seen]| said(self.rules.iter().filter(|rule| rule.observed), seen, to);
+        let (kind, decide, reason) = match observed(seen)? {
+            Said::Hold(kind, _, reason) => (kind, Decide::Hold, reason),
+            Said::Deny(reason) => {
+                let denied = |one: &&Seen| matches!(observed(&[**one]), Some(Said::Deny(of)) if of == reason);
+                (seen.iter().find(denied)?.kind, Decide::Deny, reason)
+            }
+        };
+        Some(Would {
+            kind,
+            to: to.cloned(),
+            decide,
+            reason,
+        })
+    }
+
+    /// What all say together, as if all were in force.
+    pub(crate) fn all(&self, seen: &[Seen], to: Option<&Destination>) -> Option<Said> {
+        said(self.rules.iter(), seen, to)
+    }
+
+    /// What observed rules would have said since this was asked last.
+    pub fn would(&self) -> Vec<Would> {
+        self.would.take()
+    }
+
+    /// How much [`Effects::would`] has, for [`Effects::forget`].
+    pub(crate) fn mark(&self) -> usize {
+        self.would.borrow().len()
+    }
+
+    /// What was said since will be said again.
+    pub(crate) fn forget(&self, mark: usize) {
+        self.would.borrow_mut().truncate(mark);
+    }
+
+    /// What the rules say of an effect that goes to no host, and who may release it where it waits. What no rule names
+    /// flies.
+    #[must_use]
+    pub fn decide(&self, kind: EffectKind) -> (Decision, Requirement) {
+        match self.said(&[Seen::is(kind)], None) {
+            None => {
+                let rule = format!("no rule names {kind}");
+                (Decision::Allow { rule }, Requirement::default())
+            }
+            Some(Said::Hold(_, requirement, reason)) => (Decision::Hold(reason), requirement),
+            Some(Said::Deny(reason)) => (Decision::Deny(reason), Requirement::default()),
+        }
+    }
+}
+
 /// Asks every rule about every effect. What one denies is denied; who must release is what all that hold ask for
 /// together.
-pub(crate) fn said(rules: &[EffectRule], seen: &[Seen], to: Option<&Destination>) -> Option<Said> {
+fn said<'r>(
+    rules: impl Iterator<Item = &'r EffectRule>,
+    seen: &[Seen],
+    to: Option<&Destination>,
+) -> Option<Said> {
     let here = |rule: &&EffectRule| {
         let of = |to: &Destination| {
             rule.hosts
@@ -52,7 +153,7 @@ pub(crate) fn said(rules: &[EffectRule], seen: &[Seen], to: Option<&Destination>
         seen.iter().find(named).copied()
     };
     let mut held: Option<(EffectKind, Requirement, Reason)> = None;
-    for rule in rules.iter().filter(here) {
+    for rule in rules.filter(here) {
         let Some(one) = matching(rule) else { continue };
         match (rule.decide, &mut held) {
             (Decide::Deny, _) => return Some(Said::Deny(reason(rule, one, "is denied"))),
@@ -64,20 +165,6 @@ pub(crate) fn said(rules: &[EffectRule], seen: &[Seen], to: Option<&Destination>
         }
     }
     held.map(|(kind, wanted, reason)| Said::Hold(kind, wanted, reason))
-}
-
-/// What the rules say of an effect that goes to no host, and who may release it where it waits. What no rule names
-/// flies.
-#[must_use]
-pub fn decide(rules: &[EffectRule], kind: EffectKind) -> (Decision, Requirement) {
-    match said(rules, &[Seen::is(kind)], None) {
-        None => {
-            let rule = format!("no rule names {kind}");
-            (Decision::Allow { rule }, Requirement::default())
-        }
-        Some(Said::Hold(_, requirement, reason)) => (Decision::Hold(reason), requirement),
-        Some(Said::Deny(reason)) => (Decision::Deny(reason), Requirement::default()),
-    }
 }
 
 /// Of a rule that matched: why, which, and how to ask.

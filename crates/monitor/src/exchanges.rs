@@ -1,7 +1,7 @@
 //! Requests that are asked about: each is judged by its typed head, and by its body where that decides.
 
 use crate::budget::{Share, Spent};
-use crate::effects::{Said, Seen, said};
+use crate::effects::{Said, Seen};
 use crate::message::{BodyOf, FlowId, Released, STATEMENTS, ToBroker, ToGateway};
 use crate::monitor::{Action, Monitor};
 use crate::preview::outline;
@@ -141,10 +141,12 @@ impl Monitor {
         let session = self.session.as_ref();
         let standing = session.map(|session| Standing { session, pushes });
         let (rules, effects) = (&self.policy.rules, &self.policy.effects);
+        let told = effects.mark();
         match judge(rules, effects, catalogue, &head, body, standing) {
             Judgement::Release(terms) => self.release(request, head, shown, terms, None),
             Judgement::Own(terms, effect) => self.release(request, head, shown, terms, Some(&effect)),
             Judgement::Body(most) => {
+                self.policy.effects.forget(told);
                 let asked = Open::Asked(Box::new(head), most, Vec::new());
                 self.exchanges.open.insert(request, asked);
                 Action::Gateway(ToGateway::Body { request, most })
@@ -197,7 +199,11 @@ impl Monitor {
 
     /// What policy says now of a request that a person allowed.
     fn still(&self, head: &RequestHead, kind: EffectKind) -> Result<Terms, Denial> {
-        match said(&self.policy.effects, &[Seen::is(kind)], Some(&head.destination)) {
+        match self
+            .policy
+            .effects
+            .enforced(&[Seen::is(kind)], Some(&head.destination))
+        {
             Some(Said::Deny(reason)) => Err(forbidden(head, reason)),
             _ => terms(&self.policy.rules, head),
         }

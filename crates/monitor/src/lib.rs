@@ -21,7 +21,7 @@ mod wire;
 
 pub use channel::{Channel, MAX_PACKET, Packet, pair};
 pub use described::{Answer, Described, known_services};
-pub use effects::decide;
+pub use effects::{Effects, Would};
 pub use fumehood_git::{Base, Ci, ObjectId, Pipelines};
 pub use line::Line;
 pub use message::{

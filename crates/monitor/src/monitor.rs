@@ -1,7 +1,7 @@
 //! Decides about flows and requests: a message in, actions out. No I/O.
 
 use crate::budget::{Budgets, Share};
-use crate::effects::{Said, Seen, connecting, said, unread};
+use crate::effects::{Effects, Said, Seen, connecting, unread};
 use crate::exchanges::Exchanges;
 use crate::message::{DialError, FlowId, FromBroker, FromGateway, MAX_ADDRESSES, ToBroker, ToGateway};
 use crate::pushes::Pushes;
@@ -12,7 +12,7 @@ use crate::told::{Ending, Ledger, Told};
 use fumehood_destination::{Access, Class, Denied, Destination, Rules, class};
 use fumehood_effect::{EffectKind, Reason, SessionId};
 use fumehood_http::Denial;
-use fumehood_policy::profile::{BytesOut, EffectRule};
+use fumehood_policy::profile::BytesOut;
 use fumehood_policy::value::{HostName, Port};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -30,7 +30,7 @@ pub struct Policy {
     /// Which pushes fly.
     pub pushes: Pushes,
     /// Rules on effects, which narrow all this.
-    pub effects: Vec<EffectRule>,
+    pub effects: Effects,
     /// How much may leave.
     pub bytes_out: Vec<BytesOut>,
     /// Databases whose connections are read.
@@ -174,7 +174,7 @@ impl Monitor {
             Seen::is(EffectKind::GrantCreate),
             Seen::is(EffectKind::PolicyChange),
         ];
-        match said(&self.policy.effects, &grant, None) {
+        match self.policy.effects.said(&grant, None) {
             Some(Said::Hold(_, _, reason) | Said::Deny(reason)) => Err(reason),
             None => Ok(()),
         }
@@ -186,7 +186,11 @@ impl Monitor {
     /// # Errors
     /// The rule, and its reason.
     pub fn may_publish(&self) -> Result<(), Reason> {
-        match said(&self.policy.effects, &[Seen::is(EffectKind::NetPublish)], None) {
+        match self
+            .policy
+            .effects
+            .said(&[Seen::is(EffectKind::NetPublish)], None)
+        {
             Some(Said::Hold(_, _, reason) | Said::Deny(reason)) => Err(reason),
             None => Ok(()),
         }
@@ -217,7 +221,10 @@ impl Monitor {
 
     /// What belongs into the log since this was asked last, in order.
     pub fn told(&mut self) -> Vec<Told> {
-        self.ledger.take()
+        let mut told = self.ledger.take();
+        let would = self.policy.effects.would();
+        told.extend(would.into_iter().map(|would| Told::Would(Box::new(would))));
+        told
     }
 
     /// The network is gone: flows that are open are cut, and nothing follows.
@@ -402,7 +409,7 @@ impl Monitor {
 
     /// By a rule on effects. A connection waits for nobody: what is to be held is refused.
     fn spoken_against(&self, seen: &[Seen], destination: &Destination) -> Option<Reason> {
-        match said(&self.policy.effects, seen, Some(destination))? {
+        match self.policy.effects.said(seen, Some(destination))? {
             Said::Deny(reason) => Some(reason),
             Said::Hold(_, _, reason) => Some(Reason {
                 why: format!("{}, and a connection cannot wait for a person", reason.why),

@@ -6,14 +6,13 @@ mod seen;
 
 pub use held::Held;
 
-use crate::effects::{Said, Seen, said};
+use crate::effects::{Effects, Said, Seen};
 use crate::pushes::Pushes;
 use fumehood_catalogue::{Body, Catalogue};
 use fumehood_destination::{Access, Decision, Denied, Destination, Request, RequestPath, Rules};
 use fumehood_effect::{Effect, EffectKind, Reason, SessionId};
 use fumehood_http::{Denial, Length, RequestHead};
 use fumehood_model::{Endpoint, Provider, endpoint, provider};
-use fumehood_policy::profile::EffectRule;
 use fumehood_policy::value::HostName;
 use git::{Pushed, Smart};
 
@@ -61,7 +60,7 @@ pub struct Standing<'a> {
 #[must_use]
 pub fn judge(
     rules: &Rules,
-    effects: &[EffectRule],
+    effects: &Effects,
     catalogue: &Catalogue,
     head: &RequestHead,
     body: Body,
@@ -94,13 +93,13 @@ fn pushed(
     body: &[u8],
     standing: Option<Standing<'_>>,
     terms: Terms,
-    effects: &[EffectRule],
+    effects: &Effects,
 ) -> Judgement {
     let here = Some(&head.destination);
     let seen = |kinds: Vec<EffectKind>| -> Vec<Seen> { kinds.into_iter().map(Seen::is).collect() };
     match git::pushed(head, to, body, standing) {
         Pushed::Nothing => Judgement::Release(terms),
-        Pushed::Own(effect, kinds) => match said(effects, &seen(kinds), here) {
+        Pushed::Own(effect, kinds) => match effects.said(&seen(kinds), here) {
             None => Judgement::Own(terms, effect),
             Some(Said::Deny(reason)) => Judgement::Deny(forbidden(head, reason)),
             Some(Said::Hold(_, requirement, reason)) => {
@@ -113,8 +112,8 @@ fn pushed(
 }
 
 /// What is held in any case, with what rules say of it besides.
-fn held_too(effects: &[EffectRule], head: &RequestHead, seen: &[Seen], held: Held) -> Judgement {
-    Judgement::Hold(Box::new(match said(effects, seen, Some(&head.destination)) {
+fn held_too(effects: &Effects, head: &RequestHead, seen: &[Seen], held: Held) -> Judgement {
+    Judgement::Hold(Box::new(match effects.said(seen, Some(&head.destination)) {
         None => held,
         Some(Said::Hold(_, requirement, reason)) => held.by(requirement, &reason),
         Some(Said::Deny(reason)) => return Judgement::Deny(forbidden(head, reason)),
@@ -324,7 +323,7 @@ fn remote(head: &RequestHead, what: &str) -> Denial {
 
 /// By the catalogue of effects that are hard to undo, and by rules on effects.
 fn classified(
-    effects: &[EffectRule],
+    effects: &Effects,
     catalogue: &Catalogue,
     head: &RequestHead,
     body: Body,
@@ -335,7 +334,7 @@ fn classified(
     let found = catalogue.classify(&request);
     if found.flies() {
         let seen = seen::plain(catalogue, head, terms.model.is_some());
-        return match said(effects, &seen, Some(&head.destination)) {
+        return match effects.said(&seen, Some(&head.destination)) {
             None => Judgement::Release(terms),
             Some(Said::Deny(reason)) => Judgement::Deny(forbidden(head, reason)),
             Some(Said::Hold(..)) if unread => Judgement::Body(MAX_BODY),
@@ -406,7 +405,7 @@ fn request(head: &RequestHead, body: Body) -> fumehood_catalogue::Request {
 /// No rule allows it, or one on effects forbids it.
 pub fn judge_remote(
     rules: &Rules,
-    effects: &[EffectRule],
+    effects: &Effects,
     of: &Destination,
     what: &str,
     host: Option<&Destination>,
@@ -422,7 +421,7 @@ pub fn judge_remote(
     for to in [of, host] {
         // A body that is on its way waits for nobody.
         if let Some(Said::Hold(_, _, reason) | Said::Deny(reason)) =
-            said(effects, &[Seen::is(EffectKind::ModelRemote)], Some(to))
+            effects.said(&[Seen::is(EffectKind::ModelRemote)], Some(to))
         {
             return Err(Denial {
                 remedy: reason.remedy,

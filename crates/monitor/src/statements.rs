@@ -1,6 +1,6 @@
 //! Statements to databases: which fly, with which bound, and which wait for a person.
 
-use crate::effects::{Said as Ruled, Seen, said};
+use crate::effects::{Said as Ruled, Seen};
 use crate::hold::Requirement;
 use crate::message::{FlowId, OpenDatabase, STATEMENTS, Said, Statement, ToBroker, ToGateway};
 use crate::monitor::{Action, Monitor};
@@ -81,7 +81,10 @@ impl Monitor {
     pub(crate) fn serve_database(&mut self, flow: FlowId) -> Option<Action> {
         let to = self.serving(flow)?;
         let database = self.database(&to)?;
-        let reads = said(&self.policy.effects, &[Seen::is(EffectKind::SqlRead)], Some(&to));
+        let reads = self
+            .policy
+            .effects
+            .all(&[Seen::is(EffectKind::SqlRead)], Some(&to));
         let open = OpenDatabase {
             flow,
             permitted: self.permitted_of_database(&to),
@@ -140,7 +143,7 @@ impl Monitor {
             None if statement.ordinary && fits => Ok(bound),
             None | Some(Verdict::Hold) => Err(()),
         };
-        let ruled = said(&self.policy.effects, &seen(statement.kind), Some(&to));
+        let ruled = self.policy.effects.said(&seen(statement.kind), Some(&to));
         let why = reason(&statement, rule);
         match (ruled, own) {
             (Some(Ruled::Deny(reason)), _) => Some(self.deny_statement(&to, request, reason)),
@@ -242,7 +245,7 @@ impl Monitor {
         let Some(to) = self.serving(statement.flow) else {
             return Some(no(request, Denial::new(403, "its connection is over")));
         };
-        if let Some(Ruled::Deny(reason)) = said(&self.policy.effects, &seen(statement.kind), Some(&to)) {
+        if let Some(Ruled::Deny(reason)) = self.policy.effects.enforced(&seen(statement.kind), Some(&to)) {
             return Some(self.deny_statement(&to, request, reason));
         }
         self.tell_statement(&to, &statement);

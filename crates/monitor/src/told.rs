@@ -1,6 +1,7 @@
 //! What is decided about each flow and how it ended, for the log. A program that tries the same refused destination
 //! again and again is told of ever more rarely, so that it cannot fill a disk; what passes is told each time.
 
+use crate::effects::Would;
 use crate::message::{BodyOf, FlowId, Statement};
 use fumehood_destination::Destination;
 use fumehood_effect::{Digest, Effect};
@@ -31,6 +32,8 @@ pub enum Told {
         /// How often until now, this time included. Told at 1, 2, 4, 8 … and at the end.
         times: u64,
     },
+    /// An observed rule would have held or denied something.
+    Would(Box<Would>),
     /// A request that was read is sent.
     Sent(Box<Sent>),
     /// Credentials were put into a request.

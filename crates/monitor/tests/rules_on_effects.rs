@@ -35,6 +35,7 @@ fn rule(decide: Decide, effects: &[&str], hosts: Option<&[&str]>) -> EffectRule 
         decide,
         by: fumehood_policy::config::Approval::default(),
         because: None,
+        observed: false,
         origin: Origin::Flag("policy.toml"),
     }
 }
@@ -57,7 +58,7 @@ fn monitor(effects: Vec<EffectRule>, bytes_out: &[(&str, &str)]) -> Monitor {
     let policy = Policy {
         rules: Rules::new(rules.into()).unwrap(),
         host: vec![Port::new(5432).unwrap(), Port::new(3000).unwrap()],
-        effects,
+        effects: effects.into(),
         bytes_out: bytes_out.iter().map(limit).collect(),
         services: Vec::new(),
         ..Policy::default()

@@ -2,7 +2,8 @@
 
 use crate::log::Log;
 use fumehood_audit::{Entry, Kind, Ticket};
-use fumehood_monitor::{Ending, FlowId, Sent, Told};
+use fumehood_monitor::{Ending, FlowId, Sent, Told, Would};
+use fumehood_policy::value::Decide;
 use std::collections::{BTreeMap, HashMap};
 
 /// Connections whose end is still to be recorded.
@@ -31,7 +32,7 @@ impl Flows {
                     let ticket = log.record(entry);
                     self.open.extend(ticket.map(|ticket| (flow, ticket)));
                 }
-                Told::Refused { .. } => drop(log.record(entry)),
+                Told::Refused { .. } | Told::Would(_) => drop(log.record(entry)),
                 Told::Sent(sent) => {
                     let by = self.released.remove(&sent.request);
                     let ticket = log.record(entry.caused_by(by.unwrap_or(Ticket::START)));
@@ -78,11 +79,31 @@ fn entry(told: &Told) -> Entry {
             (entry.number("times", *times), destination)
         }
         Told::Sent(sent) => return request(sent),
+        Told::Would(would) => return observed(would),
         Told::Used { names, .. } => return Entry::new(Kind::CredentialUse).text("names", names.join(" ")),
         Told::Failed { why, .. } => return Entry::new(Kind::EffectFailed).text("error", why),
         Told::Ended { destination, how, .. } => (ended(how), destination),
     };
     match destination {
+        Some(to) => entry.text("host", &to.host).number("port", to.port.get().into()),
+        None => entry,
+    }
+}
+
+/// What an observed rule would have said.
+pub(crate) fn observed(would: &Would) -> Entry {
+    let entry = Entry::new(Kind::PolicyObserved)
+        .text(
+            "decision",
+            match would.decide {
+                Decide::Hold => "would hold",
+                Decide::Deny => "would deny",
+            },
+        )
+        .text("kind", would.kind)
+        .text("rule", &would.reason.rule)
+        .text("why", &would.reason.why);
+    match &would.to {
         Some(to) => entry.text("host", &to.host).number("port", to.port.get().into()),
         None => entry,
     }

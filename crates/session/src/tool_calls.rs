@@ -5,13 +5,13 @@
 //! and records have one order.
 
 use crate::approvals::{Answer, Approvals, Asking, AskingError};
+use crate::flows::observed;
 use crate::log::Log;
 use fumehood_audit::{Entry, Kind, Session, Ticket};
 use fumehood_effect::{Decision, Digest, Effect, EffectKind, Facts, Reason, Resource, Tier};
-use fumehood_monitor::decide;
+use fumehood_monitor::Effects;
 use fumehood_monitor::desk::{About, Answer as Said, Ask, Client, Heard, Over, Reply};
 use fumehood_monitor::hold::Requirement;
-use fumehood_policy::profile::EffectRule;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, kill_process};
 use std::collections::HashMap;
@@ -95,7 +95,7 @@ impl ToolCalls {
         session: &Session,
         about: About,
         asking: &Asking,
-        rules: Vec<EffectRule>,
+        rules: Effects,
         frozen: UnixStream,
     ) -> Result<ToolCalls, ToolCallsError> {
         let log = Log::start(session, None);
@@ -178,7 +178,7 @@ struct Desk {
     approvals: Approvals,
     log: Log,
     about: About,
-    rules: Vec<EffectRule>,
+    rules: Effects,
     from: Receiver<Question>,
     woken: UnixStream,
     callers: HashMap<u64, Sender<Standing>>,
@@ -258,7 +258,10 @@ impl Desk {
             )));
             return;
         }
-        let decided = ruled(decide(&self.rules, called.kind), called.held.clone());
+        let decided = ruled(self.rules.decide(called.kind), called.held.clone());
+        for would in self.rules.would() {
+            self.log.record(observed(&would));
+        }
         let effect = Effect {
             kind: called.kind,
             resource: called.resource,

@@ -113,6 +113,7 @@ pub(super) fn sentence(record: &Record) -> String {
             get("port"),
             get("path")
         ),
+        Kind::PolicyObserved => observed(record),
         Kind::CredentialUse => format!("credentials in the request: {}", get("names")),
         Kind::EffectFailed => format!("not sent, or without an answer: {}", get("error")),
         Kind::WorkspaceApply | Kind::WorkspaceUndo | Kind::WorkspaceDiscard => changed(record),
@@ -197,6 +198,17 @@ fn flow(record: &Record) -> String {
         (_, _, Some(sent), Some(received)) => format!("{at}: {sent} bytes out, {received} in"),
         _ => format!("{at}: cut off, nobody knows how many bytes passed"),
     }
+}
+
+/// What a rule would have done, and what it is about.
+fn observed(record: &Record) -> String {
+    let get = |name: &str| text(record, name);
+    let to = match (get("host"), get("port")) {
+        (Some(host), Some(port)) => format!(" to {host}:{port}"),
+        _ => String::new(),
+    };
+    let word = |name| get(name).unwrap_or_default();
+    format!("{} {}{to}: {}", word("decision"), word("kind"), word("rule"))
 }
 
 fn listed(record: &Record) -> String {

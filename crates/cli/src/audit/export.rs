@@ -152,7 +152,9 @@ fn class(record: &Record) -> Class {
         Kind::Flow => (4, 4001, 1),        // Network Activity: Open
         Kind::FlowEnd if record.fields.contains_key("error") => (4, 4001, 4), // Network Activity: Fail
         Kind::FlowEnd => (4, 4001, 2),     // Network Activity: Close
-        Kind::Effect | Kind::EffectFailed | Kind::CredentialUse | Kind::Hold => (6, 6003, 99), // API Activity: Other
+        Kind::Effect | Kind::EffectFailed | Kind::CredentialUse | Kind::PolicyObserved | Kind::Hold => {
+            (6, 6003, 99)
+        } // API Activity: Other
         Kind::Approval | Kind::Grant => (3, 3005, 1), // User Access Management: Assign Privileges
         Kind::WorkspaceStage | Kind::WorkspaceApply | Kind::WorkspaceUndo => (1, 1001, 3), // File System Activity: Update
         Kind::WorkspaceDiscard => (1, 1001, 4), // File System Activity: Delete

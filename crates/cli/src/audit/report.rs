@@ -140,10 +140,11 @@ fn facts(records: &[Record]) -> String {
 }
 
 /// What was done at the boundary.
-const ACTED: [Kind; 6] = [
+const ACTED: [Kind; 7] = [
     Kind::Effect,
     Kind::EffectFailed,
     Kind::CredentialUse,
+    Kind::PolicyObserved,
     Kind::Hold,
     Kind::Approval,
     Kind::Grant,

@@ -68,7 +68,7 @@ impl Monitor {
                 ..Settings::default()
             },
         };
-        let calls = ToolCalls::start(&session, about, &asking, profile.network.rules, frozen);
+        let calls = ToolCalls::start(&session, about, &asking, profile.network.rules.into(), frozen);
         calls.map(Monitor).map_err(|e| e.to_string())
     }
 

@@ -93,7 +93,7 @@ pub(crate) fn network(wishes: &NetworkWishes) -> Result<Network, String> {
             rules: Rules::new(rules).map_err(|e| format!("network.allow: {e}"))?,
             host,
             pushes: Pushes::default(),
-            effects: wishes.rules.clone(),
+            effects: wishes.rules.clone().into(),
             bytes_out: wishes.bytes_out.clone(),
             databases: wishes.databases.iter().map(database).collect(),
             services: wishes.services.iter().map(|s| s.value.clone()).collect(),

@@ -3,6 +3,7 @@ use fumehood_destination::{Destination, Rule};
 use fumehood_http::Scheme;
 use fumehood_http::h1::read_request;
 use fumehood_policy::config::Allow;
+use fumehood_policy::profile::EffectRule;
 use fumehood_policy::value::Word;
 
 fn rules(all: &[(&str, &[&str])]) -> Rules {
@@ -55,7 +56,14 @@ fn asked(rules: &Rules, head: &RequestHead, body: Body) -> String {
         session: &session,
         pushes: &pushes,
     };
-    says(&judge(rules, &[], &catalogue, head, body, Some(standing)))
+    says(&judge(
+        rules,
+        &Effects::default(),
+        &catalogue,
+        head,
+        body,
+        Some(standing),
+    ))
 }
 
 #[test]
@@ -65,7 +73,7 @@ fn the_rules_come_first_and_say_how_to_ask() {
     assert_eq!(asked(&rules, &get, Body::Unread), "release");
     let Judgement::Deny(denial) = judge(
         &rules,
-        &[],
+        &Effects::default(),
         &Catalogue::default(),
         &head("a.example", "POST /x", ""),
         Body::Unread,
@@ -195,7 +203,7 @@ fn f6_a_providers_other_endpoints_are_denied() {
     let on = |line: &str| {
         judge(
             &rules,
-            &[],
+            &Effects::default(),
             &Catalogue::default(),
             &head("api.anthropic.com", line, "Content-Length: 2\r\n"),
             Body::Unread,
@@ -218,7 +226,7 @@ fn f6_a_providers_other_endpoints_are_denied() {
     socket.upgrade = true;
     let said = says(&judge(
         &rules,
-        &[],
+        &Effects::default(),
         &Catalogue::default(),
         &socket,
         Body::Unread,
@@ -242,7 +250,7 @@ fn what_a_provider_would_fetch_is_judged_by_the_same_rules() {
     assert_eq!(
         judge_remote(
             &rules,
-            &[],
+            &Effects::default(),
             &post.destination,
             "fetches a URL",
             Some(&to("docs.example:443"))
@@ -254,7 +262,14 @@ fn what_a_provider_would_fetch_is_judged_by_the_same_rules() {
         (Some(to("docs.example:80")), "another port"),
         (None, "searches"),
     ] {
-        let denial = judge_remote(&rules, &[], &post.destination, "searches", host.as_ref()).unwrap_err();
+        let denial = judge_remote(
+            &rules,
+            &Effects::default(),
+            &post.destination,
+            "searches",
+            host.as_ref(),
+        )
+        .unwrap_err();
         assert!(denial.reason.contains(why), "{}", denial.reason);
     }
 }
@@ -264,7 +279,7 @@ fn the_most_of_a_body_is_the_rules() {
     let rules = rules(&[("a.example", &[]), ("b.example", &["POST"])]);
     let most = |host: &str, line: &str| match judge(
         &rules,
-        &[],
+        &Effects::default(),
         &Catalogue::default(),
         &head(host, line, "Transfer-Encoding: chunked\r\n"),
         Body::Unread,
@@ -299,7 +314,7 @@ fn a_held_request_is_its_head_and_its_body() {
         let merge = head("api.github.com", "PUT /repos/o/r/pulls/1/merge?x=1", fields);
         let judged = judge(
             &rules,
-            &[],
+            &Effects::default(),
             &Catalogue::shipped().unwrap(),
             &merge,
             Body::Bytes(body.to_vec()),
@@ -370,7 +385,14 @@ fn git_fetches_read_and_pushes_are_held() {
         pushes: &known,
     };
     let bytes = Body::Bytes(body);
-    let judged = judge(&rules, &[], &Catalogue::default(), &push, bytes, Some(standing));
+    let judged = judge(
+        &rules,
+        &Effects::default(),
+        &Catalogue::default(),
+        &push,
+        bytes,
+        Some(standing),
+    );
     // Its files are not shown: what runs there is not known, though the branch is its own.
     assert_eq!(
         says(&judged),
@@ -384,12 +406,13 @@ fn git_fetches_read_and_pushes_are_held() {
         decide: fumehood_policy::value::Decide::Deny,
         by: fumehood_policy::config::Approval::default(),
         because: None,
+        observed: false,
         origin: fumehood_policy::Origin::Default,
     };
     let bytes = Body::Bytes(push_of("x"));
     let judged = judge(
         &rules,
-        &[forbids],
+        &vec![forbids].into(),
         &Catalogue::default(),
         &push,
         bytes,

@@ -21,7 +21,7 @@ fn database(on: PostgresVerdicts) -> Database {
 fn monitor(on: PostgresVerdicts, effects: Vec<EffectRule>) -> Monitor {
     let policy = Policy {
         databases: vec![database(on)],
-        effects,
+        effects: effects.into(),
         ..Policy::default()
     };
     let mut monitor = Monitor::new(policy).of_session(Some("k3x-7".parse().unwrap()));
@@ -77,6 +77,7 @@ fn rule(text: &str) -> Vec<EffectRule> {
         decide: rule.decide,
         by: rule.by.clone().unwrap_or_default(),
         because: None,
+        observed: false,
         origin: config.origin(config.rules[0].pos),
     }]
 }

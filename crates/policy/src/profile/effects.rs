@@ -5,7 +5,7 @@ use super::{Inputs, Refusal};
 use crate::config::{Approval, Config, OutLimit};
 use crate::finding::Pos;
 use crate::origin::{Layer, Origin, Sourced};
-use crate::value::{Decide, EffectPattern, HostPattern, Label, Rate};
+use crate::value::{Decide, EffectPattern, HostPattern, Label, Mode, Rate};
 
 /// A `deny` or `rule` entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct EffectRule {
     pub by: Approval,
     /// Told to agent and human.
     pub because: Option<String>,
+    /// What it would have held or denied is recorded, and happens: of a file with `mode = "observe"`.
+    pub observed: bool,
     /// Who says so.
     pub origin: Origin,
 }
@@ -52,6 +54,7 @@ pub(super) fn rules(inputs: &Inputs<'_>, refusals: &mut Vec<Refusal>) -> Vec<Eff
                 decide: Decide::Deny,
                 by: Approval::default(),
                 because: deny.because.clone(),
+                observed: observed(config),
                 origin: config.origin(at.pos),
             });
         }
@@ -64,11 +67,16 @@ pub(super) fn rules(inputs: &Inputs<'_>, refusals: &mut Vec<Refusal>) -> Vec<Eff
                 decide: rule.decide,
                 by: rule.by.clone().unwrap_or_default(),
                 because: rule.because.clone(),
+                observed: observed(config),
                 origin: config.origin(at.pos),
             });
         }
     }
     rules
+}
+
+fn observed(config: &Config) -> bool {
+    config.mode.is_some_and(|mode| mode.value == Mode::Observe)
 }
 
 /// The hosts of an environment, as all layers together name them: a lower one can only add some.

@@ -179,10 +179,14 @@ impl Check<'_, '_> {
         }
     }
 
-    /// Stricter than asked: nothing is let through for the sake of observing.
+    /// Weaker, so it is said each time.
     fn mode(&mut self) {
+        let rules = self.config.deny.len() + self.config.rules.len();
         if let Some(mode) = self.config.mode.filter(|m| m.value == Mode::Observe) {
-            let message = "this version enforces what it could observe; `fumehood policy test --replay 14d` says what rules would have done".to_owned();
+            let message = format!(
+                "{rules} rules on effects are observed, not in force: what they would hold or deny happens, and is recorded \
+                 (fumehood audit query --kind policy.observed)"
+            );
             self.notices.push(Notice {
                 key: "mode",
                 origin: self.config.origin(mode.pos),
