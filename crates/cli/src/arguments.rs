@@ -2,6 +2,7 @@
 
 use clap::{Args, Command, FromArgMatches, Parser, Subcommand, ValueEnum};
 use fumehood_policy::value::Span;
+use fumehood_sandbox::Stamp;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -281,6 +282,9 @@ pub(crate) struct RunArguments {
     /// As a call of a tool: reach only what flags name, say everything as events, and keep what is changed or not
     #[arg(long, value_enum, value_name = "USE", hide = true)]
     pub(crate) tool: Option<ToolUse>,
+    /// Execute the command's file only if it is known by this
+    #[arg(long, value_name = "STAMP", hide = true)]
+    pub(crate) program_is: Option<Stamp>,
     /// Say what is done, on standard error
     #[arg(short, long)]
     pub(crate) verbose: bool,

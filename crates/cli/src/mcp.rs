@@ -111,6 +111,8 @@ fn attempt(arguments: &McpArguments) -> Result<(), String> {
         (false, true) => offered.tools.clear(),
         _ => offered.only(&ours).inspect_err(|_| gateway.end())?,
     }
+    offered.load(&places, |_| true);
+    offered.leave_out_missing();
     offered.left_out().iter().for_each(|why| say::line(why));
     let calls = Arc::new(Calls::new(
         server(&offered, &gateway),

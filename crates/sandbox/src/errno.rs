@@ -23,6 +23,8 @@ impl Errno {
     pub const LOOP: Errno = Errno(libc::ELOOP);
     /// The object has the wrong format to be executed.
     pub const NOEXEC: Errno = Errno(libc::ENOEXEC);
+    /// The name leads to another file than it did.
+    pub const STALE: Errno = Errno(libc::ESTALE);
 
     /// The error of the system call that was made last by this thread.
     pub(crate) fn last() -> Errno {

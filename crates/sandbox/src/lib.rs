@@ -40,7 +40,9 @@ pub use ids::{landlock_version, private_ids};
 pub use launch::Launch;
 pub use plan::{GATE_PORT, OWN_V4, OWN_V6, Plan, PlanError};
 pub use seccomp::{Filter, Role, Strictness};
-pub use spec::{Access, Boundary, Command, Entry, Ids, Kind, Layers, Level, Room, Socket, Spec, Way};
+pub use spec::{
+    Access, Boundary, Command, Entry, Ids, Kind, Layers, Level, Room, Socket, Spec, Stamp, StampError, Way,
+};
 pub use start::{Event, Placement, Sandbox, Stage, StartError};
 pub use sys::{
     Asker, Became, Execution, Heard, Process, Programs, Signals, become_role, become_subreaper, enter,

@@ -126,11 +126,67 @@ pub enum Entry {
     Hide(Kind),
 }
 
+/// What tells a file from what it was: each of them changes with its content, and the last by no call of a program
+/// (`stat(2)`). Without the device: below an overlay the same file is one of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Its number.
+    pub inode: u64,
+    /// Bytes.
+    pub size: u64,
+    /// When its content was written last, seconds and nanoseconds.
+    pub written: (i64, i64),
+    /// When anything of it changed last, likewise.
+    pub changed: (i64, i64),
+}
+
+/// Six numbers with colons between.
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (written, changed) = (self.written, self.changed);
+        write!(
+            f,
+            "{}:{}:{}:{}:{}:{}",
+            self.inode, self.size, written.0, written.1, changed.0, changed.1
+        )
+    }
+}
+
+impl std::str::FromStr for Stamp {
+    type Err = StampError;
+
+    fn from_str(text: &str) -> Result<Stamp, StampError> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let [inode, size, times @ ..] = parts.as_slice() else {
+            return Err(StampError);
+        };
+        let number = |part: &str| part.parse::<u64>().map_err(|_| StampError);
+        let times: Result<Vec<i64>, _> = times.iter().map(|part| part.parse::<i64>()).collect();
+        let times = times.map_err(|_| StampError)?;
+        let [written, written_part, changed, changed_part] = times[..] else {
+            return Err(StampError);
+        };
+        Ok(Stamp {
+            inode: number(inode)?,
+            size: number(size)?,
+            written: (written, written_part),
+            changed: (changed, changed_part),
+        })
+    }
+}
+
+/// A text that is no stamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("six whole numbers with colons between are wanted")]
+pub struct StampError;
+
 /// One program to run.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Command {
     /// The file to execute, an absolute path as seen inside.
     pub program: CString,
+    /// What that file is known by: another is not executed.
+    pub stamp: Option<Stamp>,
     /// Its arguments, the first being its name.
     pub arguments: Vec<CString>,
     /// Its whole environment, as `NAME=value`.

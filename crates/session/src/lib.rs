@@ -63,7 +63,7 @@ pub use host::{Host, HostError, User, is_root, user_id};
 pub use log::Log;
 pub use network::{Network, Published};
 pub use prepare::{OwnGit, PrepareError, Request, Shown, prepare, project_of};
-pub use program::{Program, ProgramError};
+pub use program::{Changed, PinError, Pinned, Program, ProgramError, Programs};
 pub use recording::{BOUND, END_OF_SESSION, Outcome as RecordingOutcome, Recording};
 pub use scratch::{Scratch, ScratchError};
 pub use state::{StateError, check_state};

@@ -7,7 +7,7 @@ use crate::program::{Program, ProgramError};
 use crate::trust::Inside;
 use crate::view::{Project, View, ViewError, c_string};
 use crate::worktree;
-use fumehood_sandbox::{Access, Command, Layers, Level, Room, Spec};
+use fumehood_sandbox::{Access, Command, Layers, Level, Room, Spec, Stamp};
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,8 @@ pub struct Request {
     pub directory: PathBuf,
     /// The command and its arguments.
     pub command: Vec<OsString>,
+    /// What its file is known by: another is not executed.
+    pub stamp: Option<Stamp>,
     /// How strong.
     pub level: Level,
     /// Whether the program may bring a sandbox of its own.
@@ -73,6 +75,7 @@ impl Request {
             layers: None,
             git: None,
             command,
+            stamp: None,
             level: Level::Namespace,
             nested: false,
             shown: Vec::new(),
@@ -146,7 +149,7 @@ const ROOM: u64 = 2 << 30;
 const INODES: u64 = 1 << 20;
 
 /// Where programs are looked for when the caller has no PATH.
-const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+pub(crate) const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Prepares the specification.
 ///
@@ -195,6 +198,7 @@ pub fn prepare(host: &Host, request: &Request) -> Result<Spec, PrepareError> {
         terminal: request.terminal,
         command: Command {
             program: c_string(&program.path),
+            stamp: request.stamp,
             arguments: arguments(&request.command)?,
             environment,
             directory: c_string(&request.directory),

@@ -1,6 +1,10 @@
 //! Finding the command as the user would find it, and what has to be visible for it to run: its
 //! install closure.
 
+mod pinned;
+
+pub use pinned::{Changed, PinError, Pinned, Programs};
+
 use crate::view::plain;
 use std::ffi::{OsStr, OsString};
 use std::io::Read;

@@ -92,6 +92,7 @@ pub struct Manifest {
     tool: Tool,
     parameters: Vec<(ToolName, Parameter)>,
     deed: Option<Deed>,
+    shipped: bool,
 }
 
 impl Manifest {
@@ -133,6 +134,7 @@ impl Manifest {
             tool,
             parameters,
             deed: None,
+            shipped: false,
         };
         match lint::lint(&manifest).into_iter().find(|f| f.refused) {
             Some(found) => Err(LoadError::Unsafe {
@@ -168,8 +170,15 @@ impl Manifest {
         self.deed
     }
 
+    /// Whether it came with fumehood.
+    #[must_use]
+    pub const fn is_shipped(&self) -> bool {
+        self.shipped
+    }
+
     /// Of a shipped file: its word for a deed means one.
-    pub(crate) fn with_deed(mut self) -> Manifest {
+    pub(crate) fn by_us(mut self) -> Manifest {
+        self.shipped = true;
         self.deed = match self.tool.argv.first().map(|a| &a.value) {
             Some(Argument::Literal(word)) => Deed::named(word),
             _ => None,

@@ -62,7 +62,7 @@ pub fn shipped(names: &[OsString]) -> Vec<Manifest> {
     configs
         .filter_map(|c| Manifest::of_config(&c).ok())
         .flatten()
-        .map(Manifest::with_deed)
+        .map(Manifest::by_us)
         .collect()
 }
 
@@ -80,7 +80,7 @@ mod tests {
                 .into_result()
                 .unwrap();
             let tools = Manifest::of_config(&config).unwrap().into_iter();
-            let tools: Vec<Manifest> = tools.map(Manifest::with_deed).collect();
+            let tools: Vec<Manifest> = tools.map(Manifest::by_us).collect();
             let names: Vec<OsString> = file.markers.first().map(Into::into).into_iter().collect();
             assert!(shipped(&names).starts_with(&tools));
             for tool in &tools {
@@ -111,7 +111,7 @@ mod tests {
             let config = config::parse(layer, "x", text.as_bytes()).into_result().unwrap();
             let tools = Manifest::of_config(&config).unwrap();
             assert_eq!(tools[0].deed(), None);
-            assert_ne!(tools[0].digest(), tools[0].clone().with_deed().digest());
+            assert_ne!(tools[0].digest(), tools[0].clone().by_us().digest());
         }
     }
 }

@@ -166,7 +166,8 @@ impl Calls {
             Err(CallError::Refused(why) | CallError::Failed(why)) => return refused(&why),
         };
         let outward = tool.effect() == Effect::Outward;
-        let asked = self.taint.two(own(tool, &wanted.arguments), outward);
+        let program = self.offered.executed(tool).ok().map(|e| e.program);
+        let asked = self.taint.two(own(tool, program, &wanted.arguments), outward);
         let leave = match self.allowed(client, wanted, asked, out) {
             Ok(leave) => leave,
             Err(why) => return refused(&why),
@@ -178,7 +179,12 @@ impl Calls {
             out,
             last: Instant::now(),
         };
-        match prepared.perform(tool, &self.places, (&self.store, &self.edits), &mut watch) {
+        match prepared.perform(
+            (tool, &self.offered),
+            &self.places,
+            (&self.store, &self.edits),
+            &mut watch,
+        ) {
             Ok(result) => {
                 if outward {
                     self.taint.came(&format!("tool:{}", tool.name()), false);

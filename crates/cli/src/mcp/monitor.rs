@@ -10,8 +10,9 @@ use fumehood_audit::{Clock, Entry, Kind, Session, new_session_id};
 use fumehood_effect::{Digest, EffectKind, Fact, Facts, Reason, Resource};
 use fumehood_monitor::desk::About;
 use fumehood_monitor::hold::{Mode, Settings};
+use fumehood_policy::Escaped;
 use fumehood_policy::profile::CommandLine;
-use fumehood_session::{Asking, Called, Leave, Standing, ToolCalls};
+use fumehood_session::{Asking, Called, Leave, Pinned, Standing, ToolCalls};
 use fumehood_tools::Manifest;
 use fumehood_tools::mcp::Asked;
 use serde_json::{Map, Value, json};
@@ -113,11 +114,19 @@ impl Monitor {
     }
 }
 
-/// A call of a tool of ours: what runs is bound by the digest of its definition.
-pub(super) fn own(tool: &Manifest, arguments: &Map<String, Value>) -> Called {
+/// A call of a tool of ours: what runs is bound by the digest of its definition, and that of its program.
+pub(super) fn own(tool: &Manifest, program: Option<&Pinned>, arguments: &Map<String, Value>) -> Called {
     let definition = Digest::from_bytes(tool.digest());
     let class = tool.effect().to_string();
-    called("fumehood", tool.name().as_str(), definition, arguments, &class)
+    let mut called = called("fumehood", tool.name().as_str(), definition, arguments, &class);
+    if let Some((path, digest)) = program.and_then(|p| p.files().next()) {
+        let path = Escaped::from(path).to_string();
+        called.facts.insert("program".to_owned(), Fact::Text(path));
+        called
+            .facts
+            .insert("program.sha256".to_owned(), Fact::Digest(digest));
+    }
+    called
 }
 
 /// A call of a tool of another's server.

@@ -85,6 +85,10 @@ fn not_executed(command: &[OsString], errno: Errno) -> u8 {
             "it, or its interpreter, is not visible inside; show it with --ro",
         ),
         Errno::NOEXEC => (126, "not a program this machine can run; start a script with #!"),
+        Errno::STALE => (
+            126,
+            "another file has taken its place since it was looked at; nothing ran",
+        ),
         _ => (126, "check its permissions"),
     };
     say::line(&format!("{name}: {errno}: {hint}"));

@@ -58,6 +58,7 @@ pub(super) fn request(
         git: None,
         directory,
         command,
+        stamp: arguments.program_is,
         level,
         nested: arguments.nested || profile.nested.value,
         shown,

@@ -3,7 +3,7 @@
 //! The sandbox is made by `fumehood run`, as a program of its own: this process reads what a tool prints, and holds
 //! nothing of the sandbox's but a pipe. What fumehood does itself has none (`super::files`).
 
-use super::offered::Offered;
+use super::offered::{Executed, Offered, folder};
 use super::result::CallResult;
 use super::{CallArguments, Edits};
 use crate::configuration::Places;
@@ -12,8 +12,9 @@ use fumehood_output::window::DEFAULT_BUDGET;
 use fumehood_output::{Output, Store};
 use fumehood_policy::config::{Tool, ToolNetwork, ToolWorkspace};
 use fumehood_redact::Forbidden;
+use fumehood_sandbox::Stamp;
 use fumehood_tools::{Arguments, Deed, Guarded, Manifest, compile, guard};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -75,14 +76,15 @@ pub(crate) fn store(places: &Places, session: &str) -> Result<Store, String> {
 /// `fumehood tool call`.
 pub(super) fn by_hand(arguments: &CallArguments) -> Result<(String, u8), String> {
     let places = places()?;
-    let offered = Offered::here(&places)?;
+    let mut offered = Offered::here(&places)?;
+    offered.load(&places, |t| t.name().as_str() == arguments.name);
     let tool = offered.find(&arguments.name)?;
     let store = store(&places, "hand")?;
     let edits = Edits::default();
     let result = guard(arguments.arguments.as_bytes())
         .map_err(|e| CallError::Refused(e.to_string()))
         .and_then(|json| Prepared::new(tool, &json))
-        .and_then(|call| call.perform(tool, &places, (&store, &edits), &mut Alone))
+        .and_then(|call| call.perform((tool, &offered), &places, (&store, &edits), &mut Alone))
         .map_err(|e| match e {
             CallError::Refused(text) | CallError::Failed(text) => text,
         })?;
@@ -120,13 +122,16 @@ impl Prepared {
     /// Does it.
     pub(crate) fn perform(
         self,
-        tool: &Manifest,
+        (tool, offered): (&Manifest, &Offered),
         places: &Places,
         (store, edits): (&Store, &Edits),
         watch: &mut impl Watch,
     ) -> Result<CallResult, CallError> {
         match self {
-            Prepared::Command(words) => run(tool, words, places, store, watch),
+            Prepared::Command(words) => {
+                let executed = offered.executed(tool).map_err(CallError::Failed)?;
+                run(tool, words, (executed, places), store, watch)
+            }
             Prepared::Deed(deed, arguments) => {
                 super::files::perform(tool, deed, &arguments, places, (store, edits), &|| {
                     watch.is_cancelled()
@@ -147,18 +152,31 @@ pub(super) fn budget(tool: &Manifest) -> usize {
 /// Runs the command of a call.
 fn run(
     tool: &Manifest,
-    words: Vec<OsString>,
-    places: &Places,
+    mut words: Vec<OsString>,
+    (executed, places): (Executed<'_>, &Places),
     store: &Store,
     watch: &mut impl Watch,
 ) -> Result<CallResult, CallError> {
+    let changed = |e| {
+        CallError::Failed(format!(
+            "not called: {e}; if that is as it should be, load the tools anew"
+        ))
+    };
+    let stamp = executed.program.check().map_err(changed)?;
+    if let Some(first) = words.first_mut() {
+        *first = executed.program.path().into();
+    }
+    let ran = Ran {
+        words,
+        known: stamp.map(|stamp| (stamp, executed.search)),
+    };
     let events = EventsFile::make(places)?;
     let (mut from, to) = std::io::pipe()?;
     let mut command = sandboxed(
         tool.name().as_str(),
         tool.tool(),
         Some(TIMEOUT),
-        words,
+        ran,
         places,
         Some(&events.0),
     )?;
@@ -210,6 +228,12 @@ fn gather(
     }
 }
 
+/// A command, and where its program was looked at: what that is known by, and the search path inside.
+pub(crate) struct Ran<'a> {
+    pub(crate) words: Vec<OsString>,
+    pub(crate) known: Option<(Stamp, &'a OsStr)>,
+}
+
 /// `fumehood run` with what the manifest says, and nothing that it does not. `default` is how long it runs where that does
 /// not say.
 #[expect(
@@ -220,7 +244,7 @@ pub(crate) fn sandboxed(
     name: &str,
     manifest: &Tool,
     default: Option<&str>,
-    words: Vec<OsString>,
+    ran: Ran<'_>,
     places: &Places,
     events: Option<&Path>,
 ) -> Result<Command, CallError> {
@@ -240,9 +264,7 @@ pub(crate) fn sandboxed(
     if let Some(events) = events {
         command.arg("--events").arg(events);
     }
-    let folder = manifest.cwd.as_ref().and_then(|c| c.value.literal());
-    let directory = folder.map_or_else(|| places.project.clone(), |f| places.project.join(f));
-    command.arg("-C").arg(directory);
+    command.arg("-C").arg(folder(manifest, places));
     if let ToolNetwork::Hosts(hosts) = &manifest.network {
         hosts.iter().for_each(|h| {
             command.args(["--allow", &h.value.to_string()]);
@@ -269,7 +291,11 @@ pub(crate) fn sandboxed(
     for (flag, value) in set {
         command.args([flag, &value]);
     }
-    command.arg("--").args(words);
+    if let Some((stamp, search)) = ran.known {
+        command.args(["--program-is", &stamp.to_string()]);
+        command.env("PATH", search);
+    }
+    command.arg("--").args(ran.words);
     Ok(command)
 }
 

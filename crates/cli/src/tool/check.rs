@@ -2,12 +2,15 @@
 
 use super::offered::Offered;
 use crate::policy::places;
+use fumehood_policy::Escaped;
 use fumehood_tools::{Manifest, lint, probe};
 use std::fmt::Write;
 
-/// Everything unwise; good where nothing is.
+/// Everything unwise, and what would be executed; good where nothing is.
 pub(super) fn lint() -> Result<(String, bool), String> {
-    let offered = Offered::here(&places()?)?;
+    let places = places()?;
+    let mut offered = Offered::here(&places)?;
+    offered.load(&places, |_| true);
     let mut out = String::new();
     let mut good = offered.left_out.is_empty();
     for why in &offered.left_out {
@@ -18,6 +21,14 @@ pub(super) fn lint() -> Result<(String, bool), String> {
             good = false;
             let _in_memory = writeln!(out, "{}: {}: {found}", tool.origin(), tool.name());
         }
+    }
+    // A shipped one without its program is not offered, which is nothing that its author could mend.
+    for why in offered.missing(|tool| !tool.is_shipped()) {
+        good = false;
+        let _in_memory = writeln!(out, "{why}");
+    }
+    for (path, digest) in offered.files() {
+        let _in_memory = writeln!(out, "program {} sha256 {digest}", Escaped::from(path));
     }
     if good {
         let _in_memory = writeln!(out, "{} tools, nothing to say", offered.tools.len());

@@ -1,9 +1,15 @@
 //! The tools of this project: those of the configuration, then the shipped ones whose names are free.
 
 use crate::configuration::{Places, real};
-use fumehood_policy::config::Upstream;
+use fumehood_effect::Digest;
+use fumehood_policy::config::{Argument, Tool, Upstream};
+use fumehood_policy::value::ToolName;
 use fumehood_policy::{Escaped, Layer};
+use fumehood_session::{Pinned, Programs};
 use fumehood_tools::{Manifest, shipped};
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 /// Tools, and in words what is not offered and why.
 #[derive(Debug, Default)]
@@ -12,6 +18,18 @@ pub(crate) struct Offered {
     /// Servers whose tools are offered too: name, what is said of it, and which file says it.
     pub(crate) upstreams: Vec<(String, Upstream, String)>,
     pub(super) left_out: Vec<String>,
+    /// The program of each tool that was loaded, or why it has none.
+    programs: Vec<(ToolName, Result<Pinned, String>)>,
+    /// Where programs were looked for, and are inside.
+    search: OsString,
+}
+
+/// What a call executes.
+#[derive(Clone, Copy)]
+pub(crate) struct Executed<'a> {
+    pub(crate) program: &'a Pinned,
+    /// The `PATH` inside.
+    pub(crate) search: &'a OsStr,
 }
 
 impl Offered {
@@ -52,6 +70,59 @@ impl Offered {
             }
         });
         Ok(offered)
+    }
+
+    /// Finds the programs of these tools, and hashes them: from here on a call executes this file or none.
+    pub(crate) fn load(&mut self, places: &Places, which: impl Fn(&Manifest) -> bool) {
+        let search = std::env::var_os("PATH").unwrap_or_default();
+        let mut programs = Programs::on(&search, &real(&places.project));
+        for tool in self.tools.iter().filter(|t| t.deed().is_none() && which(t)) {
+            let Some(Argument::Literal(name)) = tool.tool().argv.first().map(|a| &a.value) else {
+                continue; // the configuration has no other
+            };
+            let found = programs.pin(OsStr::new(name), &folder(tool.tool(), places));
+            let found = found.map_err(|e| format!("tool {}: {e}", tool.name()));
+            self.programs.push((tool.name().clone(), found));
+        }
+        self.search = programs.search().to_owned();
+    }
+
+    /// What a call of a tool that was loaded executes.
+    pub(crate) fn executed(&self, tool: &Manifest) -> Result<Executed<'_>, String> {
+        let found = self.programs.iter().find(|(name, _)| name == tool.name());
+        match found.map(|(_, program)| program) {
+            Some(Ok(program)) => Ok(Executed {
+                program,
+                search: &self.search,
+            }),
+            Some(Err(why)) => Err(why.clone()),
+            None => Err(format!("tool {}: its program was not looked for", tool.name())),
+        }
+    }
+
+    /// Of each tool that was loaded and has no program, why.
+    pub(super) fn missing(&self, which: impl Fn(&Manifest) -> bool) -> impl Iterator<Item = &str> {
+        let of = move |name: &ToolName| self.tools.iter().any(|t| t.name() == name && which(t));
+        let missing = self.programs.iter().filter(move |(name, _)| of(name));
+        missing
+            .filter_map(|(_, found)| found.as_ref().err())
+            .map(String::as_str)
+    }
+
+    /// Every file that calls of the tools that were loaded execute, once.
+    pub(super) fn files(&self) -> BTreeMap<&Path, Digest> {
+        let found = self.programs.iter().filter_map(|(_, found)| found.as_ref().ok());
+        found.flat_map(Pinned::files).collect()
+    }
+
+    /// Does without the tools that have no program.
+    pub(crate) fn leave_out_missing(&mut self) {
+        for (name, found) in &self.programs {
+            if let Err(why) = found {
+                self.tools.retain(|t| t.name() != name);
+                self.left_out.push(why.clone());
+            }
+        }
     }
 
     /// A higher layer's tool of the same name stays: a lower one cannot stand in for it.
@@ -102,4 +173,10 @@ impl Offered {
             format!("there is no tool {shown}; {there}{why}")
         })
     }
+}
+
+/// Where a tool's command starts.
+pub(super) fn folder(tool: &Tool, places: &Places) -> PathBuf {
+    let named = tool.cwd.as_ref().and_then(|c| c.value.literal());
+    named.map_or_else(|| places.project.clone(), |f| places.project.join(f))
 }

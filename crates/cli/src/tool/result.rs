@@ -154,7 +154,8 @@ impl CallResult {
                 "⟦what is left out: read_output with handle {handle}, from_line {first}⟧"
             );
         }
-        for note in self.notes.iter().filter(|n| n.contains("kept back")) {
+        let told = |n: &&String| n.contains("kept back") || self.origin == "fumehood";
+        for note in self.notes.iter().filter(told) {
             let _in_memory = writeln!(out, "⟦{note}⟧");
         }
         out

@@ -4,6 +4,7 @@ use super::offered::Offered;
 use super::{CallArguments, ReadArguments};
 use crate::mcp::in_part;
 use crate::policy::places;
+use fumehood_effect::Digest;
 use fumehood_output::{Page, ReadError};
 use fumehood_policy::Escaped;
 use fumehood_policy::config::{ToolNetwork, ToolWorkspace};
@@ -12,7 +13,8 @@ use serde_json::json;
 use std::fmt::Write;
 
 pub(super) fn list(json: bool) -> Result<String, String> {
-    let offered = Offered::here(&places()?)?;
+    let places = places()?;
+    let mut offered = Offered::here(&places)?;
     if json {
         let all: Vec<_> = offered.tools.iter().map(schema::definition).collect();
         return Ok(format!("{}\n", json!({ "tools": all })));
@@ -27,7 +29,13 @@ pub(super) fn list(json: bool) -> Result<String, String> {
             tool.effect().to_string()
         );
     }
-    for why in &offered.left_out {
+    offered.load(&places, |_| true);
+    for why in offered
+        .left_out
+        .iter()
+        .map(String::as_str)
+        .chain(offered.missing(|_| true))
+    {
         let _in_memory = writeln!(out, "not offered: {why}");
     }
     Ok(out)
@@ -35,7 +43,9 @@ pub(super) fn list(json: bool) -> Result<String, String> {
 
 /// The command of a call and its sandbox, or why it would be refused.
 pub(super) fn explain(arguments: &CallArguments) -> Result<String, String> {
-    let offered = Offered::here(&places()?)?;
+    let places = places()?;
+    let mut offered = Offered::here(&places)?;
+    offered.load(&places, |t| t.name().as_str() == arguments.name);
     let tool = offered.find(&arguments.name)?;
     let checked = Arguments::parse(tool, arguments.arguments.as_bytes()).map_err(|e| e.to_string())?;
     let words = compile(&tool.tool().argv, &checked).map_err(|e| e.to_string())?;
@@ -46,7 +56,9 @@ pub(super) fn explain(arguments: &CallArguments) -> Result<String, String> {
     if arguments.json {
         return Ok(format!(
             "{}\n",
-            json!({"argv": words, "effect": tool.effect().to_string(), "sandbox": sandbox(tool)})
+            json!({"argv": words, "effect": tool.effect().to_string(), "sandbox": sandbox(tool),
+                "program": programs(&offered, tool)?.iter().map(|(path, digest)| json!({"path": path, "sha256": digest.to_string()}))
+                    .collect::<Vec<_>>()})
         ));
     }
     let mut out = String::new();
@@ -57,10 +69,24 @@ pub(super) fn explain(arguments: &CallArguments) -> Result<String, String> {
     ] {
         let _in_memory = writeln!(out, "{name:8} {value}");
     }
+    for (path, digest) in programs(&offered, tool)? {
+        let _in_memory = writeln!(out, "{:8} {path} sha256 {digest}", "program");
+    }
     for word in words {
         let _in_memory = writeln!(out, "{:8} {word}", "argv");
     }
     Ok(out)
+}
+
+/// The files that a call executes, and what is in them.
+fn programs(offered: &Offered, tool: &Manifest) -> Result<Vec<(String, Digest)>, String> {
+    if tool.deed().is_some() {
+        return Ok(Vec::new());
+    }
+    let files = offered.executed(tool)?.program.files();
+    Ok(files
+        .map(|(path, digest)| (Escaped::from(path).to_string(), digest))
+        .collect())
 }
 
 fn sandbox(tool: &Manifest) -> String {

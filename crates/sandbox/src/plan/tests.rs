@@ -60,6 +60,7 @@ fn spec() -> Spec {
         terminal: [false; 3],
         command: Command {
             program: c"/usr/bin/true".to_owned(),
+            stamp: None,
             arguments: vec![c"true".to_owned()],
             environment: Vec::new(),
             directory: c"/home/ann/p".to_owned(),

@@ -5,7 +5,7 @@ use super::{Signals, Waited, wait_any};
 use crate::errno::Errno;
 use crate::kernel::{Fd, Result};
 use crate::launch::Launch;
-use crate::spec::Command;
+use crate::spec::{Command, Stamp};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -109,6 +109,8 @@ pub(crate) struct Program<'a> {
     envp: Vec<*const libc::c_char>,
     /// Whether names that lead to this very program, which is the host's, are refused.
     but_own: bool,
+    /// What the file is known by.
+    stamp: Option<Stamp>,
 }
 
 impl<'a> Program<'a> {
@@ -120,6 +122,7 @@ impl<'a> Program<'a> {
             argv: pointers(&command.arguments).ok()?,
             envp: pointers(&command.environment).ok()?,
             but_own: false,
+            stamp: command.stamp,
         })
     }
 
@@ -131,6 +134,7 @@ impl<'a> Program<'a> {
             argv: pointers(&launch.arguments).ok()?,
             envp: pointers(&launch.environment).ok()?,
             but_own: true,
+            stamp: None,
         })
     }
 
@@ -163,6 +167,10 @@ impl<'a> Program<'a> {
         if self.but_own && is_own(file) {
             return Errno::PERM;
         }
+        // What is executed is what was looked at: this open file.
+        if self.stamp.is_some_and(|known| stamp(file) != Some(known)) {
+            return Errno::STALE;
+        }
         // SAFETY: both lists are null-terminated arrays of NUL-terminated strings.
         unsafe {
             libc::syscall(
@@ -185,6 +193,20 @@ impl<'a> Program<'a> {
             errno => errno,
         }
     }
+}
+
+/// What an open file is known by.
+fn stamp(file: i32) -> Option<Stamp> {
+    // SAFETY: all-zero bytes are a valid stat.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: the structure lives until the call returns.
+    let seen = unsafe { libc::fstat(file, &raw mut stat) };
+    (seen == 0).then(|| Stamp {
+        inode: stat.st_ino,
+        size: u64::try_from(stat.st_size).unwrap_or(0),
+        written: (stat.st_mtime, stat.st_mtime_nsec),
+        changed: (stat.st_ctime, stat.st_ctime_nsec),
+    })
 }
 
 /// Whether an open file is the program that this process runs: `/proc/self/exe` of the process that starts

@@ -3,7 +3,7 @@
 
 use crate::configuration::Places;
 use crate::say;
-use crate::tool::call::sandboxed;
+use crate::tool::call::{Ran, sandboxed};
 use fumehood_policy::Escaped;
 use fumehood_policy::config::Upstream as Config;
 use fumehood_tools::mcp::upstream::{self as protocol, Definition, Failure, Heard, MAX_MESSAGE, MAX_TOOLS};
@@ -75,7 +75,8 @@ impl Link {
         let thread = std::thread::Builder::new()
             .name("server".to_owned())
             .spawn(move || {
-                let made = sandboxed(&name, &sandbox, None, words, &places, None);
+                let ran = Ran { words, known: None };
+                let made = sandboxed(&name, &sandbox, None, ran, &places, None);
                 let spawned = made.map_err(|e| e.to_string()).and_then(|mut command| {
                     command
                         .stdin(Stdio::piped())
