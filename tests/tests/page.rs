@@ -164,6 +164,12 @@ fn a_hold_is_allowed_on_the_page() {
     assert!(again.starts_with("HTTP/1.1 409 "), "{again}");
     run.wait().ended(0);
     assert_eq!(reached(&hosts), 1);
+    let answers = hosts
+        .world
+        .sandbox()
+        .verb(&["audit", "query", "--kind", "approval", "--json"])
+        .ended(0);
+    assert!(answers.contains("\"channel\":\"page\""), "{answers}");
 }
 
 #[test]

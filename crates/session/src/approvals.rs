@@ -532,7 +532,13 @@ fn entry(told: &Told) -> Entry {
     let number = |n: i32| u64::try_from(n).unwrap_or(0);
     let program = program.as_deref().unwrap_or(Path::new(""));
     entry
-        .text("channel", "terminal")
+        .text(
+            "channel",
+            match told.via {
+                Via::Page => "page",
+                _ => "terminal",
+            },
+        )
         .number("peer.pid", number(*pid))
         .number("peer.uid", u64::from(*uid))
         .bytes("peer.program", program.as_os_str().as_bytes())

@@ -216,7 +216,8 @@ impl Server {
         // The name goes into a path: it is one of those that are there.
         let mut sessions = running(None).map_err(|f| f.text)?;
         sessions.retain(|s| s.id.as_str() == form.session);
-        let session = sessions.pop().ok_or("that session has ended")?;
+        let mut session = sessions.pop().ok_or("that session has ended")?;
+        session.caller.at_page();
         if form.deed == Deed::Freeze {
             return session.caller.freeze().map_err(|e| e.to_string());
         }

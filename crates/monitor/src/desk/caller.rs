@@ -22,7 +22,10 @@ const MAX_PAGES: u64 = 64;
 
 /// A connection to a session's desk.
 #[derive(Debug)]
-pub struct Caller(Channel);
+pub struct Caller {
+    channel: Channel,
+    page: bool,
+}
 
 /// Why nothing was answered.
 #[derive(Debug, thiserror::Error)]
@@ -73,8 +76,16 @@ impl Caller {
             Ok(socket)
         };
         connect()
-            .map(|fd| Caller(Channel::from(fd)))
+            .map(|fd| Caller {
+                channel: Channel::from(fd),
+                page: false,
+            })
             .map_err(CallerError::Nobody)
+    }
+
+    /// From now on whoever answers looks at the local page.
+    pub fn at_page(&mut self) {
+        self.page = true;
     }
 
     fn say(&self, talk: &Talk) -> Result<Reply, CallerError> {
@@ -88,12 +99,12 @@ impl Caller {
         seconds: i64,
     ) -> Result<Reply, CallerError> {
         // A refusal may be here before anything was said; what was sent then is lost, and nobody minds.
-        let _closed = self.0.send(packet, fd);
+        let _closed = self.channel.send(packet, fd);
         let patience = Timespec {
             tv_sec: seconds,
             tv_nsec: 0,
         };
-        let mut watched = [PollFd::from_borrowed_fd(self.0.as_fd(), PollFlags::IN)];
+        let mut watched = [PollFd::from_borrowed_fd(self.channel.as_fd(), PollFlags::IN)];
         match poll(&mut watched, Some(&patience)) {
             Ok(1..) => self.receive().map(|(reply, _)| reply),
             Ok(0) => Err(CallerError::Silent),
@@ -104,8 +115,8 @@ impl Caller {
     /// What is there to be received.
     fn receive(&self) -> Result<(Reply, Option<OwnedFd>), CallerError> {
         // Whoever refuses us at once closes with our words unread; its own are still there after that is told.
-        let received = self.0.receive().or_else(|errno| match errno {
-            Errno::CONNRESET => self.0.receive(),
+        let received = self.channel.receive().or_else(|errno| match errno {
+            Errno::CONNRESET => self.channel.receive(),
             errno => Err(errno),
         });
         let packet = received.map_err(CallerError::Nobody)?;
@@ -134,7 +145,7 @@ impl Caller {
     /// The session is gone, or does not read.
     pub fn ask(&self, ask: Ask, fd: Option<BorrowedFd<'_>>) -> Result<(), CallerError> {
         let packet = Talk::Session(ask).encode();
-        self.0.send(&packet, fd).map_err(CallerError::Nobody)
+        self.channel.send(&packet, fd).map_err(CallerError::Nobody)
     }
 
     /// The next answer, with the descriptor that came with it; does not wait. `None` where there is none yet.
@@ -206,7 +217,7 @@ impl Caller {
         times: u32,
         scope: Option<Scoped>,
     ) -> Result<String, CallerError> {
-        self.done(&Talk::Allow {
+        self.decide(Talk::Allow {
             id,
             card,
             times,
@@ -219,7 +230,7 @@ impl Caller {
     /// # Errors
     /// As [`CallerError`] says.
     pub fn deny(&self, id: HoldId, card: Digest, words: Option<String>) -> Result<String, CallerError> {
-        self.done(&Talk::Deny { id, card, words })
+        self.decide(Talk::Deny { id, card, words })
     }
 
     /// Stops the session.
@@ -227,7 +238,7 @@ impl Caller {
     /// # Errors
     /// As [`CallerError`] says.
     pub fn freeze(&self) -> Result<String, CallerError> {
-        self.done(&Talk::Freeze)
+        self.decide(Talk::Freeze)
     }
 
     /// From now on a host may be reached, or may not; for so many milliseconds.
@@ -259,6 +270,14 @@ impl Caller {
         done(self.say_bytes(&packet, Some(listener), PATIENCE)?)
     }
 
+    fn decide(&self, talk: Talk) -> Result<String, CallerError> {
+        self.done(&if self.page {
+            Talk::AtPage(Box::new(talk))
+        } else {
+            talk
+        })
+    }
+
     fn done(&self, talk: &Talk) -> Result<String, CallerError> {
         done(self.say(talk)?)
     }
@@ -274,7 +293,7 @@ fn done(reply: Reply) -> Result<String, CallerError> {
 impl AsFd for Caller {
     /// Readable when [`Caller::answer`] has something.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.channel.as_fd()
     }
 }
 

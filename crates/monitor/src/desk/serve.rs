@@ -77,6 +77,8 @@ pub struct Told {
     pub said: Said,
     /// By whom.
     pub peer: Peer,
+    /// Where that person looked, by what the peer says: a terminal, or the local page.
+    pub via: Via,
     /// Who is woken.
     pub wakes: Vec<Wake>,
 }
@@ -205,6 +207,10 @@ impl Desk {
     }
 
     fn reply(&self, talk: Talk, peer: &Peer, holds: &mut Holds, now: Time, told: &mut Vec<Told>) -> Reply {
+        let (talk, via) = match talk {
+            Talk::AtPage(talk) => (*talk, Via::Page),
+            talk => (talk, Via::Terminal),
+        };
         match talk {
             Talk::List => Reply::List(holds.cards().into_iter().map(head).collect()),
             Talk::Card { id, from } => card(holds, id, from, now),
@@ -219,19 +225,26 @@ impl Desk {
                     Some(scope) => scoped(holds, id, &scope).map(Choice::AllowScope),
                 };
                 match choice {
-                    Ok(choice) => self.answer(Said::Allow(id, card), choice, peer, holds, now, told),
+                    Ok(choice) => self.answer((Said::Allow(id, card), via), choice, peer, holds, now, told),
                     Err(text) => Reply::Refused(text),
                 }
             }
-            Talk::Deny { id, card, words } => {
-                self.answer(Said::Deny(id, card), Choice::Deny(words), peer, holds, now, told)
-            }
-            Talk::Session(_) => Reply::Refused(String::new()), // `hear` passes it on
+            Talk::Deny { id, card, words } => self.answer(
+                (Said::Deny(id, card), via),
+                Choice::Deny(words),
+                peer,
+                holds,
+                now,
+                told,
+            ),
+            // `hear` passes what is the session's on, and nobody is at a page twice.
+            Talk::Session(_) | Talk::AtPage(_) => Reply::Refused(String::new()),
             Talk::Freeze => {
                 let wakes = holds.freeze();
                 told.push(Told {
                     said: Said::Freeze,
                     peer: peer.clone(),
+                    via,
                     wakes,
                 });
                 Reply::Done("frozen: nothing more leaves this session".to_owned())
@@ -241,7 +254,7 @@ impl Desk {
 
     fn answer(
         &self,
-        said: Said,
+        (said, via): (Said, Via),
         choice: Choice,
         peer: &Peer,
         holds: &mut Holds,
@@ -255,7 +268,7 @@ impl Desk {
             person: self.person.clone(),
             groups: BTreeSet::new(),
             proof: Proof::Account,
-            via: Via::Terminal,
+            via,
         };
         match holds.answer(
             Answer {
@@ -276,6 +289,7 @@ impl Desk {
                 told.push(Told {
                     said,
                     peer: peer.clone(),
+                    via,
                     wakes,
                 });
                 Reply::Done(if woken == 0 && done == "allowed" {
@@ -289,6 +303,7 @@ impl Desk {
                 told.push(Told {
                     said,
                     peer: peer.clone(),
+                    via,
                     wakes: Vec::new(),
                 });
                 Reply::Done(format!("counted; {n} more have to allow it"))

@@ -56,6 +56,9 @@ pub enum Talk {
     },
     /// Stop the session.
     Freeze,
+    /// One of the last three, by a person who looks at the local page. Who says so is known all the same: it is recorded
+    /// beside the process.
+    AtPage(Box<Talk>),
     /// Of the session itself rather than of what it holds.
     Session(Ask),
 }
@@ -104,6 +107,11 @@ impl Talk {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new(VERSION);
+        self.write(&mut out);
+        out.finish()
+    }
+
+    fn write(&self, out: &mut Writer) {
         match self {
             Talk::List => out.byte(b'l'),
             Talk::Card { id, from } => out.byte(b'c').number(id.0).number(*from),
@@ -134,12 +142,15 @@ impl Talk {
                 }
             }
             Talk::Freeze => out.byte(b'f'),
+            Talk::AtPage(talk) => {
+                talk.write(out.byte(b'p'));
+                out
+            }
             Talk::Session(ask) => {
                 ask.write(out.byte(b's'));
-                &mut out
+                out
             }
         };
-        out.finish()
     }
 
     /// The message, if the bytes are one of this version.
@@ -152,22 +163,33 @@ impl Talk {
                 id: HoldId(read.number()?),
                 from: read.number()?,
             },
+            b's' => Talk::Session(Ask::read(&mut read)?),
+            b'p' => {
+                let kind = read.byte()?;
+                Talk::AtPage(Box::new(Talk::of_a_person(kind, &mut read)?))
+            }
+            kind => Talk::of_a_person(kind, &mut read)?,
+        };
+        read.end(talk)
+    }
+
+    /// What a person decides.
+    fn of_a_person(kind: u8, read: &mut Reader<'_>) -> Option<Talk> {
+        Some(match kind {
             b'a' => Talk::Allow {
                 id: HoldId(read.number()?),
-                card: digest(&mut read)?,
+                card: digest(read)?,
                 times: u32::try_from(read.number()?).ok()?,
-                scope: option(&mut read, scoped)?,
+                scope: option(read, scoped)?,
             },
             b'd' => Talk::Deny {
                 id: HoldId(read.number()?),
-                card: digest(&mut read)?,
-                words: option(&mut read, |read| read.text().map(str::to_owned))?,
+                card: digest(read)?,
+                words: option(read, |read| read.text().map(str::to_owned))?,
             },
             b'f' => Talk::Freeze,
-            b's' => Talk::Session(Ask::read(&mut read)?),
             _ => return None,
-        };
-        read.end(talk)
+        })
     }
 }
 
@@ -276,11 +298,8 @@ mod tests {
         });
         let card = any::<[u8; 32]>().prop_map(Digest::from_bytes);
         let words = prop::option::of(any::<String>());
-        prop_oneof![
-            Just(Talk::List),
+        let decided = prop_oneof![
             Just(Talk::Freeze),
-            crate::desk::ask::tests::ask().prop_map(Talk::Session),
-            (any::<u64>(), any::<u64>()).prop_map(|(id, from)| Talk::Card { id: HoldId(id), from }),
             (any::<u64>(), card.clone(), any::<u32>(), prop::option::of(scoped)).prop_map(
                 |(id, card, times, scope)| Talk::Allow {
                     id: HoldId(id),
@@ -294,7 +313,22 @@ mod tests {
                 card,
                 words
             }),
+        ];
+        prop_oneof![
+            Just(Talk::List),
+            crate::desk::ask::tests::ask().prop_map(Talk::Session),
+            (any::<u64>(), any::<u64>()).prop_map(|(id, from)| Talk::Card { id: HoldId(id), from }),
+            decided.clone(),
+            decided.prop_map(|talk| Talk::AtPage(Box::new(talk))),
         ]
+    }
+
+    /// A page only decides, and one page is not within another.
+    #[test]
+    fn at_a_page_is_decided_and_nothing_else() {
+        for talk in [Talk::List, Talk::AtPage(Box::new(Talk::Freeze))] {
+            assert_eq!(Talk::decode(&Talk::AtPage(Box::new(talk)).encode()), None);
+        }
     }
 
     proptest! {
