@@ -137,6 +137,11 @@ impl<'w> Sandboxed<'w> {
         Running::new(command.spawn().unwrap(), self.stdin.clone(), self.deadline)
     }
 
+    /// What stands before `fumehood`.
+    pub(crate) fn wrapper(&self) -> &[OsString] {
+        &self.wrapper
+    }
+
     /// Where the caller stands.
     pub(crate) fn directory_of_caller(&self) -> &std::path::Path {
         &self.directory

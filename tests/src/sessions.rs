@@ -16,7 +16,9 @@ pub fn verb_words<W: AsRef<OsStr>>(words: &[W]) -> Vec<OsString> {
 impl Sandboxed<'_> {
     /// Starts a verb, outside.
     pub fn start_verb<W: AsRef<OsStr>>(&self, words: &[W]) -> Running {
-        self.start_words(&verb_words(words))
+        let mut all = self.wrapper().to_vec();
+        all.extend(verb_words(words));
+        self.start_words(&all)
     }
 
     /// Runs a verb to its end, outside.

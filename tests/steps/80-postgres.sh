@@ -289,6 +289,42 @@ SAVED=$password password='another one that is wrong'
 check "a wrong password is the server's to refuse" says 'password authentication failed' sql 'select 1'
 password=$SAVED
 
+# The tool: a question and nothing else, by a model's own text. What it must not do is looked at past the gate, or by a canary.
+canary=$w/project/canary
+configure 'on = { write = "allow", ddl = "allow", destroy = "allow" }'
+sed -i '1a offer = ["sql_query"]' "$w/config/fumehood/config.toml"
+printf '[tool.look]\ndescription = "d"\nargv = ["psql", "-X", "-w", "-h", "localhost", "-p", "%s", "-U", "app", "-d", "shop", "-Atc", "select 5 * 5"]\n' "$port" \
+    >>"$w/config/fumehood/config.toml"
+json() { python3 -c 'import json, sys; print(json.dumps({"sql": sys.argv[1]}))' "$1"; }
+query() { account "$fumehood" tool call sql_query "$(json "$1")" "${@:2}"; }
+refuses() { # TEXT SQL: it says why, and neither table nor project is another
+    says "$1" query "$2" && [ "$(rows)" = 1000 ] && [ ! -e "$canary" ]
+}
+check "the tool reads" says '1000' query 'select count(*) from t'
+check "as CSV, with an absent value" says 'a,NULL' query "select 'a' as x, null as y"
+check "and says whose words they are" says '"untrusted":true' query 'select 1' --json
+check "the tool is said to read a database" says 'reads the database dev; changes are thrown away' account "$fumehood" tool explain sql_query "$(json 'select 1')"
+check "this run may write" says 'UPDATE 1' sql "update t set v = v where id = 1"
+check "the tool may not, whatever the configuration lets sessions do" refuses 'sql.write is denied' "update t set v = 'x' where id = 1"
+check "nor one row in" refuses 'sql.write is denied' "insert into t values (9000, 'x')"
+check "nor all out" refuses 'sql.destroy is denied' 'delete from t'
+check "nor behind a reading" refuses 'sql.destroy is denied' 'select 1; drop table t'
+check "nor in a transaction of its own" refuses 'sql.destroy is denied' 'begin read write; truncate t; commit'
+check "nor by a view that deletes" refuses 'read-only transaction' 'select * from innocent'
+check "nor by code" refuses 'held' "do 'begin delete from t; end'"
+check "nor by the server's programs" refuses "the server's files or programs" "copy t to program 'touch $canary'"
+check "nor by a role" refuses 'held' 'grant all on t to public'
+check "psql's own words are refused" refuses 'a word of the client' '\! touch canary'
+check "also behind blanks" refuses 'a word of the client' '
+  \! touch canary'
+check "and are no words in the middle" refuses 'cannot be told into statements' 'select 1; \! touch canary'
+check "nor is a variable of psql's one" refuses 'ERROR' 'select :HOST'
+account "$fumehood" tool call look >"$w/look" 2>&1
+check "a tool that names no network reaches no database" sh -c '! grep -q "^25" "$1" && grep -q "failed: " "$1"' sh "$w/look"
+check "where a session does" says 25 sql 'select 5 * 5'
+configure ''
+check "where no file says so there is no such tool" says 'there is no tool sql_query' query 'select 1'
+
 # Pgbench, in its three ways of asking.
 PGPASSWORD=$password "$bin/pgbench" -h 127.0.0.1 -p "$port" -U app -iq -s 1 shop >/dev/null 2>&1
 for mode in simple extended prepared; do

@@ -277,6 +277,37 @@ fn the_projects_own_tools_wait_for_trust() {
     assert!(call(&world, "mine", "{}").ended(0).contains("the users"));
 }
 
+/// What files give this project's sessions beside the project is not a tool's: variables, and folders that may be written.
+#[test]
+fn what_sessions_have_is_not_a_tools() {
+    let world = World::new();
+    let shared = world.own("shared");
+    fs::create_dir(&shared).unwrap();
+    let script = format!(
+        "env | grep -c k8-not-for-tools; echo one >'{}/new' && echo written; true",
+        shared.display()
+    );
+    configure(
+        &world,
+        &format!(
+            "[env]\npass = [\"CANARY\"]\nset = {{ OTHER = \"k8-not-for-tools\" }}\n[filesystem]\nrw = [\"{}\"]\n\
+             {SH}workspace = \"write\"\nargv = [\"sh\", \"-c\", \"{script}\"]",
+            shared.display()
+        ),
+    );
+    let sandbox = world.sandbox().env("CANARY", "k8-not-for-tools");
+    // A session has them.
+    let run = sandbox.run(&["sh", "-c", &script]).ended(0);
+    assert_eq!(run, "2\nwritten");
+    fs::remove_file(shared.join("new")).unwrap();
+    let out = sandbox.verb(&["tool", "call", "sh", "{}", "--json"]).ended(0);
+    assert!(
+        out.contains("\"output\":\"0\\n") && !out.contains("written"),
+        "{out}"
+    );
+    assert!(!shared.join("new").exists());
+}
+
 #[test]
 fn verbs_that_run_nothing() {
     let world = World::with_repository();

@@ -282,6 +282,9 @@ pub(crate) struct RunArguments {
     /// As a call of a tool: reach only what flags name, say everything as events, and keep what is changed or not
     #[arg(long, value_enum, value_name = "USE", hide = true)]
     pub(crate) tool: Option<ToolUse>,
+    /// With --tool: reach what may be read by GET (`get`), or a database (`postgres.NAME`), read only
+    #[arg(long, value_name = "REACH", requires = "tool", hide = true)]
+    pub(crate) reach: Option<String>,
     /// Execute the command's file only if it is known by this
     #[arg(long, value_name = "STAMP", hide = true)]
     pub(crate) program_is: Option<Stamp>,

@@ -10,6 +10,7 @@ mod edits;
 mod ending;
 mod flags;
 mod home;
+mod narrow;
 mod network;
 mod pushes;
 mod record;
@@ -22,6 +23,7 @@ pub(crate) use called::check_name;
 pub(crate) use detached::{output, outputs};
 pub(crate) use flags::variable;
 pub(crate) use home::forget_homes;
+pub(crate) use narrow::{DATABASE, GET, by_get};
 pub(crate) use network::{network, publish, weaker};
 pub(crate) use request::hidden_in_history;
 pub(crate) use staged::{TORN, rests};
@@ -35,10 +37,10 @@ use credentials::Credentials;
 use fumehood_audit::new_session_id;
 use fumehood_limits::Ceilings;
 use fumehood_monitor::hold::{Mode, Settings};
+use fumehood_policy::Escaped;
 use fumehood_policy::json::Json;
 use fumehood_policy::profile::Profile;
 use fumehood_policy::value::Apply;
-use fumehood_policy::{Escaped, Origin};
 use fumehood_sandbox::Level;
 use fumehood_session::{
     Asking, Detached, End, Facts, Home, Host, Outcome, PrepareError, ProgramError, Project, Request, Run,
@@ -113,7 +115,7 @@ fn attempt(arguments: &RunArguments, begun: Option<OwnedFd>) -> Result<u8, Failu
     let command = arguments.command.first().cloned().unwrap_or_default();
     let (mut profile, policy) = profile(&places, &flags, &command, &folders)?;
     if arguments.tool.is_some() {
-        narrow(&mut profile);
+        narrow::narrow(&mut profile, arguments.reach.as_deref())?;
     }
     let wishes = crate::configuration::audit_wishes(&places)?;
     let id = new_session_id().map_err(|e| format!("name the session: {e}"))?;
@@ -260,23 +262,6 @@ impl Drop for Swept {
             recording::sweep(&self.state, &self.id);
         }
     }
-}
-
-/// Of network and secrets a tool has what its own flags name: neither what a file allows this project's sessions, nor
-/// what presets bring.
-fn narrow(profile: &mut Profile) {
-    fn named(origin: &Origin) -> bool {
-        matches!(origin, Origin::Flag(_))
-    }
-    profile.network.allow.retain(|s| named(&s.origin));
-    profile.network.publish.retain(|s| named(&s.origin));
-    profile.network.host_ports.retain(|s| named(&s.origin));
-    profile.secrets.retain(|s| named(&s.origin));
-    profile.logins.clear();
-    profile.homes.clear();
-    // Who asks for what, and what a session would have had, is no concern of a call.
-    profile.notices.clear();
-    profile.waiting.clear();
 }
 
 /// What is said where the kernel lacks the second wall: nobody learns it otherwise who does not ask `doctor`.

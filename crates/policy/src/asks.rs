@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::config::{Config, Secret, Tool, ToolNetwork};
+use crate::config::{Config, Offer, Secret, Tool, ToolNetwork};
 use crate::escape::Escaped;
 use crate::finding::Pos;
 use crate::origin::At;
@@ -332,6 +332,14 @@ fn reach(tool: &Tool) -> String {
 }
 
 fn of_tools(config: &Config, out: &mut Vec<Ask>) {
+    for offer in &config.offer {
+        let words = match offer.value {
+            Offer::Shell => "offer a shell as a tool, without a network",
+            Offer::HttpGet => "offer a tool that reads from the hosts that are allowed",
+            Offer::SqlQuery => "offer a tool that reads from the databases that are named",
+        };
+        push(out, "offer", offer.pos, words.to_owned());
+    }
     for (name, tool) in &config.tools {
         let reach = reach(tool);
         let words: Vec<String> = tool.argv.iter().map(|a| a.value.to_string()).collect();

@@ -160,8 +160,8 @@ mod tests {
     #[test]
     fn a_wrong_file() {
         let (human, json) = report("version = 1\n\"\\u001b[2J\" = 1\n", false);
-        insta::assert_snapshot!(human, @r"a\u{202e}b.toml:2:1: error: unknown key `\x1b[2J`; one of version, presets, isolation, nested, filesystem, env, workspace, git, limits, deny, rule, network, secret, postgres, kube, tool, mcp, require, services, environments, bytes_out, grant, audit, serial, expires, grace, mode");
-        insta::assert_snapshot!(json, @r#"{"file":"a\u202eb.toml","good":false,"trusted":false,"findings":[{"severity":"error","file":"a\u202eb.toml","line":2,"column":1,"key":"","message":"unknown key `\\x1b[2J`","help":"one of version, presets, isolation, nested, filesystem, env, workspace, git, limits, deny, rule, network, secret, postgres, kube, tool, mcp, require, services, environments, bytes_out, grant, audit, serial, expires, grace, mode"}],"waiting":[]}"#);
+        insta::assert_snapshot!(human, @r"a\u{202e}b.toml:2:1: error: unknown key `\x1b[2J`; one of version, presets, isolation, nested, filesystem, env, workspace, git, limits, deny, rule, network, secret, postgres, kube, tool, offer, mcp, require, services, environments, bytes_out, grant, audit, serial, expires, grace, mode");
+        insta::assert_snapshot!(json, @r#"{"file":"a\u202eb.toml","good":false,"trusted":false,"findings":[{"severity":"error","file":"a\u202eb.toml","line":2,"column":1,"key":"","message":"unknown key `\\x1b[2J`","help":"one of version, presets, isolation, nested, filesystem, env, workspace, git, limits, deny, rule, network, secret, postgres, kube, tool, offer, mcp, require, services, environments, bytes_out, grant, audit, serial, expires, grace, mode"}],"waiting":[]}"#);
     }
 
     #[test]

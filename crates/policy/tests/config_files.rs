@@ -216,7 +216,7 @@ fn bytes_that_are_no_text() {
 fn terminal_attacks_in_a_file_are_shown_as_text() {
     let said = said("version = 1\n\"\\u001b]0;pwn\\u0007\" = 1\n[limits]\nmemory = \"\\u202e2G\"\n");
     insta::assert_snapshot!(said, @r#"
-    fumehood.toml:2:1: error: unknown key `\x1b]0;pwn\x07`; one of version, presets, isolation, nested, filesystem, env, workspace, git, limits, deny, rule, network, secret, postgres, kube, tool, mcp, require, services, environments, bytes_out, grant, audit, serial, expires, grace, mode
+    fumehood.toml:2:1: error: unknown key `\x1b]0;pwn\x07`; one of version, presets, isolation, nested, filesystem, env, workspace, git, limits, deny, rule, network, secret, postgres, kube, tool, offer, mcp, require, services, environments, bytes_out, grant, audit, serial, expires, grace, mode
     fumehood.toml:4:10: error: `\u{202e}2G` is not a size; write a number with K, M, G or T, such as "2G"
     "#);
     assert!(

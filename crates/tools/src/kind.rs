@@ -62,6 +62,7 @@ pub(crate) fn check_text(kind: &ParameterKind, network: &ToolNetwork, text: &str
         ParameterKind::Url => web::url(text, network),
         ParameterKind::Regex => pattern::regex(text),
         ParameterKind::Text { max, multiline } => text::text(text, *max, *multiline),
+        ParameterKind::Sql { max } => text::sql(text, *max),
         ParameterKind::Int { .. } => return Err(Wrong::new("a number is wanted", "send a whole number")),
     }?;
     Ok(Value {

@@ -19,6 +19,6 @@ mod shipped;
 pub use argv::compile;
 pub use call::Arguments;
 pub use guard::{Guarded, MAX_BYTES, MAX_DEPTH, MAX_VALUES, guard};
-pub use manifest::{Deed, Effect, LoadError, Manifest, effect_of};
+pub use manifest::{Deed, Effect, LoadError, Manifest, Reach, effect_of};
 pub use refused::Refused;
-pub use shipped::shipped;
+pub use shipped::{http_get, shell, shipped, sql_query};

@@ -57,6 +57,18 @@ impl Deed {
     }
 }
 
+/// What of a network a call reaches.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// What its manifest names.
+    #[default]
+    Named,
+    /// What the project's sessions may read, by GET alone.
+    Get,
+    /// The database of this name, which it can only read.
+    Database(String),
+}
+
 /// Why a tool is not offered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
@@ -93,6 +105,7 @@ pub struct Manifest {
     parameters: Vec<(ToolName, Parameter)>,
     deed: Option<Deed>,
     shipped: bool,
+    reach: Reach,
 }
 
 impl Manifest {
@@ -112,6 +125,11 @@ impl Manifest {
     /// # Errors
     /// A default is not of its type, or a parameter stands where its value is a program.
     pub fn new(name: ToolName, tool: Tool, origin: Origin) -> Result<Manifest, LoadError> {
+        Manifest::unjudged(name, tool, origin).and_then(Manifest::judged)
+    }
+
+    /// Likewise where a person said that a parameter may be a program.
+    pub(crate) fn unjudged(name: ToolName, tool: Tool, origin: Origin) -> Result<Manifest, LoadError> {
         let parameters: Vec<(ToolName, Parameter)> = tool
             .params
             .iter()
@@ -135,7 +153,13 @@ impl Manifest {
             parameters,
             deed: None,
             shipped: false,
+            reach: Reach::Named,
         };
+        Ok(manifest)
+    }
+
+    /// Refuses one whose parameter is a program.
+    fn judged(manifest: Manifest) -> Result<Manifest, LoadError> {
         match lint::lint(&manifest).into_iter().find(|f| f.refused) {
             Some(found) => Err(LoadError::Unsafe {
                 at: manifest.origin.to_string(),
@@ -176,6 +200,19 @@ impl Manifest {
         self.shipped
     }
 
+    /// What of a network its calls reach.
+    #[must_use]
+    pub const fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    /// Of a shipped file, with this reach.
+    pub(crate) fn reaching(mut self, reach: Reach) -> Manifest {
+        self.shipped = true;
+        self.reach = reach;
+        self
+    }
+
     /// Of a shipped file: its word for a deed means one.
     pub(crate) fn by_us(mut self) -> Manifest {
         self.shipped = true;
@@ -211,7 +248,7 @@ impl Manifest {
         for part in [
             format!("{:?}", values_only(&self.tool)),
             self.tool.description.clone(),
-            format!("{:?}", self.deed),
+            format!("{:?} {:?}", self.deed, self.reach),
         ] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);

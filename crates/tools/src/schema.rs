@@ -55,7 +55,7 @@ pub fn output() -> Value {
         "tool": text, "definition": text,
         "status": {"type": "integer", "minimum": 0, "maximum": 255}, "origin": text, "limit": or_null("string"),
         "timed_out": flag, "output": text, "lines": number, "bytes": number, "left_out": or_null("object"),
-        "handle": or_null("string"), "kept_whole": flag, "cleaned": {"type": "object"}, "redacted": number,
+        "handle": or_null("string"), "untrusted": flag, "kept_whole": flag, "cleaned": {"type": "object"}, "redacted": number,
         "summary": or_null("object"), "notes": {"type": "array", "items": text},
     });
     let required: Vec<&str> = properties
@@ -105,6 +105,8 @@ fn of_kind(kind: &ParameterKind) -> Value {
         ParameterKind::Regex => json!({"type": "string", "minLength": 1, "maxLength": 1024}),
         ParameterKind::Int { min, max } => json!({"type": "integer", "minimum": min, "maximum": max}),
         ParameterKind::Enum(values) => json!({"type": "string", "enum": values}),
-        ParameterKind::Text { max, .. } => json!({"type": "string", "maxLength": max}),
+        ParameterKind::Text { max, .. } | ParameterKind::Sql { max } => {
+            json!({"type": "string", "maxLength": max})
+        }
     }
 }

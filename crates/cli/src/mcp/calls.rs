@@ -11,7 +11,7 @@ use crate::tool::offered::Offered;
 use fumehood_output::Store;
 use fumehood_session::{Called, Leave, Standing};
 use fumehood_tools::mcp::{Asked, Call, Id, Server, busy};
-use fumehood_tools::{Effect, Guarded};
+use fumehood_tools::{Effect, Guarded, Reach};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -186,8 +186,10 @@ impl Calls {
             &mut watch,
         ) {
             Ok(result) => {
-                if outward {
-                    self.taint.came(&format!("tool:{}", tool.name()), false);
+                // What a database holds is not for everybody.
+                let private = matches!(tool.reach(), Reach::Database(_));
+                if result.is_untrusted() {
+                    self.taint.came(&format!("tool:{}", tool.name()), private);
                 }
                 self.monitor.ended(leave, &result);
                 wanted.reply(&result.text(), Some(result.json()), result.is_error())

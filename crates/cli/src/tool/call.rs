@@ -8,12 +8,13 @@ use super::result::CallResult;
 use super::{CallArguments, Edits};
 use crate::configuration::Places;
 use crate::policy::places;
+use crate::run::{DATABASE, GET};
 use fumehood_output::window::DEFAULT_BUDGET;
 use fumehood_output::{Output, Store};
 use fumehood_policy::config::{Tool, ToolNetwork, ToolWorkspace};
 use fumehood_redact::Forbidden;
 use fumehood_sandbox::Stamp;
-use fumehood_tools::{Arguments, Deed, Guarded, Manifest, compile, guard};
+use fumehood_tools::{Arguments, Deed, Guarded, Manifest, Reach, compile, guard};
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -166,8 +167,14 @@ fn run(
     if let Some(first) = words.first_mut() {
         *first = executed.program.path().into();
     }
+    let reach = match tool.reach() {
+        Reach::Named => None,
+        Reach::Get => Some(GET.to_owned()),
+        Reach::Database(name) => Some(format!("{DATABASE}{name}")),
+    };
     let ran = Ran {
         words,
+        reach,
         known: stamp.map(|stamp| (stamp, executed.search)),
     };
     let events = EventsFile::make(places)?;
@@ -231,6 +238,8 @@ fn gather(
 /// A command, and where its program was looked at: what that is known by, and the search path inside.
 pub(crate) struct Ran<'a> {
     pub(crate) words: Vec<OsString>,
+    /// What it reaches beside what the manifest names, as `run --reach` takes it.
+    pub(crate) reach: Option<String>,
     pub(crate) known: Option<(Stamp, &'a OsStr)>,
 }
 
@@ -265,10 +274,14 @@ pub(crate) fn sandboxed(
         command.arg("--events").arg(events);
     }
     command.arg("-C").arg(folder(manifest, places));
-    if let ToolNetwork::Hosts(hosts) = &manifest.network {
-        hosts.iter().for_each(|h| {
+    match (&manifest.network, &ran.reach) {
+        (_, Some(reach)) => {
+            command.args(["--reach", reach]);
+        }
+        (ToolNetwork::Hosts(hosts), None) => hosts.iter().for_each(|h| {
             command.args(["--allow", &h.value.to_string()]);
-        });
+        }),
+        (ToolNetwork::None, None) => {}
     }
     for secret in &manifest.secrets {
         command.args(["--secret", secret.value.as_str()]);

@@ -1,13 +1,16 @@
 //! The tools of this project: those of the configuration, then the shipped ones whose names are free.
 
-use crate::configuration::{Places, real};
+use crate::configuration::{Places, profile, real};
+use crate::run::by_get;
 use fumehood_effect::Digest;
-use fumehood_policy::config::{Argument, Tool, Upstream};
-use fumehood_policy::value::ToolName;
+use fumehood_policy::choose::Folder;
+use fumehood_policy::config::{Argument, Offer, Postgres, Tool, Upstream};
+use fumehood_policy::profile::CommandLine;
+use fumehood_policy::value::{Label, ToolName};
 use fumehood_policy::{Escaped, Layer};
 use fumehood_session::{Pinned, Programs};
 use fumehood_tools::{Manifest, shipped};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -36,9 +39,10 @@ impl Offered {
     /// Those that hold here. The project's own file counts only as far as its digest is trusted.
     pub(crate) fn here(places: &Places) -> Result<Offered, String> {
         let mut offered = Offered::default();
+        let mut offers = BTreeSet::new();
         for file in places.files()? {
             let config = file.parsed().into_result().map_err(|e| e.to_string())?;
-            if config.tools.is_empty() && config.upstreams.is_empty() {
+            if config.tools.is_empty() && config.upstreams.is_empty() && config.offer.is_empty() {
                 continue;
             }
             if file.layer == Layer::Project && !places.trusts(&file)? {
@@ -48,6 +52,7 @@ impl Offered {
                 ));
                 continue;
             }
+            offers.extend(config.offer.iter().map(|at| at.value));
             let key = Escaped::from(real(&file.path).as_path()).to_string();
             for (name, upstream) in &config.upstreams {
                 let name = name.value.to_string();
@@ -58,18 +63,71 @@ impl Offered {
             let tools = Manifest::of_config(&config).map_err(|e| e.to_string())?;
             tools.into_iter().for_each(|tool| offered.add(tool));
         }
-        let names = places
-            .folders()
-            .into_iter()
-            .next()
-            .map(|top| top.names)
+        let folders = places.folders();
+        let names = folders
+            .first()
+            .map(|top| top.names.as_slice())
             .unwrap_or_default();
-        shipped(&names).into_iter().for_each(|tool| {
+        let mut ours = shipped(names);
+        if !offers.is_empty() {
+            ours.extend(offered.said(&offers, places, &folders)?);
+        }
+        ours.into_iter().for_each(|tool| {
             if !offered.tools.iter().any(|t| t.name() == tool.name()) {
                 offered.tools.push(tool);
             }
         });
         Ok(offered)
+    }
+
+    /// The shipped tools that files say are to be offered: what they reach is what this project's sessions may.
+    fn said(
+        &mut self,
+        offers: &BTreeSet<Offer>,
+        places: &Places,
+        folders: &[Folder],
+    ) -> Result<Vec<Manifest>, String> {
+        let (profile, _) = profile(places, &CommandLine::default(), OsStr::new(""), folders)?;
+        let network = profile.network;
+        let mut tools = Vec::new();
+        if offers.contains(&Offer::Shell) {
+            tools.extend(fumehood_tools::shell());
+        }
+        if offers.contains(&Offer::HttpGet) {
+            let read = network
+                .allow
+                .into_iter()
+                .filter_map(|mut s| by_get(&s.origin, &mut s.value).then_some(s.value.host));
+            let hosts: Vec<_> = read.collect();
+            if hosts.is_empty() {
+                self.left_out.push(
+                    "tool http_get: there is nothing that it may read; name hosts in [network] allow"
+                        .to_owned(),
+                );
+            } else {
+                tools.extend(fumehood_tools::http_get(hosts));
+            }
+        }
+        if offers.contains(&Offer::SqlQuery) {
+            let all = &network.databases;
+            if all.is_empty() {
+                self.left_out
+                    .push("tool sql_query: there is no database; name one in [postgres.NAME]".to_owned());
+            }
+            let one = |(name, config): &(Label, Postgres)| {
+                let tool = fumehood_tools::sql_query(name.as_str(), all.len() == 1, &config.at);
+                tool.ok_or_else(|| {
+                    format!("tool sql_query: the database {name} has a name that no tool can have")
+                })
+            };
+            for found in all.iter().map(|d| one(&d.value)) {
+                match found {
+                    Ok(tool) => tools.push(tool),
+                    Err(why) => self.left_out.push(why),
+                }
+            }
+        }
+        Ok(tools)
     }
 
     /// Finds the programs of these tools, and hashes them: from here on a call executes this file or none.

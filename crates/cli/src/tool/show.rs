@@ -8,7 +8,7 @@ use fumehood_effect::Digest;
 use fumehood_output::{Page, ReadError};
 use fumehood_policy::Escaped;
 use fumehood_policy::config::{ToolNetwork, ToolWorkspace};
-use fumehood_tools::{Arguments, Manifest, compile, schema};
+use fumehood_tools::{Arguments, Manifest, Reach, compile, schema};
 use serde_json::json;
 use std::fmt::Write;
 
@@ -98,8 +98,13 @@ fn sandbox(tool: &Manifest) -> String {
         return format!("none: no program runs; fumehood does it, beneath the project's open folder{kept}");
     }
     let manifest = tool.tool();
-    let network = match &manifest.network {
-        ToolNetwork::Hosts(hosts) if !hosts.is_empty() => {
+    let network = match (&manifest.network, tool.reach()) {
+        (_, Reach::Database(name)) => format!("reads the database {name}"),
+        (ToolNetwork::Hosts(hosts), Reach::Get) => {
+            let all: Vec<String> = hosts.iter().map(|h| h.value.to_string()).collect();
+            format!("reads from {} by GET", all.join(", "))
+        }
+        (ToolNetwork::Hosts(hosts), _) if !hosts.is_empty() => {
             let all: Vec<String> = hosts.iter().map(|h| h.value.to_string()).collect();
             format!("reaches {}", all.join(", "))
         }

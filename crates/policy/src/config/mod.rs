@@ -23,7 +23,7 @@ pub use network::{Allow, Method, Network, Secret, SecretFile, UrlPattern};
 pub use parameter::{Parameter, ParameterKind};
 pub use parse::{MAX_BYTES, Parsed, parse};
 pub use sandbox::{EnvSection, Filesystem, Git, History, Limits, Workspace};
-pub use tool::{Output, Summary, Tool, ToolNetwork, ToolWorkspace, runs_others};
+pub use tool::{Offer, Output, Summary, Tool, ToolNetwork, ToolWorkspace, runs_others};
 pub use upstream::{Pass, Upstream};
 
 pub(crate) use decode::{Document, Fields, Node};

@@ -4,14 +4,14 @@ use super::cluster::{Kube, Postgres};
 use super::governance::{Audit, Deny, Environment, Grant, OutLimit, Require, Rule, Service, bytes_out};
 use super::network::{Network, Secret};
 use super::sandbox::{EnvSection, Filesystem, Git, Limits, Workspace};
-use super::tool::Tool;
+use super::tool::{Offer, Tool};
 use super::upstream::Upstream;
 use super::{Fields, Node};
 use crate::finding::Pos;
 use crate::origin::{At, Layer, Origin, Sourced};
 use crate::preset;
 use crate::suggest;
-use crate::value::{Date, EnvName, Isolation, Label, Mode, Rate, Span, ToolName};
+use crate::value::{Date, EnvName, Isolation, Label, Mode, Rate, Span, ToolName, Word};
 
 /// One configuration file. The keys are documented in the README of this crate, with what
 /// each may do in which file.
@@ -51,6 +51,8 @@ pub struct Config {
     pub kube: Vec<(At<Label>, Kube)>,
     /// `[tool.NAME]`
     pub tools: Vec<(At<ToolName>, Tool)>,
+    /// `offer`, of what is offered only where a file says so.
+    pub offer: Vec<At<Offer>>,
     /// `[mcp.NAME]`
     pub upstreams: Vec<(At<ToolName>, Upstream)>,
     /// `[require]`
@@ -115,6 +117,11 @@ impl Config {
                 .unwrap_or_default(),
             kube: f.get("kube", |n| n.entries(Kube::decode)).unwrap_or_default(),
             tools: f.get("tool", |n| n.entries(Tool::decode)).unwrap_or_default(),
+            offer: f
+                .get("offer", |n| {
+                    n.list(|o| o.text().and_then(|t| o.check(Offer::from_word(t))))
+                })
+                .unwrap_or_default(),
             upstreams: f.get("mcp", |n| n.entries(Upstream::decode)).unwrap_or_default(),
             require: f.get("require", Require::decode).unwrap_or_default(),
             services: f

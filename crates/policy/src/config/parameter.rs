@@ -59,6 +59,11 @@ pub enum ParameterKind {
         /// Whether line breaks are allowed.
         multiline: bool,
     },
+    /// Statements of SQL, of at most so many characters; no word of the client that sends them.
+    Sql {
+        /// Most characters.
+        max: u32,
+    },
 }
 
 /// Values of one list.
@@ -66,6 +71,7 @@ const MOST_VALUES: i64 = 256;
 
 const KINDS: &[&str] = &[
     "RelPath", "Glob", "GitRef", "PkgName", "TestId", "Ident", "Int", "Enum", "Host", "Url", "Regex", "Text",
+    "Sql",
 ];
 
 impl Parameter {
@@ -111,6 +117,9 @@ impl ParameterKind {
             "Int" => Self::int(f)?,
             "Enum" => Self::one_of(f)?,
             "Text" => Self::bounded_text(f)?,
+            "Sql" => Self::Sql {
+                max: most_characters(f)?,
+            },
             other => {
                 let help = match crate::suggest::nearest(other, KINDS.iter().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
@@ -139,13 +148,15 @@ impl ParameterKind {
     }
 
     fn bounded_text(f: &mut Fields<'_>) -> Option<Self> {
-        let max = f.need("max", "a text has a bound, in characters", |n| {
-            n.integer(1..=1_000_000)
-        })?;
+        let max = most_characters(f)?;
         let multiline = f.get("multiline", Node::flag).unwrap_or(false);
-        Some(Self::Text {
-            max: u32::try_from(max.value).ok()?,
-            multiline,
-        })
+        Some(Self::Text { max, multiline })
     }
+}
+
+fn most_characters(f: &mut Fields<'_>) -> Option<u32> {
+    let max = f.need("max", "a text has a bound, in characters", |n| {
+        n.integer(1..=1_000_000)
+    })?;
+    u32::try_from(max.value).ok()
 }

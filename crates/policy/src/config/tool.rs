@@ -63,6 +63,27 @@ impl Word for ToolWorkspace {
         &[("none", Self::None), ("read", Self::Read), ("write", Self::Write)];
 }
 
+/// A tool that comes with fumehood and is offered only where a file says so: what it can do is more than to look at the
+/// project, or to run a command that is fixed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Offer {
+    /// Any command, in a sandbox without a network.
+    Shell,
+    /// What the hosts of `[network]` give.
+    HttpGet,
+    /// What the databases of `[postgres]` hold.
+    SqlQuery,
+}
+
+impl Word for Offer {
+    const KIND: &'static str = "a tool that is offered where it is said";
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("shell", Self::Shell),
+        ("http_get", Self::HttpGet),
+        ("sql_query", Self::SqlQuery),
+    ];
+}
+
 /// What of a tool's output goes back to the model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Output {

@@ -27,6 +27,7 @@ fn all_kinds() -> Vec<ParameterKind> {
             max: 100,
             multiline: true,
         },
+        ParameterKind::Sql { max: 100 },
     ]
 }
 
@@ -356,7 +357,7 @@ proptest! {
         let net = reaching(&["*.example.com"]);
         for kind in all_kinds() {
             if let Ok(value) = check_text(&kind, &net, &text) {
-                let allowed = |c: char| matches!(kind, ParameterKind::Text { .. }) && matches!(c, '\n' | '\t');
+                let allowed = |c: char| matches!(kind, ParameterKind::Text { .. } | ParameterKind::Sql { .. }) && matches!(c, '\n' | '\t');
                 prop_assert!(!value.as_str().chars().any(|c| fumehood_policy::escape::acts_or_hides(c) && !allowed(c)));
             }
         }

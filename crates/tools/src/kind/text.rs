@@ -24,3 +24,20 @@ pub(super) fn text(text: &str, max: u32, multiline: bool) -> Result<(), Wrong> {
         )),
     }
 }
+
+/// Statements for a server. Clients such as psql have words of their own, which run programs and read files: those begin with
+/// `\` and are read as such only where the whole text does.
+pub(super) fn sql(text: &str, max: u32) -> Result<(), Wrong> {
+    self::text(text, max, true)?;
+    if text.trim_start().starts_with('\\') {
+        return Err(Wrong::of(
+            text,
+            "is a word of the client, not of the server",
+            "send a statement, such as select 1",
+        ));
+    }
+    if text.trim().is_empty() {
+        return Err(Wrong::new("there is no statement", "send one, such as select 1"));
+    }
+    Ok(())
+}

@@ -75,7 +75,11 @@ impl Link {
         let thread = std::thread::Builder::new()
             .name("server".to_owned())
             .spawn(move || {
-                let ran = Ran { words, known: None };
+                let ran = Ran {
+                    words,
+                    reach: None,
+                    known: None,
+                };
                 let made = sandboxed(&name, &sandbox, None, ran, &places, None);
                 let spawned = made.map_err(|e| e.to_string()).and_then(|mut command| {
                     command
