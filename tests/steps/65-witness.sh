@@ -7,9 +7,10 @@ target=${CARGO_TARGET_DIR:-$PWD/target}
 fumehood=${FUMEHOOD_BIN:-$target/debug/fumehood}
 passed=0 failed=0
 w=$(mktemp -d "${TMPDIR:-/tmp}/fumehood-witness-XXXXXX")
-server=
+server= tls=
 finish() {
     [ -z "$server" ] || kill "$server" 2>/dev/null
+    [ -z "$tls" ] || kill "$tls" 2>/dev/null
     rm -rf "$w"
 }
 trap finish EXIT
@@ -33,7 +34,7 @@ done
 mkdir -p "$w/project" "$w/home" "$w/config/fumehood" "$w/state" && chmod 700 "$w/home" "$w/config" "$w/config/fumehood" "$w/state"
 in_account() {
     (cd "$w/project" && env -i PATH="$PATH" HOME="$w/home" XDG_CONFIG_HOME="$w/config" XDG_STATE_HOME="$w/state" \
-        LANG=C.UTF-8 timeout 60 "$@" 2>&1)
+        ${authority:+SSL_CERT_FILE="$authority"} LANG=C.UTF-8 timeout 60 "$@" 2>&1)
 }
 audit() { in_account "$fumehood" audit "$@"; }
 run() { in_account "$fumehood" run --live -- true; }
@@ -97,6 +98,61 @@ check "a rewritten log is found" [ $? -eq 125 ]
 check "and said so" contains "$out" "another log: the first"
 rm -rf "$w/state" && mv "$w/after" "$w/state"
 check "the real one is good" contains "$(audit verify | head -n 1)" "witnessed until 2"
+
+# The same over TLS: a relay before it, whose certificate is for its name and of an authority that the account may know.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$w/ca.key" -out "$w/ca.pem" -days 2 \
+    -subj "/CN=test authority" >"$w/openssl" 2>&1 &&
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$w/tls.key" -out "$w/tls.csr" \
+        -subj "/CN=localhost" >>"$w/openssl" 2>&1 &&
+    openssl x509 -req -in "$w/tls.csr" -CA "$w/ca.pem" -CAkey "$w/ca.key" -days 2 -out "$w/tls.pem" \
+        -extfile <(echo "subjectAltName=DNS:localhost") >>"$w/openssl" 2>&1 || { cat "$w/openssl"; exit 1; }
+cat >"$w/relay.py" <<'PY'
+import socket, socketserver, ssl, sys, threading
+folder, port, seen = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(folder + "/tls.pem", folder + "/tls.key")
+class Relay(socketserver.BaseRequestHandler):
+    def handle(self):
+        try:
+            client = context.wrap_socket(self.request, server_side=True)
+        except (ssl.SSLError, OSError):
+            return
+        server = socket.create_connection(("127.0.0.1", port))
+        def forth():
+            while part := client.recv(65536):
+                with open(seen, "ab") as out:
+                    out.write(part)
+                server.sendall(part)
+        threading.Thread(target=forth, daemon=True).start()
+        while part := server.recv(65536):
+            client.sendall(part)
+        client.close()
+class Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+server = Server(("127.0.0.1", 0), Relay)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+PY
+"$python" "$w/relay.py" "$w" "$port" "$w/seen" >"$w/relay.port" 2>"$w/relay.err" &
+tls=$!
+for _ in $(seq 100); do [ -s "$w/relay.port" ] && break; sleep 0.1; done
+secure=$(cat "$w/relay.port")
+: >"$w/seen"
+printf 'version = 1\n[audit]\nwitness = ["https://localhost:%s %s"]\n' "$secure" "$key" >"$w/config/fumehood/config.toml"
+authority=$w/ca.pem
+check "over TLS" contains "$(audit witness)" "records, witnessed until 2"
+check "by what the relay saw" contains "$(head -n 1 "$w/seen")" "POST /add-checkpoint HTTP/1.1"
+: >"$w/seen"
+authority=
+check "an authority that nobody knows" contains "$(audit witness)" "not asked: invalid peer certificate"
+printf 'version = 1\n[audit]\nwitness = ["https://127.0.0.1:%s %s"]\n' "$secure" "$key" >"$w/config/fumehood/config.toml"
+authority=$w/ca.pem
+check "another name" contains "$(audit witness)" "not asked: invalid peer certificate"
+authority=
+check "and nothing was said to it" [ ! -s "$w/seen" ]
+kill "$tls" && wait "$tls" 2>/dev/null
+tls=
+printf 'version = 1\n[audit]\nwitness = ["http://127.0.0.1:%s %s"]\n' "$port" "$key" >"$w/config/fumehood/config.toml"
 
 # A witness that is gone: what it countersigned counts, and that it was not asked is said.
 kill "$server" && wait "$server" 2>/dev/null

@@ -16,6 +16,7 @@ mod init;
 mod job;
 mod mcp;
 mod policy;
+mod post;
 mod recorded;
 mod run;
 mod say;

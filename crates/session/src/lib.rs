@@ -72,7 +72,7 @@ pub use terminal::{
     Play, PlayError, StreamError, check_streams, let_go_of_all_streams, play, plays_here, terminals,
 };
 pub use tool_calls::{Called, Leave, Standing, ToolCalls, ToolCallsError};
-pub use trust::{Inside, Trust, TrustError};
+pub use trust::{Inside, Trust, TrustError, machine_roots};
 pub use turn::Turn;
 pub use view::{Project, View, ViewError};
 pub use worktree::{Worktree, repository as worktree};

@@ -119,8 +119,11 @@ impl Kept {
     }
 }
 
-/// Whom servers are verified by.
-pub(crate) fn machine_roots() -> Result<Roots, RootsError> {
+/// Whom servers are verified by: the machine's roots, and those that the caller's own variables name.
+///
+/// # Errors
+/// There are none, or a file of them is not what it should be.
+pub fn machine_roots() -> Result<Roots, RootsError> {
     let named = named(|name| std::env::var_os(name));
     Roots::machine(&|path| std::fs::read(path), &named)
 }

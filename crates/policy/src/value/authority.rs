@@ -79,10 +79,12 @@ impl FromStr for WitnessKey {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let parts: Vec<&str> = text.split(' ').collect();
         let good = match parts.as_slice() {
-            [url, key] => url.starts_with("http://") && key.splitn(3, '+').count() == 3,
+            [url, key] => {
+                (url.starts_with("http://") || url.starts_with("https://")) && key.splitn(3, '+').count() == 3
+            }
             _ => false,
         };
-        let help = "write \"http://HOST:PORT/PREFIX NAME+ID+KEY\", the key as the witness prints it";
+        let help = "write \"https://HOST:PORT/PREFIX NAME+ID+KEY\", the key as the witness prints it";
         good.then(|| Self(text.to_owned()))
             .ok_or_else(|| Invalid::not(text, "a witness", help))
     }
