@@ -313,6 +313,8 @@ check "nor in a transaction of its own" refuses 'sql.destroy is denied' 'begin r
 check "nor by a view that deletes" refuses 'read-only transaction' 'select * from innocent'
 check "nor by code" refuses 'held' "do 'begin delete from t; end'"
 check "nor by the server's programs" refuses "the server's files or programs" "copy t to program 'touch $canary'"
+check "nor by a change within a query" refuses 'sql.write is denied' 'with x as (delete from t returning *) select * from x'
+check "nor by a file of the server's" refuses 'held' "select pg_read_file('/etc/passwd')"
 check "nor by a role" refuses 'held' 'grant all on t to public'
 check "psql's own words are refused" refuses 'a word of the client' '\! touch canary'
 check "also behind blanks" refuses 'a word of the client' '

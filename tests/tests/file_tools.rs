@@ -4,7 +4,9 @@ use fumehood_tests::{McpClient, Output, World, text_of, tool_call};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const CANARY: &str = "k7-outside-q2";
@@ -71,6 +73,99 @@ fn what_is_hidden_is_not_there() {
         "{found}"
     );
     read(&world, ".git/config").refused(125, &["git's own"]);
+}
+
+/// Row 5: between the look at a name and the opening of it, a link takes its place, or that of a folder on the way. Whatever
+/// the moment, what is outside is neither read nor searched.
+#[test]
+fn row_5_a_link_that_takes_a_files_place_leads_nowhere() {
+    let world = World::new();
+    let outside = world.own("beyond");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("file"), CANARY).unwrap();
+    let project = world.project();
+    fs::create_dir(project.join("folder")).unwrap();
+    fs::write(project.join("folder/file"), "the good one\n").unwrap();
+    fs::write(project.join("file"), "the good one\n").unwrap();
+    symlink(&outside, project.join("other-folder")).unwrap();
+    symlink(outside.join("file"), project.join("other-file")).unwrap();
+    // By itself it leads there.
+    assert_eq!(
+        fs::read_to_string(project.join("other-folder/file")).unwrap(),
+        CANARY
+    );
+    let over = Arc::new(AtomicBool::new(false));
+    let (ends, at) = (Arc::clone(&over), project.clone());
+    let swaps = std::thread::spawn(move || {
+        let folder = fs::File::open(&at).unwrap();
+        let swap = |one: &str, two: &str| {
+            rustix::fs::renameat_with(&folder, one, &folder, two, rustix::fs::RenameFlags::EXCHANGE).unwrap();
+        };
+        let mut swapped = 0_u64;
+        while !ends.load(Ordering::Relaxed) {
+            swap("file", "other-file");
+            swap("folder", "other-folder");
+            swapped += 1;
+            std::thread::yield_now();
+        }
+        swapped
+    });
+    let mut client = McpClient::start(&world);
+    for n in 0..12 {
+        for (more, name, arguments) in [
+            (0, "read_file", r#"{"path":"file"}"#),
+            (1, "read_file", r#"{"path":"folder/file"}"#),
+            (2, "search_files", r#"{"pattern":"."}"#),
+            (3, "list_files", r#"{"path":"folder"}"#),
+        ] {
+            let answer = client.ask(&tool_call(4 * n + more, name, arguments));
+            assert!(!answer.contains(CANARY), "{answer}");
+            assert!(answer.contains("\"id\":"), "{answer}");
+        }
+    }
+    over.store(true, Ordering::Relaxed);
+    assert!(swaps.join().unwrap() > 0);
+    client.leave();
+}
+
+/// Row 60: a file of a tebibyte that holds nothing is told with its size, and neither searched nor edited.
+#[test]
+fn row_60_a_file_of_a_tebibyte_costs_nothing() {
+    let world = World::new();
+    let huge = fs::File::create(world.project().join("huge")).unwrap();
+    huge.set_len(1 << 40).unwrap();
+    fs::write(world.project().join("small"), "needle\n").unwrap();
+    read(&world, "huge").refused(125, &["binary file of 1099511627776 bytes"]);
+    let found = call(&world, "search_files", r#"{"pattern":"needle"}"#).ended(0);
+    assert!(found.contains("small:1:needle"), "{found}");
+    let edit = r#"{"path":"huge","old":"a","new":"b"}"#;
+    call(&world, "edit_file", edit).refused(125, &["`huge`"]);
+    // A program that is given a pipe of the host does not wait at it: there is none inside.
+    let folder = world.own("config").join("fumehood");
+    fs::create_dir_all(&folder).unwrap();
+    let tool = "version = 1\n[tool.show]\ndescription = \"d\"\nparams = { p = { type = \"RelPath\" } }\n\
+                argv = [\"cat\", \"--\", \"{p}\"]\n";
+    fs::write(folder.join("config.toml"), tool).unwrap();
+    let fifo = std::ffi::CString::new(world.project().join("pipe").as_os_str().as_bytes()).unwrap();
+    let kind = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        fifo.as_c_str(),
+        kind,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    fs::set_permissions(world.project().join("pipe"), fs::Permissions::from_mode(0o666)).unwrap();
+    let out = world
+        .sandbox()
+        .deadline(Duration::from_secs(60))
+        .verb(&["tool", "call", "show", r#"{"p":"pipe"}"#, "--json"])
+        .text();
+    assert!(
+        out.contains("Permission denied") && out.contains("\"status\":1"),
+        "{out}"
+    );
 }
 
 /// Row 60, binary files, and names of any bytes.

@@ -19,7 +19,10 @@ const PLACES: &[(u8, &str)] = &[
         4,
         "crates/files: links_and_paths_lead_nowhere; end to end: file_tools, tools",
     ),
-    (5, "crates/files: a_folder_that_is_swapped_leads_nowhere"),
+    (
+        5,
+        "crates/files: a_folder_that_is_swapped_leads_nowhere; end to end: file_tools: row_5_…",
+    ),
     (
         6,
         "end to end: file_tools: row_6_…; kept_back: e010_planted_hard_link",
@@ -68,7 +71,7 @@ const PLACES: &[(u8, &str)] = &[
     (48, "arguments::sql"),
     (
         49,
-        "no tool that takes SQL is shipped; the database's own read-only transaction is to hold it",
+        "tests/steps/80-postgres.sh: what the tool sql_query is refused",
     ),
     (50, "values::hosts"),
     (51, "values::hosts"),
@@ -94,10 +97,13 @@ const PLACES: &[(u8, &str)] = &[
     (62, "values::names_of_tools"),
     (63, "handles of stored outputs (crates/output)"),
     (64, "no state travels through a client"),
-    (65, "definitions of upstream servers: no gateway to them yet"),
+    (
+        65,
+        "crates/tools, upstream: a_changed_tool_is_another; end to end: gateway: a_changed_tool_waits_for_a_person",
+    ),
     (
         66,
-        "schemas are made here, and none that comes from outside is read",
+        "crates/tools, upstream: what_hides_in_a_definition_is_written_out_or_refused",
     ),
 ];
 
