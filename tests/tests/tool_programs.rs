@@ -208,6 +208,14 @@ fn the_projects_path_is_not_consulted() {
     assert!(!said.contains("the-evil-one") && !canary.exists(), "{said}");
     let said = verb(&["tool", "explain", "git_status"]);
     assert!(!said.contains(".bin") && said.contains(" sha256 "), "{said}");
+    // Nor does a manifest bring it back.
+    fs::write(
+        config.join("config.toml"),
+        "version = 1\n[tool.mine]\ndescription = \"d\"\nargv = [\"true\"]\nenv = { set = { PATH = \"node_modules/.bin\" } }\n",
+    )
+    .unwrap();
+    let refused = world.sandbox().verb(&["tool", "list"]);
+    refused.refused(125, &["by `PATH` a program is told what else to run"]);
 }
 
 /// What would be executed is shown with its digest, and a tool without its program is not offered.
