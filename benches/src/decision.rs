@@ -74,7 +74,7 @@ pub(crate) fn run() {
 }
 
 /// Microseconds: the median, and what one in a hundred is slower than.
-fn percentiles(took: &mut [Duration]) -> [f64; 2] {
+pub(crate) fn percentiles(took: &mut [Duration]) -> [f64; 2] {
     took.sort();
     let at = |n: usize| took.get(n).map_or(0.0, |d| d.as_secs_f64() * 1e6);
     [at(took.len() / 2), at(took.len() * 99 / 100)]
@@ -108,7 +108,7 @@ fn rules(size: usize, hosts: &BTreeSet<String>) -> Rules {
 }
 
 /// None of them is of these requests.
-fn effects(size: usize) -> Vec<EffectRule> {
+pub(crate) fn effects(size: usize) -> Vec<EffectRule> {
     let rule = |n: usize| EffectRule {
         key: "rule",
         effects: vec![

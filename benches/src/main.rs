@@ -2,7 +2,7 @@
 //! against outside, alternated within one run, since machines are noisy. docs/benchmarks.md says
 //! how to repeat each figure.
 //!
-//! `fumehood-bench FUMEHOOD [start|peers|scale|inside|many|workspace|programs|log|decision]…` in a folder that may be written;
+//! `fumehood-bench FUMEHOOD [start|peers|scale|inside|many|workspace|programs|log|decision|tools]…` in a folder that may be written;
 //! `benches/run` builds it, fetches the peers and starts it.
 
 #![expect(
@@ -15,6 +15,7 @@ mod floor;
 mod log;
 mod measure;
 mod peers;
+mod tools;
 mod workspace;
 
 use measure::{Case, Table};
@@ -25,7 +26,7 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let Some(fumehood) = arguments.next() else {
         eprintln!(
-            "usage: fumehood-bench FUMEHOOD [start|peers|scale|inside|many|workspace|programs|log|decision]..."
+            "usage: fumehood-bench FUMEHOOD [start|peers|scale|inside|many|workspace|programs|log|decision|tools]..."
         );
         std::process::exit(2);
     };
@@ -34,6 +35,10 @@ fn main() {
     }
     if fumehood == "--time" {
         std::process::exit(measure::time(&arguments.collect::<Vec<_>>()));
+    }
+    if fumehood == "--output" {
+        let [kind, secrets] = [arguments.next(), arguments.next()].map(Option::unwrap_or_default);
+        std::process::exit(tools::one_output(&kind, &secrets));
     }
     let fumehood = std::fs::canonicalize(&fumehood).expect("the fumehood binary");
     let wanted: Vec<String> = arguments.collect();
@@ -66,6 +71,9 @@ fn main() {
     }
     if wants("decision") {
         decision::run();
+    }
+    if wants("tools") {
+        tools::run(&fumehood, &place.0);
     }
 }
 

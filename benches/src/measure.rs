@@ -117,7 +117,7 @@ impl Table {
     }
 
     /// A table of times measured elsewhere.
-    pub(crate) fn of(title: &str, rows: [(String, Vec<Duration>); 2]) -> Table {
+    pub(crate) fn of<const N: usize>(title: &str, rows: [(String, Vec<Duration>); N]) -> Table {
         let mut rows: Vec<_> = rows
             .into_iter()
             .map(|(name, times)| (name, times, Duration::ZERO))
