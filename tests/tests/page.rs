@@ -1,8 +1,12 @@
-//! The local page on which holds are answered: a real hold, a browser's requests, and those of others.
+//! Where else than at the run's own screen a person hears of holds: the local page on which they are answered, with a real
+//! hold, a browser's requests, and those of others; and who watches is told, with pointers elsewhere.
 
 use fumehood_tests::{Hosts, Running, fumehood, is_root};
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 const MERGE: &str = "curl -sS -w ' %{http_code}\\n' -X PUT -d '{\"sha\":\"abc\"}' https://api.github.com/repos/a/b/pulls/7/merge";
@@ -15,20 +19,10 @@ struct Browser {
 }
 
 impl Browser {
-    /// Serves the page at a terminal of its own, outside; as who begins the run, whose processes another could not look at.
     fn open(hosts: &Hosts, run: Option<&Running>) -> Browser {
         let file = hosts.world.own("state").join("page.typescript");
         let line = format!("{} holds --page", fumehood().display());
-        let file_name = file.display().to_string();
-        let mut words: Vec<String> = Vec::new();
-        if let Some(run) = run.filter(|_| !is_root()) {
-            let user = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/user")).ok();
-            let pid = run.pid().to_string();
-            until(|| user(&pid).filter(|theirs| Some(theirs) != user("self").as_ref()));
-            words.extend(["nsenter", "-U", "--preserve-credentials", "-t", &pid].map(str::to_owned));
-        }
-        words.extend(["script", "-qefc", &line, &file_name].map(str::to_owned));
-        let serving = hosts.world.sandbox().start_words(&words);
+        let serving = at_a_terminal(hosts, &line, &file, run);
         let address = until(|| {
             let text = std::fs::read_to_string(&file).unwrap_or_default();
             let mut lines = text.split_inclusive('\n');
@@ -120,6 +114,21 @@ fn hosts() -> Hosts {
 fn start(hosts: &Hosts) -> Running {
     let sandbox = hosts.world.sandbox().deadline(Duration::from_secs(100));
     hosts.around(sandbox).start(&["sh", "-c", MERGE])
+}
+
+/// A command at a terminal of its own, outside, and what it prints in a file; as who begins the run, whose processes
+/// another could not look at.
+fn at_a_terminal(hosts: &Hosts, line: &str, file: &Path, run: Option<&Running>) -> Running {
+    let file_name = file.display().to_string();
+    let mut words: Vec<String> = Vec::new();
+    if let Some(run) = run.filter(|_| !is_root()) {
+        let user = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/user")).ok();
+        let pid = run.pid().to_string();
+        until(|| user(&pid).filter(|theirs| Some(theirs) != user("self").as_ref()));
+        words.extend(["nsenter", "-U", "--preserve-credentials", "-t", &pid].map(str::to_owned));
+    }
+    words.extend(["script", "-qefc", line, &file_name].map(str::to_owned));
+    hosts.world.sandbox().start_words(&words)
 }
 
 /// How many requests reached the far side.
@@ -288,6 +297,153 @@ fn the_page_is_served_from_a_terminal_only() {
         .world
         .sandbox()
         .start_words(&["setsid", "-w", &own, "holds", "--page"])
+        .wait();
+    refused.ended(125);
+    assert!(
+        refused.errors().contains("from a terminal"),
+        "{}",
+        refused.errors()
+    );
+}
+
+/// A receiver's own reading of Standard Webhooks: the code covers identity, time and body.
+const VERIFY: &str = "import base64, hashlib, hmac, json, sys
+key, id, time, signature, body = sys.argv[1:]
+code = hmac.new(base64.b64decode(key), f'{id}.{time}.{body}'.encode(), hashlib.sha256).digest()
+assert hmac.compare_digest('v1,' + base64.b64encode(code).decode(), signature)
+said = json.loads(body)
+assert said['type'] == 'hold.waiting' and said['data']['tier'] == 'critical', said
+assert f\"{said['data']['session']}.{said['data']['hold']}\" == id
+print('good')";
+
+/// Takes one request for each of these, and answers it so: where, and what came.
+fn receiver(
+    answers: &'static [&'static str],
+) -> std::io::Result<(String, JoinHandle<std::io::Result<Vec<String>>>)> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    let at = listener.local_addr()?.to_string();
+    let one = move |status: &&str| {
+        let (mut stream, _) = until(|| listener.accept().ok());
+        stream.set_nonblocking(false)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        let mut request = Vec::new();
+        let text = loop {
+            let text = String::from_utf8_lossy(&request).into_owned();
+            let length = between(&text, "Content-Length: ", "\r\n").parse::<usize>();
+            let body = text.split_once("\r\n\r\n").map(|(_, body)| body.len());
+            if let (Ok(length), Some(there)) = (length, body)
+                && there >= length
+            {
+                break text;
+            }
+            let mut part = [0; 4096];
+            match stream.read(&mut part)? {
+                0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+                got => request.extend(part.iter().take(got)),
+            }
+        };
+        write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n")?;
+        Ok(text)
+    };
+    Ok((at, std::thread::spawn(move || answers.iter().map(one).collect())))
+}
+
+/// Whoever watches is told once of each hold, also by the desktop and by a signed call; elsewhere it is a pointer: what it is
+/// about, the agent's words among it, is said at the terminal alone.
+#[test]
+fn who_watches_is_told_once_and_elsewhere_by_a_pointer() {
+    let hosts = hosts();
+    let folder = hosts.world.own("state");
+    let key = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=";
+    let (key_file, told, file) = (
+        folder.join("webhook.key"),
+        folder.join("told"),
+        folder.join("watch.typescript"),
+    );
+    std::fs::write(&key_file, format!("whsec_{key}\n")).unwrap();
+    std::fs::set_permissions(&key_file, PermissionsExt::from_mode(0o600)).unwrap();
+    let desktop = folder.join("desktop");
+    std::fs::create_dir(&desktop).unwrap();
+    let program = desktop.join("notify-send");
+    let script = format!(
+        "#!/bin/sh\nprintf '%s|' \"$@\" >>{0}\necho >>{0}\n",
+        told.display()
+    );
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    let (at, taken) = receiver(&["503 Busy", "204 No Content"]).unwrap();
+    let run = start(&hosts);
+    let line = format!(
+        "env PATH={}:$PATH {} holds --watch --desktop --webhook http://{at}/hook --webhook-key {}",
+        desktop.display(),
+        fumehood().display(),
+        key_file.display()
+    );
+    let watching = at_a_terminal(&hosts, &line, &file, Some(&run));
+    let requests = taken.join().unwrap().unwrap();
+    let request = &requests[1];
+    let field = |name: &str| between(request, &format!("{name}: "), "\r\n");
+    let body = request.split_once("\r\n\r\n").unwrap().1;
+    // Tried again, it is the same one.
+    assert!(requests[0].contains(&format!("webhook-id: {}\r\n", field("webhook-id"))));
+    let mut words = vec![
+        "python3".to_owned(),
+        "-c".to_owned(),
+        VERIFY.to_owned(),
+        key.to_owned(),
+    ];
+    words.extend(["webhook-id", "webhook-timestamp", "webhook-signature"].map(field));
+    words.push(body.to_owned());
+    let verified = hosts.world.sandbox().start_words(&words).wait();
+    assert_eq!(verified.ended(0).trim(), "good", "{request}");
+    // Once, although it was looked for again while the call was tried a second time.
+    let printed = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(printed.matches("pulls/7/merge").count(), 1, "{printed}");
+    let told = std::fs::read_to_string(&told).unwrap();
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(
+        told.starts_with(
+            "--app-name=fumehood|--urgency=critical|--|fumehood: something waits for you|session "
+        ),
+        "{told}"
+    );
+    assert!(!told.contains("pulls") && !told.contains("github"), "{told}");
+    drop((watching, run));
+}
+
+/// A key that others could read signs nothing, a desktop that is not there is said, and a program without a terminal
+/// watches nothing.
+#[test]
+fn watching_begins_whole_or_not() {
+    let hosts = hosts();
+    let file = hosts.world.own("state").join("refused.typescript");
+    let key_file = hosts.world.own("state").join("webhook.key");
+    std::fs::write(&key_file, "whsec_QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=").unwrap();
+    std::fs::set_permissions(&key_file, PermissionsExt::from_mode(0o644)).unwrap();
+    let own = fumehood().display().to_string();
+    let webhook = |url: &str| {
+        format!(
+            "{own} holds --watch --webhook {url} --webhook-key {}",
+            key_file.display()
+        )
+    };
+    for (line, why) in [
+        (webhook("http://127.0.0.1:1/"), "nobody else can open"),
+        (webhook("ftp://127.0.0.1/"), "not http://HOST"),
+        (
+            format!("env PATH=/nowhere {own} holds --watch --desktop"),
+            "notify-send is not on PATH",
+        ),
+    ] {
+        at_a_terminal(&hosts, &line, &file, None).wait().ended(125);
+        let said = std::fs::read_to_string(&file).unwrap();
+        assert!(said.contains(why), "{said}");
+    }
+    let refused = hosts
+        .world
+        .sandbox()
+        .start_words(&["setsid", "-w", &own, "holds", "--watch"])
         .wait();
     refused.ended(125);
     assert!(

@@ -31,6 +31,7 @@ pub use denied::Denied;
 pub use dial::dial;
 pub use keeper::Keeper;
 pub use login::{Renewed, keep};
+pub use mac::hmac_sha256;
 pub use opening::{
     MAX_SECRETS, Open, OpenError, Opened, Told, ToldLogin, Wanted, WantedLogin, WantedPassword, minter, open,
     passwords,

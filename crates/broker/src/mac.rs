@@ -7,7 +7,8 @@ use zeroize::Zeroizing;
 const BLOCK: usize = 64;
 
 /// The code of a message under a key.
-pub(crate) fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
+#[must_use]
+pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
     let mut block = Zeroizing::new([0u8; BLOCK]);
     if key.len() > BLOCK {
         block[..32].copy_from_slice(&Sha256::digest(key));

@@ -488,6 +488,18 @@ pub(crate) struct HoldsArguments {
     /// Serve a page on which all are answered, to a browser of this machine, until it is ended
     #[arg(long, conflicts_with_all = ["id", "session", "json"])]
     pub(crate) page: bool,
+    /// Say each thing that begins to wait, in any session, until it is ended
+    #[arg(long, conflicts_with_all = ["id", "session", "json", "page"])]
+    pub(crate) watch: bool,
+    /// Watching, tell the desktop too (notify-send): that something waits, and where
+    #[arg(long, requires = "watch")]
+    pub(crate) desktop: bool,
+    /// Watching, tell a server too: that something waits, and where, signed
+    #[arg(long, value_name = "URL", requires = "webhook_key")]
+    pub(crate) webhook: Option<String>,
+    /// The file of the webhook's key: whsec_ and base64, readable by you alone
+    #[arg(long, value_name = "FILE", requires = "webhook")]
+    pub(crate) webhook_key: Option<PathBuf>,
     /// Of this session
     #[arg(long, value_name = "ID")]
     pub(crate) session: Option<String>,

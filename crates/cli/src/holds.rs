@@ -1,6 +1,7 @@
 //! `fumehood holds`, `allow`, `deny`, `freeze`: the human side, in any terminal of the account.
 
 mod page;
+mod watch;
 
 use crate::FAILED;
 use crate::arguments::{AllowArguments, DenyArguments, FreezeArguments, HoldsArguments};
@@ -134,6 +135,9 @@ fn print(text: &str) {
 fn attempt_holds(arguments: &HoldsArguments) -> Result<(), Failure> {
     if arguments.page {
         return Ok(page::serve()?);
+    }
+    if arguments.watch {
+        return Ok(watch::watch(arguments)?);
     }
     if let Some(id) = arguments.id {
         let (session, _) = with_hold(id, arguments.session.as_deref())?;

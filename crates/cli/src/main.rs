@@ -17,6 +17,7 @@ mod job;
 mod mcp;
 mod policy;
 mod post;
+mod private;
 mod recorded;
 mod run;
 mod say;

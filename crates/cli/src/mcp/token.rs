@@ -3,8 +3,8 @@
 use fumehood_policy::Escaped;
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::fs::OpenOptions;
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Reads the token, or makes one where the file is not there.
@@ -44,24 +44,11 @@ pub(crate) fn random() -> std::io::Result<String> {
 
 /// One that somebody else could read or write is no token.
 fn read(path: &Path) -> std::io::Result<String> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path)?;
-    let meta = file.metadata()?;
-    let ours = meta.uid() == rustix::process::geteuid().as_raw();
-    if !meta.is_file() || !ours || meta.mode() & 0o077 != 0 {
-        return Err(std::io::Error::other(
-            "it is not a file of yours that nobody else can open (chmod 600)",
-        ));
-    }
-    let mut text = String::new();
-    file.take(4096).read_to_string(&mut text)?;
-    let token = text.trim_end_matches('\n');
+    let token = crate::private::text(path)?;
     if token.len() < 32 || !token.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(std::io::Error::other(
             "it holds no token of at least 32 visible characters",
         ));
     }
-    Ok(token.to_owned())
+    Ok(token.as_str().to_owned())
 }
