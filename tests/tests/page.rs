@@ -409,7 +409,11 @@ fn who_watches_is_told_once_and_elsewhere_by_a_pointer() {
         "{told}"
     );
     assert!(!told.contains("pulls") && !told.contains("github"), "{told}");
-    drop((watching, run));
+    drop(watching);
+    let denied = hosts.beside("deny 1 seen");
+    assert!(denied.contains("denied"), "{denied}");
+    run.wait().ended(0);
+    assert_eq!(reached(&hosts), 0);
 }
 
 /// A key that others could read signs nothing, a desktop that is not there is said, and a program without a terminal
