@@ -105,7 +105,7 @@ fn http_get_reads_from_the_hosts_that_are_allowed() {
     ));
     let out = get(&hosts, "https://good.example/a?b=[1-3]").ended(0);
     assert!(
-        out.contains("\"untrusted\":true") && out.contains("HTTP/2 200") && out.contains("hello\\n"),
+        out.contains("\"untrusted\":true") && out.contains(" 200 ") && out.contains("hello\\n"),
         "{out}"
     );
     let log = hosts.log();
@@ -145,7 +145,7 @@ fn http_get_is_held_by_the_boundary() {
     assert!(allowed.contains("hello\\n"), "{allowed}");
     let denied = get(&hosts, "https://good.example/v2/x").text();
     assert!(
-        denied.contains("HTTP/2 403") && denied.contains("how_to_ask"),
+        denied.contains(" 403 ") && denied.contains("how_to_ask"),
         "{denied}"
     );
     let log = hosts.log();
@@ -161,7 +161,7 @@ fn what_http_get_gives_is_not_obeyed() {
     hosts.configure("offer = [\"http_get\"]\n[network]\nallow = [\"good.example\"]");
     let out = get(&hosts, "https://good.example/redirect").ended(0);
     assert!(
-        out.contains("HTTP/2 302") && out.contains("https://evil.example/"),
+        out.contains(" 302 ") && out.contains("https://evil.example/"),
         "{out}"
     );
     nothing_left(&hosts);
