@@ -104,7 +104,82 @@ fn a_hidden_file_is_absent_and_cannot_be_applied_over() {
     );
 }
 
-/// F12: what is hidden is held by a layer over the project, so an editor's save on the host (a rename over it)
+/// Only the structure of a masked file is inside: whatever is done there, and whatever the host saves meanwhile, no value
+/// is, and what the session writes is not written over the host's.
+#[test]
+fn a_masked_file_has_its_names_and_no_value() {
+    let world = World::with_repository();
+    let project = world.project();
+    fs::create_dir(project.join("sub")).unwrap();
+    fs::write(
+        project.join("fumehood.toml"),
+        "version = 1\n[workspace]\nmask = [\".env*\", \"sub/*.json\", \"token\"]\n",
+    )
+    .unwrap();
+    for (name, text) in [
+        (".env", "# canary\nUSER_KEY=canary\n"),
+        ("sub/a.json", "{\"key\": \"canary\"}"),
+        ("token", "canary"),
+    ] {
+        fs::write(project.join(name), text).unwrap();
+    }
+    let signals = world.own("runtime").join("signals");
+    fs::create_dir(&signals).unwrap();
+    let script = format!(
+        "cat .env sub/a.json token; echo x > {0}/ready; until [ -e {0}/go ]; do sleep 0.02; done
+         cat .env token; ln .env linked; mv token moved; cp .env .env.copy; cat linked moved
+         grep -rl canar[y] . /proc/self/root$PWD; echo NEW=1 > .env",
+        signals.display()
+    );
+    let flags = ["--apply", "ask", "--rw", signals.to_str().unwrap()];
+    let mut running = world.sandbox().flags(flags).start(&["sh", "-c", &script]);
+    running.await_file(&signals.join("ready"));
+    fs::write(project.join("new"), "SECOND=canary\n").unwrap();
+    fs::rename(project.join("new"), project.join(".env")).unwrap();
+    fs::write(project.join("token"), "canary again").unwrap();
+    fs::write(signals.join("go"), "").unwrap();
+    let out = running.wait();
+    fs::remove_dir_all(&signals).unwrap();
+    let dotenv = "USER_KEY=fumehood-masked\n";
+    let unknown = "# masked by fumehood\n";
+    let json = "{\n  \"key\": \"fumehood-masked\"\n}\n";
+    let wanted = format!("\n{dotenv}{json}{unknown}\n{dotenv}{unknown}\n{dotenv}{unknown}");
+    assert_eq!(out.ended(0).trim(), wanted.trim(), "{}", out.errors());
+    let diff = verb(&world, &["diff"]);
+    let said = format!("{}{}", diff.text(), diff.errors());
+    assert!(!said.contains("canary"), "{said}");
+    assert!(said.contains("its values were never inside"), "{said}");
+    verb(&world, &["apply"]).ended(0);
+    let env = fs::read_to_string(project.join(".env")).unwrap();
+    let token = fs::read_to_string(project.join("token")).unwrap();
+    assert_eq!(
+        (env.as_str(), token.as_str()),
+        ("SECOND=canary\n", "canary again")
+    );
+    let live = world.live().sh("cat .env");
+    live.refused(125, &["workspace.mask", "only where changes are kept back"]);
+}
+
+/// What git has is not masked by a file in its place: the run does not start, and says what to do.
+#[test]
+fn what_git_has_is_not_masked() {
+    let world = World::with_repository();
+    let project = world.project();
+    fs::write(
+        project.join("fumehood.toml"),
+        "version = 1\n[workspace]\nmask = [\".env*\"]\n",
+    )
+    .unwrap();
+    fs::write(project.join(".env.shared"), "A=canary\n").unwrap();
+    world.git(&project, &["add", "-f", ".env.shared"]);
+    let refused = world.sandbox().sh("cat .env.shared");
+    refused.refused(125, &["workspace.mask", "git has .env.shared", "git rm --cached"]);
+    assert!(!refused.text().contains("canary"));
+    world.git(&project, &["rm", "-q", "--cached", ".env.shared"]);
+    let masked = world.sandbox().sh("cat .env.shared");
+    assert_eq!(masked.ended(0), "A=fumehood-masked");
+}
+
 /// Hiding a file does not hide what git has of it; whoever hides it is told, at the start and by `doctor`.
 #[test]
 fn a_hidden_file_that_git_has_is_told() {

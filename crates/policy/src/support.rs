@@ -18,7 +18,7 @@ pub struct Support {
     pub secrets: bool,
     /// Whether changes can be kept back (overlay workspace): ask, never.
     pub staging: bool,
-    /// Whether changes are judged file by file: hold, mask, turn.
+    /// Whether changes are judged file by file: hold, turn.
     pub judging: bool,
     /// Whether records are written.
     pub audit: bool,

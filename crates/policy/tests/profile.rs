@@ -519,7 +519,7 @@ fn a_flag_narrows_and_does_not_widen() {
 fn a_restriction_that_cannot_be_kept_stops_the_run() {
     insta::assert_snapshot!(run("true").project(
         r#"
-workspace = { apply = "turn", mask = [".env*"], hold = ["**/build.rs"] }
+workspace = { apply = "turn", hold = ["**/build.rs"] }
 git = { history = "reachable" }
 require = { fumehood = ">=0.4", isolation = "vm" }
 [[deny]]
@@ -529,8 +529,7 @@ effect = "*"
 decide = "hold"
 "#,
     ).refused(), @r"
-    fumehood.toml:3:57: workspace.hold: this version cannot hold changes to single files; `--apply ask` holds them all; remove the line, or work on a copy
-    fumehood.toml:3:39: workspace.mask: this version cannot put placeholders in place; `filesystem.hide` removes files; remove the line, or work on a copy
+    fumehood.toml:3:39: workspace.hold: this version cannot hold changes to single files; `--apply ask` holds them all; remove the line, or work on a copy
     fumehood.toml:4:19: git.history: this version shows the whole repository, past included; remove the line, or work on a copy
     fumehood.toml:6:1: deny: this version cannot stop `workspace.apply`; remove the line, or work on a copy
     fumehood.toml:8:1: rule: this version cannot stop `workspace.apply`; remove the line, or work on a copy

@@ -167,6 +167,8 @@ pub enum Why {
     Special,
     /// It was hidden from the session, so what it wrote there is not a change of it.
     Hidden,
+    /// Only its structure was inside, so what stands there is not the host's file changed.
+    Masked,
     /// The path is too long for one call.
     TooLong,
     /// It may not be listed or read, not even by its owner.
@@ -185,6 +187,7 @@ impl Why {
             Why::Git => "a repository's own files are never applied as files",
             Why::Special => "a socket, pipe or device",
             Why::Hidden => "hidden from the session, and there on the host",
+            Why::Masked => "masked: its values were never inside, so it is not written over the host's",
             Why::TooLong => "the path is too long",
             Why::Unreadable => "it cannot be read",
             Why::Passing => "a name of fumehood's own, for a moment",
@@ -247,7 +250,9 @@ impl Rules<'_> {
     }
 
     pub(crate) fn is_hidden(&self, path: &Path) -> bool {
-        self.session.about().hidden.iter().any(|h| path.starts_with(h))
+        let about = self.session.about();
+        let mut unseen = about.hidden.iter().chain(&about.masked);
+        unseen.any(|h| path.starts_with(h))
     }
 }
 
@@ -362,7 +367,8 @@ impl Reader<'_> {
         } else if self.rules.is_scratch(path) {
             self.found.scratch += 1;
         } else if host.is_some() && self.rules.is_hidden(path) {
-            self.leave(path, Why::Hidden);
+            let masked = self.rules.session.about().masked.iter().any(|m| path == m);
+            self.leave(path, if masked { Why::Masked } else { Why::Hidden });
         } else {
             return false;
         }

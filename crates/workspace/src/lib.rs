@@ -30,6 +30,7 @@ mod journal;
 mod kept;
 mod lock;
 mod manifest;
+mod masked;
 mod merge;
 mod place;
 mod power;

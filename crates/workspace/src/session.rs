@@ -9,7 +9,7 @@
 //!   git         a git directory of its own, where the project has one
 //!   spare       the same between two runs, if nothing was committed
 //!   title       how it was called, if it was (crate::title)
-//!   mask        names that are absent inside, if any
+//!   mask        names that are absent inside, and placeholders, if any
 //! ```
 //! `<project>` is 16 digits of a hash of the project's path, so the newest session of a directory is the
 //! highest number after them: found by one listing, without opening anything.
@@ -60,6 +60,8 @@ pub struct About {
     pub scratch: Vec<Vec<u8>>,
     /// Paths that are absent inside, relative to the project.
     pub hidden: Vec<PathBuf>,
+    /// Files of which only the structure is inside, relative to the project.
+    pub masked: Vec<PathBuf>,
     /// Seconds since 1970.
     pub since: u64,
 }
@@ -228,7 +230,7 @@ impl Session {
     }
 
     /// Goes on in it, as somebody else perhaps: root's sandboxes get a new private id each time, and the
-    /// layers become its. What is hidden only grows.
+    /// layers become its. What is hidden or masked only grows.
     ///
     /// # Errors
     /// The project is another one, or the layers cannot be given away.
@@ -242,6 +244,8 @@ impl Session {
         let mut about = wanted.clone();
         let more = self.about.hidden.iter().filter(|h| !wanted.hidden.contains(h));
         about.hidden.extend(more.cloned());
+        let more = self.about.masked.iter().filter(|m| !wanted.masked.contains(m));
+        about.masked.extend(more.cloned());
         about.since = self.about.since;
         if self.is_untouched() {
             self.take_mode()?;
@@ -355,21 +359,18 @@ impl Session {
         Tree::open(path).at("open", path)
     }
 
-    /// Hides names: a layer with whiteouts, read below the upper one. Directories on the way show what
+    /// Hides and masks names: a layer with whiteouts and placeholders, read below the upper one. Directories on the way show what
     /// the project's show.
     ///
     /// # Errors
     /// It cannot be made.
     pub fn make_mask(&self) -> Result<Option<PathBuf>> {
-        if self.about.hidden.is_empty() {
+        if self.about.hidden.is_empty() && self.about.masked.is_empty() {
             return Ok(None);
         }
         let mask = self.path.join("mask");
         for path in &self.about.hidden {
-            let folders: Vec<&Path> = path.ancestors().skip(1).collect();
-            for folder in folders.into_iter().rev() {
-                self.mask_folder(&mask.join(folder), &self.about.project.join(folder))?;
-            }
+            self.mask_folders(&mask, path)?;
             let at = mask.join(path);
             let none = rustix::fs::Mode::empty();
             // Character device 0:0, which needs no privilege (Linux 5.8).
@@ -389,7 +390,30 @@ impl Session {
             })
             .at("make a whiteout", &at)?;
         }
+        let is_absent = |path: &&PathBuf| self.about.hidden.iter().any(|h| path.starts_with(h));
+        for path in self.about.masked.iter().filter(|path| !is_absent(path)) {
+            self.mask_folders(&mask, path)?;
+            self.mask_file(&mask.join(path), &self.about.project.join(path))?;
+        }
         Ok(Some(mask))
+    }
+
+    fn mask_folders(&self, mask: &Path, path: &Path) -> Result<()> {
+        let folders: Vec<&Path> = path.ancestors().skip(1).collect();
+        folders
+            .into_iter()
+            .rev()
+            .try_for_each(|folder| self.mask_folder(&mask.join(folder), &self.about.project.join(folder)))
+    }
+
+    /// Made anew at each start: the host's may have other names in it by now.
+    fn mask_file(&self, at: &Path, like: &Path) -> Result<()> {
+        remove_if_there(at)?;
+        let mode = std::fs::symlink_metadata(like).map_or(0o600, |m| m.mode() & 0o777);
+        std::fs::write(at, crate::masked::of_file(like)).at("write", at)?;
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(at, mode).at("set the mode of", at)?;
+        give(at, self.about.inside)
     }
 
     fn mask_folder(&self, at: &Path, like: &Path) -> Result<()> {
@@ -579,6 +603,7 @@ fn encode(about: &About) -> Vec<u8> {
     }
     lines.extend(about.scratch.iter().map(|s| Line::default().with("scratch", s)));
     lines.extend(about.hidden.iter().map(|h| Line::default().path("hidden", h)));
+    lines.extend(about.masked.iter().map(|m| Line::default().path("masked", m)));
     record::encode("session", &lines)
 }
 
@@ -604,6 +629,7 @@ fn decode(lines: &[Line]) -> Option<About> {
             .filter_map(|l| Some(l.get("scratch")?.to_vec()))
             .collect(),
         hidden: lines.iter().filter_map(|l| l.path_of("hidden")).collect(),
+        masked: lines.iter().filter_map(|l| l.path_of("masked")).collect(),
     })
 }
 
@@ -659,6 +685,7 @@ pub(crate) mod tests {
             policy: "p".into(),
             scratch: vec![b"target/**".to_vec()],
             hidden: vec!["a b/.env".into(), ".env".into()],
+            masked: Vec::new(),
             since: 7,
         }
     }

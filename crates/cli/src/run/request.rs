@@ -12,6 +12,7 @@ use fumehood_policy::{Escaped, protected, value};
 use fumehood_sandbox::Level;
 use fumehood_session::{Host, Project, Request, Shown, Slot, terminals, worktree};
 use fumehood_workspace::git::{Repository, tracked};
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -214,15 +215,29 @@ fn hidden(profile: &Profile, project: &Project, home: &Path) -> Result<Vec<PathB
     Ok(hits.chain(covered).collect())
 }
 
-/// In words, what is hidden and yet tracked by git, whose objects are shown.
-fn in_history(project: &Path, hidden: &[PathBuf]) -> Option<String> {
-    const MOST_SAID: usize = 3;
-    let below: Vec<&Path> = hidden
+/// What exists in the project and is to be masked; each with whether it is a folder.
+pub(super) fn masked(profile: &Profile, project: &Path, home: &Path) -> Result<Vec<(PathBuf, bool)>, String> {
+    if profile.mask.is_empty() {
+        return Ok(Vec::new());
+    }
+    let visible = [Visible {
+        target: project,
+        source: project,
+    }];
+    let machine = fumehood_policy::host::Host::new(Some(home.to_owned()));
+    let hits = find_hidden(&profile.mask, project, Some(home), &visible, &machine);
+    let hits = hits.map_err(|e| format!("workspace.mask: {e}"))?;
+    Ok(hits.into_iter().map(|hit| (hit.target, hit.directory)).collect())
+}
+
+/// Which of these, or of what is below them, git has.
+pub(super) fn in_git(project: &Path, paths: &[PathBuf]) -> BTreeSet<PathBuf> {
+    let below: Vec<&Path> = paths
         .iter()
         .filter_map(|path| path.strip_prefix(project).ok())
         .collect();
     if below.is_empty() {
-        return None;
+        return BTreeSet::new();
     }
     let repository = worktree(project).map_or_else(
         || Repository::of(project),
@@ -231,9 +246,15 @@ fn in_history(project: &Path, hidden: &[PathBuf]) -> Option<String> {
             common: worktree.git,
         },
     );
-    let found = tracked(&repository, |path| {
+    tracked(&repository, |path| {
         below.iter().any(|hidden| path.starts_with(hidden))
-    });
+    })
+}
+
+/// In words, what is hidden and yet tracked by git, whose objects are shown.
+fn in_history(project: &Path, hidden: &[PathBuf]) -> Option<String> {
+    const MOST_SAID: usize = 3;
+    let found = in_git(project, hidden);
     let first = found.first()?;
     let names: Vec<String> = found
         .iter()

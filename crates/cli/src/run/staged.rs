@@ -38,6 +38,17 @@ pub(super) fn begin(
     (places, policy): (&Places, Digest),
     arguments: &RunArguments,
 ) -> Result<Option<Kept>, String> {
+    if let Some(mask) = profile.mask.first()
+        && (profile.apply == Apply::Live || request.level == Level::Landlock)
+    {
+        return Err(format!(
+            "{}: workspace.mask: files can be masked only where changes are kept back, at isolation level namespace; leave \
+             --live out, or say filesystem.hide",
+            mask.origin
+        ));
+    }
+    let masked = super::request::masked(profile, request.project.path(), &host.user.home)?;
+    unrecorded(request.project.path(), &masked, profile)?;
     if profile.apply == Apply::Live {
         return if arguments.resume || arguments.resumed.is_some() {
             Err("--live writes to the project itself: there is nothing to resume".to_owned())
@@ -63,7 +74,7 @@ pub(super) fn begin(
             "the state directory lies in the project; set XDG_STATE_HOME to another place".to_owned(),
         );
     }
-    let mut about = about(host, request, profile)?;
+    let mut about = about(host, request, profile, &masked)?;
     about.policy = policy.to_string();
     let session = match arguments.resumed.as_deref() {
         Some(named) => super::called::resumed(&place, &about, named)?,
@@ -193,7 +204,7 @@ fn session((state, place): (&Path, &Path), about: &About, wanted: Wanted) -> Res
 fn serves(session: &Session, about: &About) -> bool {
     let old = session.about();
     let same = old.policy == about.policy && old.scratch == about.scratch;
-    let fits = same || (session.is_untouched() && old.hidden == about.hidden);
+    let fits = same || (session.is_untouched() && old.hidden == about.hidden && old.masked == about.masked);
     old.identity == about.identity && fits
 }
 
@@ -234,7 +245,26 @@ fn ask(session: &Session) -> Result<Answer, String> {
     }
 }
 
-fn about(host: &Host, request: &Request, profile: &Profile) -> Result<About, String> {
+/// What git has cannot be masked: its values are in the objects, and a commit made inside would have the placeholder.
+fn unrecorded(project: &Path, masked: &[(PathBuf, bool)], profile: &Profile) -> Result<(), String> {
+    let paths: Vec<PathBuf> = masked.iter().map(|(path, _)| path.clone()).collect();
+    let found = super::request::in_git(project, &paths);
+    let (Some(first), Some(mask)) = (found.first(), profile.mask.first()) else {
+        return Ok(());
+    };
+    Err(format!(
+        "{}: workspace.mask: git has {}, and its values with it; take it out of git (git rm --cached), or out of the patterns",
+        mask.origin,
+        Escaped::from(first.as_path())
+    ))
+}
+
+fn about(
+    host: &Host,
+    request: &Request,
+    profile: &Profile,
+    masked: &[(PathBuf, bool)],
+) -> Result<About, String> {
     let project = request.project.path();
     let (identity, owner) = identity(project).map_err(|e| e.to_string())?;
     let inside = host.private.map_or(owner, |ids| Owner {
@@ -245,6 +275,12 @@ fn about(host: &Host, request: &Request, profile: &Profile) -> Result<About, Str
         .hidden
         .iter()
         .filter_map(|path| path.strip_prefix(project).ok());
+    let below = |is_folder: bool| {
+        let all = masked.iter().filter(move |(_, folder)| *folder == is_folder);
+        all.filter_map(|(path, _)| Some(path.strip_prefix(project).ok()?.to_owned()))
+    };
+    // A folder's files are of no form that its name says: absent.
+    let hidden = hidden.map(Path::to_owned).chain(below(true));
     Ok(About {
         project: project.to_owned(),
         identity,
@@ -261,7 +297,8 @@ fn about(host: &Host, request: &Request, profile: &Profile) -> Result<About, Str
             .iter()
             .map(|s| s.value.as_bytes().to_vec())
             .collect(),
-        hidden: hidden.map(Path::to_owned).collect(),
+        hidden: hidden.collect(),
+        masked: below(false).collect(),
         since: u64::try_from(now()).unwrap_or(0),
     })
 }

@@ -121,8 +121,9 @@ fn begin(places: &Places) -> Result<Session, CallError> {
             policy: policy.to_string(),
             // Whoever edits a file of a folder of build outputs means that file.
             scratch: Vec::new(),
-            // What is hidden is not edited.
+            // What is hidden or masked is not edited.
             hidden: Vec::new(),
+            masked: Vec::new(),
             since: u64::try_from(now()).unwrap_or(0),
             project,
         },

@@ -101,7 +101,7 @@ impl<'a> Given<'a> {
     }
 }
 
-/// The project as a call's sandbox would show it: without what the configuration hides, and without fumehood's own state; with
+/// The project as a call's sandbox would show it: without what the configuration hides or masks, and without fumehood's own state; with
 /// the edits that wait.
 pub(super) fn view(places: &Places, session: Option<&Session>) -> Result<(View, Profile), CallError> {
     let flags = CommandLine {
@@ -114,7 +114,7 @@ pub(super) fn view(places: &Places, session: Option<&Session>) -> Result<(View, 
     // The home as it is called, and as it is reached, which may be through links.
     let homes = [places.home.clone(), real(&places.home)];
     let absolute = homes.iter().flat_map(|home| {
-        let patterns = profile.hide.iter();
+        let patterns = profile.hide.iter().chain(&profile.mask);
         patterns.map(|pattern| pattern.value.absolute(&project, Some(home)))
     });
     let hidden = absolute

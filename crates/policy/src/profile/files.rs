@@ -7,10 +7,11 @@ use crate::config::Config;
 use crate::expand::{
     Cache, Environment, PathError, Shown, cache, place, settle, show, show_preset_path, show_template,
 };
+use crate::glob::Glob;
 use crate::origin::{Layer, Origin, Sourced};
 use crate::preset::{HomePlace, Preset};
 use crate::screened::look;
-use crate::value::HidePattern;
+use crate::value::{HidePattern, Root};
 
 type Presets = [(&'static str, Preset)];
 
@@ -147,6 +148,21 @@ pub(super) fn hidden(inputs: &Inputs<'_>) -> Vec<Sourced<HidePattern>> {
         origin: Origin::Flag("--hide"),
     });
     files.chain(flags).collect()
+}
+
+/// Every layer's patterns: as [`hidden`].
+pub(super) fn masked(inputs: &Inputs<'_>) -> Vec<Sourced<HidePattern>> {
+    let below_the_project = |pattern: Sourced<Glob>| Sourced {
+        value: HidePattern {
+            root: Root::Project,
+            glob: pattern.value,
+        },
+        origin: pattern.origin,
+    };
+    inputs
+        .layers()
+        .flat_map(|c| c.workspace.mask.iter().map(|at| below_the_project(c.sourced(at))))
+        .collect()
 }
 
 /// The caches of all presets, each place once.

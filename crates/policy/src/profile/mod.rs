@@ -52,6 +52,8 @@ pub struct Profile {
     pub caches: Vec<Cache>,
     /// What is absent inside.
     pub hide: Vec<Sourced<HidePattern>>,
+    /// Of what only the structure is inside: patterns below the project.
+    pub mask: Vec<Sourced<HidePattern>>,
     /// Environment variables.
     pub env: EnvPlan,
     /// Caps.

@@ -44,14 +44,13 @@ impl Check<'_, '_> {
         });
     }
 
-    /// Holding and masking need a workspace that is not the project itself.
+    /// Holding needs changes that are judged file by file.
     fn workspace(&mut self) {
         if self.inputs.support.judging {
             return;
         }
         let workspace = &self.config.workspace;
         let hold = workspace.hold.first().map(|at| at.pos);
-        let mask = workspace.mask.first().map(|at| at.pos);
         let history = self
             .config
             .git
@@ -63,13 +62,6 @@ impl Check<'_, '_> {
                 "workspace.hold",
                 pos,
                 "this version cannot hold changes to single files; `--apply ask` holds them all",
-            );
-        }
-        if let Some(pos) = mask {
-            self.refuse(
-                "workspace.mask",
-                pos,
-                "this version cannot put placeholders in place; `filesystem.hide` removes files",
             );
         }
         if let Some(pos) = history {

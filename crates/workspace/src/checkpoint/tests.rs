@@ -26,6 +26,7 @@ fn desk() -> Desk {
         policy: String::new(),
         scratch: vec![b"target/**".to_vec()],
         hidden: Vec::new(),
+        masked: Vec::new(),
         since: 0,
     };
     let session = Session::create(&place, &about).unwrap();

@@ -42,6 +42,7 @@ pub(crate) fn desk_at(top: tempfile::TempDir, project: Option<&Path>, fill: impl
         policy: String::new(),
         scratch: vec![b"target/**".to_vec()],
         hidden: vec![".env".into()],
+        masked: Vec::new(),
         since: 0,
     };
     let session = Session::create(&place, &about).unwrap();
