@@ -6,7 +6,7 @@ use super::parameter::Parameter;
 use super::sandbox::{EnvSection, Limits, globs};
 use crate::glob::Glob;
 use crate::origin::At;
-use crate::value::{ByteSize, EnvName, HostPort, ToolName, Word};
+use crate::value::{ByteSize, EnvName, EnvPattern, HostPort, ToolName, Word};
 
 /// A tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,12 +184,23 @@ const RUNS_OTHERS: &[&str] = &[
     "VISUAL",
 ];
 
+/// As [`RUNS_OTHERS`], all that begin so.
+const FAMILIES: &[&str] = &["LD_", "DYLD_", "CARGO_TARGET_", "npm_config_", "NPM_CONFIG_"];
+
 /// Whether programs take this variable as a command to run or a file to load.
 pub fn runs_others(name: &str) -> bool {
-    RUNS_OTHERS.contains(&name)
-        || ["LD_", "DYLD_", "CARGO_TARGET_", "npm_config_", "NPM_CONFIG_"]
-            .iter()
-            .any(|p| name.starts_with(p))
+    RUNS_OTHERS.contains(&name) || FAMILIES.iter().any(|family| name.starts_with(family))
+}
+
+/// Whether one of these is among those that a pattern names.
+fn passes_one(pattern: &EnvPattern) -> bool {
+    let family = |family: &&str| match pattern {
+        EnvPattern::Name(name) => name.as_str().starts_with(*family),
+        EnvPattern::Prefix(prefix) => {
+            family.starts_with(prefix.as_str()) || prefix.as_str().starts_with(*family)
+        }
+    };
+    RUNS_OTHERS.iter().any(|name| pattern.matches(name.as_bytes())) || FAMILIES.iter().any(family)
 }
 const DESCRIPTION_HELP: &str = "say in a sentence what it does";
 
@@ -246,8 +257,9 @@ pub(super) fn folder(node: &Node<'_>) -> Option<Glob> {
 pub(super) fn environment(node: &Node<'_>) -> Option<EnvSection> {
     let env = EnvSection::decode(node)?;
     let set = env.set.iter().map(|(name, _)| name.value.as_str().to_owned());
-    let passed = env.pass.iter().map(|name| name.value.to_string());
-    for name in set.chain(passed).filter(|n| runs_others(n)) {
+    let set = set.filter(|name| runs_others(name));
+    let passed = env.pass.iter().filter(|pattern| passes_one(&pattern.value));
+    for name in set.chain(passed.map(|pattern| pattern.value.to_string())) {
         node.error(
             format_args!("by `{name}` a program is told what else to run"),
             "leave it out; write an option into `argv` instead",
