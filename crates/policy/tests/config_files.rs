@@ -366,11 +366,11 @@ fn a_tool_places_values_where_they_stay_values() {
         "argv = [\"true\"]\ncwd = \"../x\"\nenv = { set = { LD_PRELOAD = \"x.so\" }, pass = [\"NODE_OPTIONS\", \"LC_*\", \"L*\", \"LD_PRE*\", \"GIT_*\"] }\noutput = { budget = \"1M\", parser = \"pytst\" }"
     ), @r"
     fumehood.toml:5:7: error: a pattern with `.` or `..` can never match: paths are resolved first; write the path without
-    fumehood.toml:6:7: error: by `LD_PRELOAD` a program is told what else to run; leave it out; write an option into `argv` instead
-    fumehood.toml:6:7: error: by `NODE_OPTIONS` a program is told what else to run; leave it out; write an option into `argv` instead
+    fumehood.toml:6:7: error: by `GIT_*` a program is told what else to run; leave it out; write an option into `argv` instead
     fumehood.toml:6:7: error: by `L*` a program is told what else to run; leave it out; write an option into `argv` instead
     fumehood.toml:6:7: error: by `LD_PRE*` a program is told what else to run; leave it out; write an option into `argv` instead
-    fumehood.toml:6:7: error: by `GIT_*` a program is told what else to run; leave it out; write an option into `argv` instead
+    fumehood.toml:6:7: error: by `LD_PRELOAD` a program is told what else to run; leave it out; write an option into `argv` instead
+    fumehood.toml:6:7: error: by `NODE_OPTIONS` a program is told what else to run; leave it out; write an option into `argv` instead
     fumehood.toml:7:21: error: a tool gives back 1K to 64K; the rest is kept, and can be paged
     fumehood.toml:7:36: error: `pytst` is not a parser of output; did you mean `pytest`?
     ");
